@@ -1,0 +1,392 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* fn.h - the code users write: DoFns, splittable DoFns and CombineFns, and what they may
+ * call while they run.
+ *
+ * A function is a const descriptor that lives for ever, found by its name when a worker, the
+ * same program on another machine, executes the pipeline.  All its callbacks take a
+ * beam_ctx: one instance of the function in one bundle on one thread at a time, so callbacks
+ * need no locks for what is in their state.  Lifecycle of an instance, as in Beam:
+ *
+ *     setup  { start_bundle  process*  finish_bundle }*  teardown
+ *
+ * A callback that returns other than BEAM_OK fails its bundle; the runner tries the bundle
+ * again, elsewhere or later, and nothing that the failed try emitted is seen by anyone.
+ *
+ * Lifetimes inside a callback: its input and what beam_alloc gives live until it returns;
+ * beam_bundle_alloc lives until the bundle ends.  Emitted elements are borrowed for the
+ * duration of the emit call.
+ */
+#ifndef BEAM_FN_H
+#define BEAM_FN_H
+
+#include <beam/log.h>
+#include <beam/type.h>
+#include <beam/window.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct beam_ctx beam_ctx;
+typedef struct beam_tracker beam_tracker;
+
+/* ---- Metrics -------------------------------------------------------------------------- */
+
+typedef enum beam_metric_kind {
+    BEAM_COUNTER = 0,  /* a sum of int64 */
+    BEAM_DISTRIBUTION, /* sum, count, minimum, maximum of int64 */
+    BEAM_GAUGE         /* the latest int64 */
+} beam_metric_kind;
+
+typedef struct beam_metric {
+    const char *name;
+    beam_metric_kind kind;
+} beam_metric;
+
+/* A metric's value in one bundle (or summed over all); read it with relaxed atomics. */
+typedef struct beam_metric_cell {
+    int64_t sum; /* counter: the count; gauge: the latest value */
+    int64_t count, min, max;
+    int64_t timestamp; /* gauge: when, milliseconds since 1970 */
+} beam_metric_cell;
+
+/* ---- Side inputs ---------------------------------------------------------------------- */
+
+typedef enum beam_side_kind {
+    BEAM_SIDE_ITERABLE = 1,
+    BEAM_SIDE_SINGLETON,
+    BEAM_SIDE_MAP,     /* of KV elements, one value a key */
+    BEAM_SIDE_MULTIMAP /* of KV elements, any number of values a key */
+} beam_side_kind;
+
+/* What a DoFn expects of its i-th side input. */
+typedef struct beam_side_spec {
+    beam_side_kind kind;
+    const beam_type *type; /* of the PCollection's elements (a KV for maps) */
+} beam_side_spec;
+
+/* ---- The context ---------------------------------------------------------------------- */
+
+/* Where an output goes. Part of the ABI because beam_emit is inline; not for users. */
+typedef struct beam_receiver {
+    beam_status (*process)(beam_ctx *ctx, const void *element);
+    beam_status (*process_batch)(beam_ctx *ctx, const void *elements, size_t n);
+    beam_ctx *ctx;
+    uint64_t elements; /* received so far in this bundle */
+    const beam_type *type;
+} beam_receiver;
+
+/* What all instances of one bundle share; only what inline code needs is public. */
+typedef struct beam_frame {
+    beam_ctx *active;              /* whose callback is running: named in a crash report */
+    const beam_element_info *info; /* of the element being processed */
+    int cancelled;                 /* set from another thread: leave soon */
+} beam_frame;
+
+struct beam_ctx {
+    beam_receiver *outputs;
+    beam_frame *frame;
+    void *state;        /* state_size bytes, zeroed before setup */
+    const void *config; /* a value of the descriptor's config type, or NULL */
+    beam_metric_cell *metrics;
+    uint32_t n_outputs;
+    uint32_t dirty; /* beam_alloc was called since the last callback began */
+};
+
+BEAM_API beam_status beam_emitted_(beam_ctx *ctx, beam_receiver *receiver, beam_status status);
+
+/* Hands one element to output `output`: straight to the fused consumer, copied only where
+ * a buffer follows.  Returns the consumer's failure, which the caller passes on. */
+static inline beam_status beam_emit_element(beam_ctx *ctx, uint32_t output, const void *element)
+{
+    beam_receiver *r = &ctx->outputs[output];
+    beam_frame *frame = ctx->frame;
+    __atomic_store_n(&r->elements, r->elements + 1, __ATOMIC_RELAXED);
+    frame->active = r->ctx;
+    beam_status status = r->process(r->ctx, element);
+    frame->active = ctx;
+    if (BEAM_UNLIKELY((uint32_t)status | r->ctx->dirty))
+        return beam_emitted_(ctx, r, status);
+    return BEAM_OK;
+}
+
+/* The same for an array of elements, all with the info of the element being processed. */
+static inline beam_status beam_emit_elements(beam_ctx *ctx, uint32_t output, const void *elements,
+                                             size_t n)
+{
+    beam_receiver *r = &ctx->outputs[output];
+    beam_frame *frame = ctx->frame;
+    __atomic_store_n(&r->elements, r->elements + n, __ATOMIC_RELAXED);
+    frame->active = r->ctx;
+    beam_status status = r->process_batch(r->ctx, elements, n);
+    frame->active = ctx;
+    if (BEAM_UNLIKELY((uint32_t)status | r->ctx->dirty))
+        return beam_emitted_(ctx, r, status);
+    return BEAM_OK;
+}
+
+/* Checks `type` against the output's type (debug builds only, NDEBUG turns it off). */
+BEAM_API void beam_check_emit_(const beam_ctx *ctx, uint32_t output, const beam_type *type);
+#ifdef NDEBUG
+#define BEAM_CHECK_EMIT_(ctx, output, T) ((void)0)
+#else
+#define BEAM_CHECK_EMIT_(ctx, output, T) beam_check_emit_((ctx), (output), &T##_type)
+#endif
+
+/* beam_emit(c, word_count, .key = word, .value = 1): a fresh T to the main output.
+ * beam_emit_to(c, 2, T, ...): to another output.
+ * beam_emit_value(c, T, &value), beam_emit_batch(c, output, T, array, n): what exists already.
+ * For scalar types: beam_emit(c, beam_int64, 7). */
+#define beam_emit(ctx, T, ...) beam_emit_to(ctx, 0, T, __VA_ARGS__)
+#define beam_emit_to(ctx, output, T, ...)         \
+    (BEAM_CHECK_EMIT_(ctx, output, T),            \
+     beam_emit_element((ctx), (output), &(const T){__VA_ARGS__}))
+#define beam_emit_value(ctx, T, pointer) \
+    (BEAM_CHECK_EMIT_(ctx, 0, T), beam_emit_element((ctx), 0, (const T *)(pointer)))
+#define beam_emit_batch(ctx, output, T, array, n) \
+    (BEAM_CHECK_EMIT_(ctx, output, T),            \
+     beam_emit_elements((ctx), (output), (const T *)(array), (n)))
+
+/* Emits with another timestamp (not before the input's), or with an info saved before (as
+ * finish_bundle must, where there is no element). */
+BEAM_API beam_status beam_emit_at(beam_ctx *ctx, uint32_t output, const void *element,
+                                  beam_timestamp timestamp);
+BEAM_API beam_status beam_emit_with(beam_ctx *ctx, uint32_t output, const void *element,
+                                    const beam_element_info *info);
+
+/* The current element's timestamp, windows and pane; valid until the callback returns. */
+static inline const beam_element_info *beam_info(const beam_ctx *ctx)
+{
+    return ctx->frame->info;
+}
+/* A copy of the current info that lives until the bundle ends; equal infos in a row share
+ * one copy. NULL when memory is out. */
+BEAM_API const beam_element_info *beam_info_save(beam_ctx *ctx);
+
+#define beam_self(ctx, T) ((T *)(ctx)->state)
+#define beam_config(ctx, T) ((const T *)(ctx)->config)
+
+/* Memory until the callback returns, and until the bundle ends; 16-byte aligned,
+ * uninitialised; NULL when memory is out, or past the bundle's bound. */
+BEAM_API void *beam_alloc(beam_ctx *ctx, size_t size);
+BEAM_API void *beam_bundle_alloc(beam_ctx *ctx, size_t size);
+/* A NUL-terminated copy that lives as beam_alloc's memory; printf into such memory. */
+BEAM_API char *beam_cstr(beam_ctx *ctx, beam_str text);
+BEAM_API beam_str beam_format(beam_ctx *ctx, const char *format, ...) BEAM_PRINTF(2, 3);
+
+/* Fails the callback with words: `return beam_fail(c, BEAM_INVALID_ARGUMENT, "...", ...)`.
+ * The run's error names the transform and shows the element besides. */
+BEAM_API beam_status beam_fail(beam_ctx *ctx, beam_status code, const char *format, ...)
+    BEAM_PRINTF(3, 4);
+/* To pass to calls that take a beam_error; `return` their status and the words are kept. */
+BEAM_API beam_error *beam_ctx_error(beam_ctx *ctx);
+BEAM_API const beam_logger *beam_ctx_logger(beam_ctx *ctx);
+/* The unique name of the transform that runs. */
+BEAM_API const char *beam_ctx_transform(const beam_ctx *ctx);
+#define beam_ctx_log(ctx, level, ...)                                                     \
+    beam_log_write(beam_ctx_logger(ctx), (level), __FILE__, __LINE__, beam_ctx_transform(ctx), \
+                   __VA_ARGS__)
+
+/* Metrics by their index in the descriptor's list. */
+static inline void beam_count(beam_ctx *ctx, uint32_t metric, int64_t n)
+{
+    beam_metric_cell *cell = &ctx->metrics[metric];
+    __atomic_store_n(&cell->sum, cell->sum + n, __ATOMIC_RELAXED);
+}
+BEAM_API void beam_distribution_update(beam_ctx *ctx, uint32_t metric, int64_t value);
+BEAM_API void beam_gauge_set(beam_ctx *ctx, uint32_t metric, int64_t value);
+
+/* Side inputs, by position, in the window of the current element. Returned pointers live
+ * until the bundle ends.  Each fails with words in the ctx's error when the side input
+ * cannot be read, is of another kind, or (singleton) does not hold exactly one element;
+ * beam_side_get: *value is NULL when the map has no such key. */
+BEAM_API beam_status beam_side_singleton_(beam_ctx *ctx, uint32_t side, const void **value);
+BEAM_API beam_status beam_side_iterable(beam_ctx *ctx, uint32_t side, beam_iterable *values);
+BEAM_API beam_status beam_side_get_(beam_ctx *ctx, uint32_t side, const void *key,
+                                    const void **value);
+BEAM_API beam_status beam_side_get_all(beam_ctx *ctx, uint32_t side, const void *key,
+                                       beam_iterable *values);
+/* const beam_int64 *min;  BEAM_TRY(beam_side_singleton(c, 0, &min)); */
+#define beam_side_singleton(ctx, side, value) \
+    beam_side_singleton_((ctx), (side), (const void **)(value))
+#define beam_side_get(ctx, side, key, value) \
+    beam_side_get_((ctx), (side), (key), (const void **)(value))
+
+/* True when the run was cancelled: long loops check it and return BEAM_CANCELLED. */
+static inline bool beam_cancelled(const beam_ctx *ctx)
+{
+    return __atomic_load_n(&ctx->frame->cancelled, __ATOMIC_RELAXED) != 0;
+}
+
+/* ---- DoFn ----------------------------------------------------------------------------- */
+
+typedef struct beam_splittable beam_splittable;
+
+typedef struct beam_dofn {
+    size_t struct_size;
+    const char *name; /* unique in a program; part of the pipeline proto */
+    const beam_type *in;
+    const beam_type *const *outs; /* types of the outputs; the first is the main one */
+    size_t n_outs;
+    const beam_type *config; /* NULL: none; a flat or nested value shipped with the graph */
+    size_t state_size;
+    const beam_side_spec *sides;
+    size_t n_sides;
+    const beam_metric *metrics;
+    size_t n_metrics;
+    beam_status (*setup)(beam_ctx *ctx);
+    beam_status (*start_bundle)(beam_ctx *ctx);
+    /* One element; or any number of them at once.  A DoFn offers either or both (Beam's
+     * batched DoFns): all elements of a batch share one info. NULL for a splittable DoFn. */
+    beam_status (*process)(beam_ctx *ctx, const void *element);
+    beam_status (*process_batch)(beam_ctx *ctx, const void *elements, size_t n);
+    beam_status (*finish_bundle)(beam_ctx *ctx);
+    void (*teardown)(beam_ctx *ctx);
+    const beam_splittable *splittable; /* NULL: an ordinary DoFn */
+} beam_dofn;
+
+#define BEAM_TYPES(...)                                  \
+    .outs = (const beam_type *const[]){__VA_ARGS__},     \
+    .n_outs = sizeof((const beam_type *const[]){__VA_ARGS__}) / sizeof(const beam_type *)
+#define BEAM_METRICS(...)                            \
+    .metrics = (const beam_metric[]){__VA_ARGS__},   \
+    .n_metrics = sizeof((const beam_metric[]){__VA_ARGS__}) / sizeof(beam_metric)
+#define BEAM_SIDES(...)                              \
+    .sides = (const beam_side_spec[]){__VA_ARGS__},  \
+    .n_sides = sizeof((const beam_side_spec[]){__VA_ARGS__}) / sizeof(beam_side_spec)
+
+/* static beam_status split(beam_ctx *c, const beam_str *line) { ... }
+ * BEAM_DOFN(split_fn, beam_str, split, BEAM_TYPES(&beam_str_type));
+ * defines `static const beam_dofn split_fn`, named "split_fn", and checks that `split` takes
+ * a beam_str.  More members of beam_dofn follow as designated initialisers. */
+#define BEAM_DOFN(NAME, In, process_function, ...)                              \
+    static beam_status NAME##_process_(beam_ctx *ctx, const void *element)      \
+    {                                                                           \
+        return process_function(ctx, (const In *)element);                      \
+    }                                                                           \
+    static const beam_dofn NAME = {.struct_size = sizeof(beam_dofn),            \
+                                   .name = #NAME,                               \
+                                   .in = &In##_type,                            \
+                                   .process = NAME##_process_,                  \
+                                   __VA_ARGS__}
+
+/* The same for a function over arrays: beam_status f(beam_ctx *, const In *elements, size_t n) */
+#define BEAM_BATCH_DOFN(NAME, In, batch_function, ...)                                      \
+    static beam_status NAME##_batch_(beam_ctx *ctx, const void *elements, size_t n)         \
+    {                                                                                       \
+        return batch_function(ctx, (const In *)elements, n);                                \
+    }                                                                                       \
+    static const beam_dofn NAME = {.struct_size = sizeof(beam_dofn),                        \
+                                   .name = #NAME,                                           \
+                                   .in = &In##_type,                                        \
+                                   .process_batch = NAME##_batch_,                          \
+                                   __VA_ARGS__}
+
+/* ---- Splittable DoFn ------------------------------------------------------------------ */
+
+/* How the work of a restriction is claimed and split.  All calls come from the thread that
+ * processes: a split that another thread asks for is done at the next claim. */
+typedef struct beam_tracker_fn {
+    size_t struct_size;
+    size_t state_size; /* of the tracker's own state, zeroed before start */
+    beam_status (*start)(void *state, const void *restriction);
+    /* Claims `position`; false: it lies past the restriction, so processing must end. */
+    bool (*try_claim)(void *state, const void *position);
+    /* Gives away about (1 - fraction) of the unclaimed work: fills both restrictions and
+     * shrinks itself to the primary; false when nothing can be given. */
+    bool (*try_split)(void *state, double fraction, void *primary, void *residual);
+    void (*progress)(const void *state, double *completed, double *remaining);
+    /* True when all is claimed: a process that returns before that lost elements. */
+    bool (*is_done)(const void *state);
+} beam_tracker_fn;
+
+struct beam_splittable {
+    size_t struct_size;
+    const beam_type *restriction;
+    const beam_tracker_fn *tracker;
+    beam_status (*initial_restriction)(beam_ctx *ctx, const void *element, void *restriction);
+    /* Calls beam_emit_restriction for each part; NULL: the restriction is one part. */
+    beam_status (*split_restriction)(beam_ctx *ctx, const void *element, const void *restriction);
+    /* Amount of work, for balancing; NULL: all parts are alike. */
+    beam_status (*restriction_size)(beam_ctx *ctx, const void *element, const void *restriction,
+                                    double *size);
+    /* Claims positions with beam_try_claim and emits what belongs to them. */
+    beam_status (*process)(beam_ctx *ctx, const void *element, beam_tracker *tracker);
+};
+
+struct beam_tracker {
+    const beam_tracker_fn *fn;
+    void *state;
+    const void *restriction; /* as it was when processing began */
+    int split_wanted;        /* set from another thread */
+};
+
+BEAM_API void beam_tracker_split_(beam_ctx *ctx, beam_tracker *tracker);
+
+static inline bool beam_try_claim_(beam_ctx *ctx, beam_tracker *tracker, const void *position)
+{
+    if (BEAM_UNLIKELY(__atomic_load_n(&tracker->split_wanted, __ATOMIC_RELAXED)))
+        beam_tracker_split_(ctx, tracker);
+    return tracker->fn->try_claim(tracker->state, position);
+}
+#define beam_try_claim(ctx, tracker, position) beam_try_claim_((ctx), (tracker), (position))
+
+BEAM_API beam_status beam_emit_restriction(beam_ctx *ctx, const void *restriction);
+
+/* Restriction [start, stop) of int64 positions, claimed in rising order. */
+#define BEAM_OFFSET_RANGE_(FIELD, S) FIELD(S, beam_int64, start) FIELD(S, beam_int64, stop)
+BEAM_STRUCT(beam_offset_range, BEAM_OFFSET_RANGE_);
+BEAM_API extern const beam_tracker_fn beam_offset_range_tracker;
+/* Its claim, inline (position by value). */
+typedef struct beam_offset_range_state {
+    int64_t start, stop, claimed; /* claimed: the last one, start - 1 before the first */
+} beam_offset_range_state;
+static inline bool beam_try_claim_offset(beam_ctx *ctx, beam_tracker *tracker, int64_t position)
+{
+    if (BEAM_UNLIKELY(__atomic_load_n(&tracker->split_wanted, __ATOMIC_RELAXED)))
+        beam_tracker_split_(ctx, tracker);
+    beam_offset_range_state *range = (beam_offset_range_state *)tracker->state;
+    range->claimed = position;
+    return position < range->stop;
+}
+
+/* ---- CombineFn ------------------------------------------------------------------------ */
+
+/* An associative, commutative fold.  An accumulator is a value of type `acc`, which is how it
+ * travels; what it points to it owns (through beam_acc_realloc), until destroy.
+ * `out` and `acc` may be one type (then extract may be NULL: the accumulator is the result). */
+typedef struct beam_combinefn {
+    size_t struct_size;
+    const char *name;
+    const beam_type *in, *acc, *out;
+    const beam_type *config;
+    beam_status (*create)(beam_ctx *ctx, void *acc); /* NULL: all zero bytes */
+    beam_status (*add)(beam_ctx *ctx, void *acc, const void *in);
+    /* Optional: accs[i] takes the i-th input, `stride` bytes apart; accs may repeat. */
+    beam_status (*add_batch)(beam_ctx *ctx, void *const *accs, const void *ins, size_t stride,
+                             size_t n);
+    /* Takes all of `other`, which stays as it is and may live in borrowed memory. */
+    beam_status (*merge)(beam_ctx *ctx, void *acc, const void *other);
+    /* Optional: make the accumulator small before it travels. */
+    beam_status (*compact)(beam_ctx *ctx, void *acc);
+    /* Fills *out, which may point into acc and into beam_alloc's memory. */
+    beam_status (*extract)(beam_ctx *ctx, const void *acc, void *out);
+    void (*destroy)(beam_ctx *ctx, void *acc); /* NULL: it owns nothing */
+} beam_combinefn;
+
+/* Memory that an accumulator owns; size 0 frees it. NULL when memory is out. */
+BEAM_API void *beam_acc_realloc(void *old, size_t size);
+
+#define BEAM_COMBINEFN(NAME, ...) \
+    static const beam_combinefn NAME = {.struct_size = sizeof(beam_combinefn), .name = #NAME, \
+                                        __VA_ARGS__}
+
+/* Ready made. Sums of int64 wrap around, as Beam Java's. */
+BEAM_API extern const beam_combinefn beam_sum_int64, beam_sum_double, beam_min_int64,
+    beam_max_int64, beam_min_double, beam_max_double, beam_mean_double, beam_mean_int64,
+    beam_count_combine; /* out: beam_int64; the last counts inputs of any type (in: NULL) */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,135 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* pipeline.h - making a pipeline and running it.
+ *
+ * Building is sticky: the first error (with file, line, transform and both types) is kept,
+ * later calls do nothing, and beam_pipeline_run reports it.  So build code needs no checks.
+ * Every call copies its arguments, but for const descriptors (types, functions), which must
+ * live as long as the program.  A pipeline belongs to one thread at a time; any number of
+ * pipelines may be built and run side by side.
+ */
+#ifndef BEAM_PIPELINE_H
+#define BEAM_PIPELINE_H
+
+#include <beam/fn.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct beam_pipeline beam_pipeline;
+
+/* A PCollection: a value to pass around, owned by its pipeline, never freed. */
+typedef struct beam_pcoll {
+    beam_pipeline *pipeline;
+    uint32_t id; /* 0: none (what a failed construction gives) */
+} beam_pcoll;
+
+/* A PCollection seen as a side input. */
+typedef struct beam_view {
+    beam_pcoll of;
+    beam_side_kind kind;
+} beam_view;
+
+/* What a transform needs of the machine; zero means unsaid.  Nested hints merge as Beam's:
+ * accelerator: the inner one wins; min_ram_bytes and cpu_count: the larger;
+ * max_active_bundles_per_worker: the sum.  Local runners note them and carry them along. */
+typedef struct beam_hints {
+    const char *accelerator;  /* "type:nvidia-tesla-t4;count:1;install-nvidia-driver" */
+    const char *min_ram;      /* "16GB", "512MiB", or bytes */
+    int64_t cpu_count;
+    int64_t max_active_bundles_per_worker;
+} beam_hints;
+
+/* The functions a worker may be asked to run: every DoFn and CombineFn of the program. */
+typedef struct beam_functions {
+    size_t struct_size;
+    const beam_dofn *const *dofns;
+    size_t n_dofns;
+    const beam_combinefn *const *combinefns;
+    size_t n_combinefns;
+} beam_functions;
+
+typedef struct beam_pipeline_options {
+    size_t struct_size;
+    const char *name; /* of the job; NULL: "pipeline" */
+    beam_hints hints; /* of all transforms */
+    const beam_logger *logger;
+} beam_pipeline_options;
+
+/* NULL only when memory is out. options may be NULL. */
+BEAM_API beam_pipeline *beam_pipeline_new(const beam_pipeline_options *options);
+BEAM_API void beam_pipeline_free(beam_pipeline *pipeline);
+
+/* The first error of building, or BEAM_OK. */
+BEAM_API beam_status beam_pipeline_status(const beam_pipeline *pipeline, beam_error *err);
+/* Fails the building from outside (a composite that finds its arguments wrong): the first
+ * such error sticks. Returns the status. */
+BEAM_API beam_status beam_pipeline_fail(beam_pipeline *pipeline, beam_status code,
+                                        const char *format, ...) BEAM_PRINTF(3, 4);
+
+/* The element type of a PCollection; NULL for none. */
+BEAM_API const beam_type *beam_pcoll_type(beam_pcoll pcoll);
+
+/* Composites: transforms applied between begin and end become parts of one named transform
+ * (and take its hints); they nest. */
+BEAM_API void beam_composite_begin(beam_pipeline *pipeline, const char *name,
+                                   const beam_hints *hints);
+BEAM_API void beam_composite_end(beam_pipeline *pipeline);
+
+/* The pipeline as a serialized org.apache.beam.model.pipeline.v1.Pipeline; the caller frees
+ * *bytes with beam_release. */
+BEAM_API beam_status beam_pipeline_to_proto(beam_pipeline *pipeline, void **bytes, size_t *size,
+                                            beam_error *err);
+/* The graph in Graphviz' dot language, NUL-terminated; the caller frees it. */
+BEAM_API beam_status beam_pipeline_to_dot(beam_pipeline *pipeline, char **dot, beam_error *err);
+BEAM_API void beam_release(void *memory);
+
+/* ---- Running -------------------------------------------------------------------------- */
+
+typedef struct beam_progress {
+    double seconds;         /* since the run began */
+    const char *transform;  /* the busiest now */
+    uint64_t elements;      /* read by all roots so far */
+    double fraction;        /* of the run's work, 0..1; negative when unknown */
+} beam_progress;
+
+typedef struct beam_run_options {
+    size_t struct_size;
+    const char *runner;           /* NULL or "direct" */
+    uint32_t direct_num_workers;  /* threads; 0: one a core */
+    uint64_t memory_budget;       /* bytes that shuffles may hold before they spill; 0: no limit */
+    const char *temp_dir;         /* for what is spilled; NULL: $TMPDIR or /tmp */
+    const beam_logger *logger;
+    const beam_functions *functions; /* NULL: those the graph was built with */
+    const int *cancel;            /* the run stops soon after *cancel becomes non-zero */
+    void (*on_progress)(void *user, const beam_progress *progress); /* about twice a second */
+    void *progress_user;
+} beam_run_options;
+
+typedef struct beam_result beam_result;
+
+/* Runs the pipeline to its end (options may be NULL).  *result (result may be NULL) is set
+ * when the run took place at all, also when it failed; free it with beam_result_free. */
+BEAM_API beam_status beam_pipeline_run(beam_pipeline *pipeline, const beam_run_options *options,
+                                       beam_result **result, beam_error *err);
+
+/* A committed metric of a function, summed over all instances of the transforms whose unique
+ * name is `transform` or lies below it ("Classify" covers "Classify/BatchElements");
+ * NULL: over all transforms.  BEAM_NOT_FOUND when nothing of that name was reported. */
+BEAM_API beam_status beam_result_metric(const beam_result *result, const char *transform,
+                                        const char *name, beam_metric_cell *cell);
+/* Calls `visit` for each committed metric; namespace_ is the function's name. */
+BEAM_API void beam_result_metrics(const beam_result *result,
+                                  void (*visit)(void *user, const char *transform,
+                                                const char *namespace_, const char *name,
+                                                beam_metric_kind kind,
+                                                const beam_metric_cell *cell),
+                                  void *user);
+/* Wall clock seconds of the run. */
+BEAM_API double beam_result_seconds(const beam_result *result);
+BEAM_API void beam_result_free(beam_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
