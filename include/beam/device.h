@@ -1,0 +1,155 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* device.h - one interface to whatever runs a network: the CPU today, accelerators the same way.
+ *
+ *     beam_device *device;          one a process and kind
+ *     beam_model *model;            a network compiled for it with its weights packed
+ *     beam_model_context *context;  one a thread: what it needs to run the model
+ *
+ *     beam_device_open("auto", NULL, &device, &err);
+ *     beam_device_compile(device, network, &(beam_compile_options){
+ *         .struct_size = sizeof(beam_compile_options), .max_batch = 256}, &model, &err);
+ *     beam_model_context_new(model, &context, &err);
+ *     beam_device_acquire(device);
+ *     beam_model_run(context, &images, 1, &logits, 1, &err);
+ *     beam_device_release(device);
+ *
+ * Devices and models may be used from any thread at once; a context by one thread at a time.
+ * A model keeps its device and a context its model alive, so they are freed in any order.
+ */
+#ifndef BEAM_DEVICE_H
+#define BEAM_DEVICE_H
+
+#include <beam/log.h>
+#include <beam/nn.h>
+#include <beam/status.h>
+#include <beam/tensor.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct beam_device beam_device;
+typedef struct beam_model beam_model;
+typedef struct beam_model_context beam_model_context;
+
+/* ---- devices ----------------------------------------------------------------------------- */
+
+typedef struct beam_device_options {
+    size_t struct_size;
+    const beam_logger *logger; /* NULL: the default; must outlive the device */
+    uint32_t slots;            /* 0: one a core this process may run on; see beam_device_acquire */
+} beam_device_options;
+
+/* Opens a device by name; `options` may be NULL.
+ *   "cpu"        oneDNN, one thread a context
+ *   "reference"  plain C, slow and obvious: what the others are compared with
+ *   "auto"       the best there is; that it fell back to the CPU is logged (BEAM_LOG_INFO) and
+ *                told by beam_device_info.  $BEAM_ACCELERATOR_BACKEND, if set, is the name used
+ *   "gpu", "tpu", "pjrt:PATH"  BEAM_UNAVAILABLE in a build without a PJRT device
+ * An unknown name is BEAM_INVALID_ARGUMENT with the known ones. */
+BEAM_API beam_status beam_device_open(const char *name, const beam_device_options *options,
+                                      beam_device **device, beam_error *err);
+/* Gives up the caller's hold; NULL is allowed. */
+BEAM_API void beam_device_close(beam_device *device);
+
+typedef struct beam_device_info {
+    const char *kind;        /* "cpu" or "reference"; lives as long as the device */
+    const char *requested;   /* the name it was opened by */
+    const char *description; /* for people: library, version, instruction set */
+    uint32_t slots;
+    bool fell_back;          /* "auto" found no accelerator */
+    bool native_bf16;        /* the hardware multiplies bf16; otherwise it is f32 inside */
+} beam_device_info;
+
+BEAM_API void beam_device_get_info(const beam_device *device, beam_device_info *info);
+
+/* Bytes that the device holds for its models and contexts, now and at most so far. */
+typedef struct beam_device_memory {
+    uint64_t weight_bytes;
+    uint64_t working_bytes; /* activations and scratch memory of contexts */
+    uint64_t peak_bytes;    /* both together */
+} beam_device_memory;
+
+BEAM_API void beam_device_get_memory(const beam_device *device, beam_device_memory *memory);
+
+/* A lease on one slot: waits until fewer than `slots` are out.  Take it before beam_model_run
+ * and give it back before doing anything else; never take a second while holding one. */
+BEAM_API void beam_device_acquire(beam_device *device);
+/* The same without waiting: false if none is free. */
+BEAM_API bool beam_device_try_acquire(beam_device *device);
+BEAM_API void beam_device_release(beam_device *device);
+
+/* ---- models ------------------------------------------------------------------------------ */
+
+typedef enum beam_precision {
+    BEAM_PRECISION_F32 = 0, /* f32 throughout */
+    BEAM_PRECISION_BF16 = 1 /* weights and activations bf16, sums f32; inputs and outputs f32 */
+} beam_precision;
+
+/* "f32", "bf16". */
+BEAM_API const char *beam_precision_name(beam_precision precision);
+/* BEAM_INVALID_ARGUMENT names the known ones. */
+BEAM_API beam_status beam_precision_parse(const char *text, beam_precision *precision,
+                                          beam_error *err);
+
+typedef struct beam_compile_options {
+    size_t struct_size;
+    beam_precision precision;
+    int64_t max_batch; /* 1; a larger batch is refused */
+    /* Batch sizes to prepare for now, ascending, at most max_batch; none: max_batch alone.  A
+     * device with static shapes runs these only and pads what is between; the CPU prepares
+     * any other size when it first comes. */
+    const int64_t *batch_sizes;
+    size_t num_batch_sizes;
+} beam_compile_options;
+
+/* Compiles a finished network whose parameters all have their weights, and copies those in the
+ * device's own layout: neither is needed afterwards.  `options` may be NULL.
+ * BEAM_FAILED_PRECONDITION names a parameter without weights. */
+BEAM_API beam_status beam_device_compile(beam_device *device, const beam_network *network,
+                                         const beam_compile_options *options, beam_model **model,
+                                         beam_error *err);
+/* Gives up the caller's hold; NULL is allowed. */
+BEAM_API void beam_model_free(beam_model *model);
+
+typedef struct beam_model_info {
+    beam_device *device;
+    beam_precision precision; /* what is used: f32 on a CPU that cannot do bf16 */
+    int64_t max_batch;
+    size_t num_inputs, num_outputs;
+    uint64_t weight_bytes;
+} beam_model_info;
+
+BEAM_API void beam_model_get_info(const beam_model *model, beam_model_info *info);
+/* Shape for the given batch (f32, batch first, data NULL). */
+BEAM_API beam_tensor beam_model_input(const beam_model *model, size_t index, int64_t batch);
+BEAM_API beam_tensor beam_model_output(const beam_model *model, size_t index, int64_t batch);
+
+/* ---- running ----------------------------------------------------------------------------- */
+
+BEAM_API beam_status beam_model_context_new(beam_model *model, beam_model_context **context,
+                                            beam_error *err);
+BEAM_API void beam_model_context_free(beam_model_context *context);
+
+/* Starts bringing one batch to the device: f32 inputs of one batch size between 1 and
+ * max_batch, in the order of the network's.  Needs no lease.  The data must stay as it is until
+ * beam_model_execute returns; the CPU reads it where it is. */
+BEAM_API beam_status beam_model_feed(beam_model_context *context, const beam_tensor *inputs,
+                                     size_t num_inputs, beam_error *err);
+/* Runs the model on what was fed and waits for it.  outputs[i] then points into the context, f32,
+ * row-major, until the next execute or the context's end; rows are those of the batch.
+ * The calling thread does the work on the CPU, whatever OMP_NUM_THREADS says. */
+BEAM_API beam_status beam_model_execute(beam_model_context *context, beam_tensor *outputs,
+                                        size_t num_outputs, beam_error *err);
+/* beam_model_feed, then beam_model_execute. */
+BEAM_API beam_status beam_model_run(beam_model_context *context, const beam_tensor *inputs,
+                                    size_t num_inputs, beam_tensor *outputs, size_t num_outputs,
+                                    beam_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
