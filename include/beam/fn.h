@@ -181,6 +181,9 @@ BEAM_API beam_status beam_fail(beam_ctx *ctx, beam_status code, const char *form
 /* To pass to calls that take a beam_error; `return` their status and the words are kept. */
 BEAM_API beam_error *beam_ctx_error(beam_ctx *ctx);
 BEAM_API const beam_logger *beam_ctx_logger(beam_ctx *ctx);
+/* The types of the input and of an output in the pipeline that runs. */
+BEAM_API const beam_type *beam_ctx_in_type(const beam_ctx *ctx);
+BEAM_API const beam_type *beam_ctx_out_type(const beam_ctx *ctx, uint32_t output);
 /* The unique name of the transform that runs. */
 BEAM_API const char *beam_ctx_transform(const beam_ctx *ctx);
 #define beam_ctx_log(ctx, level, ...)                                                     \
@@ -225,8 +228,10 @@ typedef struct beam_splittable beam_splittable;
 typedef struct beam_dofn {
     size_t struct_size;
     const char *name; /* unique in a program; part of the pipeline proto */
-    const beam_type *in;
-    const beam_type *const *outs; /* types of the outputs; the first is the main one */
+    const beam_type *in; /* NULL: any type; the callbacks ask beam_ctx_in_type */
+    /* Types of the outputs, the first is the main one; NULL entries are for functions of the
+     * library whose output type follows from the input. */
+    const beam_type *const *outs;
     size_t n_outs;
     const beam_type *config; /* NULL: none; a flat or nested value shipped with the graph */
     size_t state_size;

@@ -37,7 +37,7 @@ typedef struct beam_impulse_args {
 } beam_impulse_args;
 BEAM_API beam_pcoll beam_impulse_(beam_pipeline *pipeline, const beam_impulse_args *args);
 #define beam_impulse(pipeline, ...) \
-    beam_impulse_((pipeline), BEAM_ARGS_(beam_impulse_args, .name = NULL, ##__VA_ARGS__))
+    beam_impulse_((pipeline), BEAM_ARGS_(beam_impulse_args, __VA_ARGS__))
 
 /* The `count` values at `values` (an array of the C type that `type` describes), copied into
  * the graph; more than 10 MB of encoded elements is an error: data sets enter by a read. */
@@ -66,9 +66,9 @@ typedef struct beam_pardo_args {
 /* The main output; beam_output gives the others. */
 BEAM_API beam_pcoll beam_pardo_(beam_pcoll in, const beam_pardo_args *args);
 #define beam_pardo(in, ...) beam_pardo_((in), BEAM_ARGS_(beam_pardo_args, __VA_ARGS__))
-/* .BEAM_SIDE_INPUTS(beam_as_singleton(x), beam_as_map(y)) as a named argument of beam_pardo */
+/* beam_pardo(in, &fn, BEAM_SIDE_INPUTS(beam_as_singleton(x), beam_as_map(y))) */
 #define BEAM_SIDE_INPUTS(...)                                \
-    sides = (const beam_view[]){__VA_ARGS__},                \
+    .sides = (const beam_view[]){__VA_ARGS__},                \
     .n_sides = sizeof((const beam_view[]){__VA_ARGS__}) / sizeof(beam_view)
 
 /* Output `index` of the transform that made `main_output`. */
@@ -85,7 +85,7 @@ typedef struct beam_transform_args {
     BEAM_COMMON_ARGS_;
     const char *name;
 } beam_transform_args;
-#define BEAM_NAMED_ARGS_(...) BEAM_ARGS_(beam_transform_args, .name = NULL, ##__VA_ARGS__)
+#define BEAM_NAMED_ARGS_(...) BEAM_ARGS_(beam_transform_args, __VA_ARGS__)
 
 /* KV<K, V> to KV<K, iterable<V>>: a group a key and window. K must be deterministic. */
 BEAM_API beam_pcoll beam_group_by_key_(beam_pcoll kvs, const beam_transform_args *args);
@@ -101,8 +101,7 @@ typedef struct beam_co_group_args {
 BEAM_API beam_pcoll beam_co_group_by_key_(const beam_pcoll *kvs, size_t n,
                                           const beam_co_group_args *args);
 #define beam_co_group_by_key(kvs, n, T, ...) \
-    beam_co_group_by_key_((kvs), (n), BEAM_ARGS_(beam_co_group_args, .type = &T##_type, \
-                                                 ##__VA_ARGS__))
+    beam_co_group_by_key_((kvs), (n), BEAM_ARGS_(beam_co_group_args, &T##_type, __VA_ARGS__))
 
 typedef struct beam_combine_args {
     BEAM_COMMON_ARGS_;
@@ -127,10 +126,11 @@ BEAM_API beam_pcoll beam_flatten_(const beam_pcoll *ins, size_t n,
                                   const beam_transform_args *args);
 #define beam_flatten(ins, n, ...) beam_flatten_((ins), (n), BEAM_NAMED_ARGS_(__VA_ARGS__))
 
-/* n PCollections by fn(ctx, element, &part), part < n, into outs[0..n). */
+/* n PCollections into outs[0..n): fn emits each element to the output of its part, and has n
+ * outputs of its input's type. */
 typedef struct beam_partition_args {
     BEAM_COMMON_ARGS_;
-    const beam_dofn *fn; /* emits each element to the output of its part, of which it has n */
+    const beam_dofn *fn;
     const char *name;
     const void *config;
 } beam_partition_args;
@@ -143,10 +143,11 @@ BEAM_API void beam_partition_(beam_pcoll in, beam_pcoll *outs, size_t n,
 BEAM_API beam_pcoll beam_reshuffle_(beam_pcoll in, const beam_transform_args *args);
 #define beam_reshuffle(in, ...) beam_reshuffle_((in), BEAM_NAMED_ARGS_(__VA_ARGS__))
 
-BEAM_API beam_pcoll beam_window_into_(beam_pcoll in, const beam_windowing *windowing,
+/* Assigns windows by the elements' timestamps: beam_window_into(x, beam_fixed_windows(60000)) */
+BEAM_API beam_pcoll beam_window_into_(beam_pcoll in, beam_windowing windowing,
                                       const beam_transform_args *args);
 #define beam_window_into(in, windowing, ...) \
-    beam_window_into_((in), &(const beam_windowing){windowing}, BEAM_NAMED_ARGS_(__VA_ARGS__))
+    beam_window_into_((in), (windowing), BEAM_NAMED_ARGS_(__VA_ARGS__))
 
 /* ---- Compositions --------------------------------------------------------------------- */
 
@@ -182,8 +183,8 @@ BEAM_API beam_pcoll beam_with_keys_(beam_pcoll in, const beam_with_keys_args *ar
 #define beam_with_keys(in, K, ...) \
     beam_with_keys_((in), BEAM_ARGS_(beam_with_keys_args, &K##_type, __VA_ARGS__))
 
-/* The n largest by the order of `compare` (in the functions list by name), and n chosen at
- * random (uniform; the same for a seed): one iterable of T a window, as a CombineFn.  */
+/* The n largest, and n chosen at random (uniform; the same for a seed): one iterable<T> a
+ * window, or a key and window. */
 typedef struct beam_top_args {
     BEAM_COMMON_ARGS_;
     uint32_t n;
