@@ -38,6 +38,7 @@ typedef int32_t beam_int32;
 typedef int64_t beam_int64;
 typedef float beam_float;
 typedef double beam_double;
+typedef int64_t beam_timestamp; /* milliseconds since 1970-01-01 UTC, see window.h */
 
 /* UTF-8 text, not NUL-terminated. */
 typedef struct beam_str {
@@ -49,6 +50,12 @@ typedef struct beam_bytes {
     const void *at;
     size_t len;
 } beam_bytes;
+
+/* unscaled * 10^-scale; `unscaled` is an integer in big-endian two's complement. */
+typedef struct beam_decimal {
+    beam_bytes unscaled; /* at least one byte */
+    int64_t scale;
+} beam_decimal;
 
 /* A row's array, or (with entries of a KV type) a row's map: `len` elements side by side. */
 typedef struct beam_list {
@@ -151,10 +158,24 @@ typedef enum beam_kind {
     BEAM_KIND_ROW = 13,      /* beam:coder:row:v1 */
     BEAM_KIND_LIST = 14,     /* only in rows: ARRAY (or ITERABLE); one field, the element */
     BEAM_KIND_MAP = 15,      /* only in rows: a beam_list of KV; one field, the KV */
-    BEAM_KIND_TENSOR = 16,   /* only in rows, or alone as a row of one field: a logical type
-                                over {dtype, shape, data}, BEAM_URN_TENSOR */
-    BEAM_KIND_INTERVAL_WINDOW = 17 /* beam:coder:interval_window:v1; beam_window */
+    BEAM_KIND_TENSOR = 16,   /* only in rows: a logical type, BEAM_URN_TENSOR, over the row
+                                {dtype: INT32, shape: ARRAY<INT64>, data: BYTES} */
+    BEAM_KIND_INTERVAL_WINDOW = 17, /* beam:coder:interval_window:v1; beam_window */
+    BEAM_KIND_TIMESTAMP = 18, /* only in rows: beam:logical_type:millis_instant:v1 */
+    BEAM_KIND_DECIMAL = 19,   /* only in rows: beam:logical_type:decimal:v1; beam_decimal */
+
+    /* What only an engine's coders name; a program does not declare these. */
+    BEAM_KIND_GLOBAL_WINDOW = 20, /* beam:coder:global_window:v1; beam_window */
+    BEAM_KIND_CUSTOM_WINDOW = 21, /* beam:coder:custom_window:v1; beam_window; one field */
+    BEAM_KIND_LENGTH_PREFIX = 22, /* beam:coder:length_prefix:v1; the C layout, and all else
+                                     but the wire form, of its one field */
+    BEAM_KIND_SHARDED_KEY = 23    /* beam:coder:sharded_key:v1; fields shard_id (bytes), key */
 } beam_kind;
+
+/* "Only in rows": schemas know the type, but no coder has it alone.  As an element, or as a
+ * part of a kv, iterable or nullable outside rows, it is coded as a row of one field, whose
+ * name is this.  A KV inside a row is a nested row of key and value. */
+#define BEAM_BARE_FIELD "beam_value"
 
 #define BEAM_URN_TENSOR "libbeam:logical_type:tensor:v1"
 
@@ -173,13 +194,20 @@ struct beam_type {
     size_t size, align;
     const beam_field *fields;
     const char *logical_urn; /* of a logical type over this representation; or NULL */
+    /* The logical type's argument as its schema has it (a serialized
+     * beam.model.pipeline.v1.LogicalType with only argument_type and argument). */
+    beam_bytes logical_argument;
+    /* Rows: fields[encoding_order[i]] is the i-th field on the wire; NULL: in order. */
+    const uint32_t *encoding_order;
 };
 
 BEAM_API extern const beam_type beam_bool_type, beam_byte_type, beam_int16_type, beam_int32_type,
     beam_int64_type, beam_float_type, beam_double_type, beam_str_type, beam_bytes_type,
-    beam_tensor_type;
+    beam_timestamp_type, beam_decimal_type, beam_tensor_type;
 
-/* Structure decides: kinds, field names (of rows), field types, logical URNs. */
+/* Structure decides: kinds, field names (of rows), field types and their order on the wire,
+ * logical URNs and arguments.  Length prefixes do not count: they change the wire form, not
+ * the type. */
 BEAM_API bool beam_type_equal(const beam_type *a, const beam_type *b);
 /* Writes "kv<beam_str, iterable<beam_int64>>" and the like; returns buf. */
 BEAM_API const char *beam_type_describe(const beam_type *type, char *buf, size_t size);
@@ -193,86 +221,83 @@ BEAM_API bool beam_type_is_deterministic(const beam_type *type);
 
 /* ---- Making types --------------------------------------------------------------------- */
 
-/* #define WORD(FIELD, S) FIELD(S, beam_str, text) FIELD(S, beam_int64, count)
- * BEAM_STRUCT(word, WORD);             struct word, and word_type with the row coder */
-#define BEAM_MEMBER_(S, T, name) T name;
-#define BEAM_FIELD_(S, T, name) {#name, &T##_type, offsetof(S, name)},
-#define BEAM_STRUCT(S, FIELDS)                                                       \
-    typedef struct S {                                                               \
-        FIELDS(BEAM_MEMBER_, S)                                                      \
-    } S;                                                                             \
-    static const beam_field S##_fields_[] = {FIELDS(BEAM_FIELD_, S)};                \
-    BEAM_UNUSED_ static const beam_type S##_type = {                                 \
-        BEAM_KIND_ROW, sizeof S##_fields_ / sizeof *S##_fields_, #S, sizeof(S),      \
-        BEAM_ALIGNOF_(S), S##_fields_, NULL}
-
 #if defined(__GNUC__)
 #define BEAM_UNUSED_ __attribute__((unused))
 #else
 #define BEAM_UNUSED_
 #endif
 
+#define BEAM_TYPE_(VARIABLE, KIND, S, FIELDS)                                           \
+    BEAM_UNUSED_ static const beam_type VARIABLE = {KIND,                               \
+                                                    sizeof(FIELDS) / sizeof(*(FIELDS)), \
+                                                    #S,                                 \
+                                                    sizeof(S),                          \
+                                                    BEAM_ALIGNOF_(S),                   \
+                                                    FIELDS,                             \
+                                                    NULL,                               \
+                                                    {NULL, 0},                          \
+                                                    NULL}
+
+/* #define WORD(FIELD, S) FIELD(S, beam_str, text) FIELD(S, beam_int64, count)
+ * BEAM_STRUCT(word, WORD);             struct word, and word_type with the row coder */
+#define BEAM_MEMBER_(S, T, name) T name;
+#define BEAM_FIELD_(S, T, name) {#name, &T##_type, offsetof(S, name)},
+#define BEAM_STRUCT(S, FIELDS)                                        \
+    typedef struct S {                                                \
+        FIELDS(BEAM_MEMBER_, S)                                       \
+    } S;                                                              \
+    static const beam_field S##_fields_[] = {FIELDS(BEAM_FIELD_, S)}; \
+    BEAM_TYPE_(S##_type, BEAM_KIND_ROW, S, S##_fields_)
+
 /* BEAM_KV(word_count, beam_str, beam_int64);   struct { beam_str key; beam_int64 value; } */
-#define BEAM_KV(S, K, V)                                                             \
-    typedef struct S {                                                               \
-        K key;                                                                       \
-        V value;                                                                     \
-    } S;                                                                             \
-    static const beam_field S##_fields_[] = {{"key", &K##_type, offsetof(S, key)},   \
-                                             {"value", &V##_type, offsetof(S, value)}}; \
-    BEAM_UNUSED_ static const beam_type S##_type = {                                 \
-        BEAM_KIND_KV, 2, #S, sizeof(S), BEAM_ALIGNOF_(S), S##_fields_, NULL}
+#define BEAM_KV(S, K, V)                                                                    \
+    typedef struct S {                                                                      \
+        K key;                                                                              \
+        V value;                                                                            \
+    } S;                                                                                    \
+    static const beam_field S##_fields_[] = {{"key", &K##_type, offsetof(S, key)},          \
+                                             {"value", &V##_type, offsetof(S, value)}};     \
+    BEAM_TYPE_(S##_type, BEAM_KIND_KV, S, S##_fields_)
 
 /* BEAM_ITERABLE(ints, beam_int64);   typedef beam_iterable ints, with its element type */
-#define BEAM_ITERABLE(S, T)                                                          \
-    typedef beam_iterable S;                                                         \
-    static const beam_field S##_fields_[] = {{"element", &T##_type, 0}};             \
-    BEAM_UNUSED_ static const beam_type S##_type = {                                 \
-        BEAM_KIND_ITERABLE, 1, #S, sizeof(S), BEAM_ALIGNOF_(S), S##_fields_, NULL}
+#define BEAM_ITERABLE(S, T)                                            \
+    typedef beam_iterable S;                                           \
+    static const beam_field S##_fields_[] = {{"element", &T##_type, 0}}; \
+    BEAM_TYPE_(S##_type, BEAM_KIND_ITERABLE, S, S##_fields_)
 
 /* BEAM_GROUPED(word_group, beam_str, beam_int64);  what GroupByKey makes of such a KV:
  * struct { beam_str key; beam_iterable values; } */
-#define BEAM_GROUPED(S, K, V)                                                        \
-    typedef struct S {                                                               \
-        K key;                                                                       \
-        beam_iterable values;                                                        \
-    } S;                                                                             \
-    static const beam_field S##_element_[] = {{"element", &V##_type, 0}};            \
-    static const beam_type S##_values_ = {BEAM_KIND_ITERABLE,                        \
-                                          1,                                         \
-                                          "beam_iterable",                           \
-                                          sizeof(beam_iterable),                     \
-                                          BEAM_ALIGNOF_(beam_iterable),              \
-                                          S##_element_,                              \
-                                          NULL};                                     \
-    static const beam_field S##_fields_[] = {{"key", &K##_type, offsetof(S, key)},   \
+#define BEAM_GROUPED(S, K, V)                                                               \
+    typedef struct S {                                                                      \
+        K key;                                                                              \
+        beam_iterable values;                                                               \
+    } S;                                                                                    \
+    static const beam_field S##_element_[] = {{"element", &V##_type, 0}};                   \
+    BEAM_TYPE_(S##_values_, BEAM_KIND_ITERABLE, beam_iterable, S##_element_);               \
+    static const beam_field S##_fields_[] = {{"key", &K##_type, offsetof(S, key)},          \
                                              {"value", &S##_values_, offsetof(S, values)}}; \
-    BEAM_UNUSED_ static const beam_type S##_type = {                                 \
-        BEAM_KIND_KV, 2, #S, sizeof(S), BEAM_ALIGNOF_(S), S##_fields_, NULL}
+    BEAM_TYPE_(S##_type, BEAM_KIND_KV, S, S##_fields_)
 
 /* BEAM_LIST(int_list, beam_int64);   typedef beam_list int_list, for a field of a row */
-#define BEAM_LIST(S, T)                                                              \
-    typedef beam_list S;                                                             \
-    static const beam_field S##_fields_[] = {{"element", &T##_type, 0}};             \
-    BEAM_UNUSED_ static const beam_type S##_type = {                                 \
-        BEAM_KIND_LIST, 1, #S, sizeof(S), BEAM_ALIGNOF_(S), S##_fields_, NULL}
+#define BEAM_LIST(S, T)                                                \
+    typedef beam_list S;                                               \
+    static const beam_field S##_fields_[] = {{"element", &T##_type, 0}}; \
+    BEAM_TYPE_(S##_type, BEAM_KIND_LIST, S, S##_fields_)
 
 /* BEAM_MAP(counts, word_count);   a row's map, of entries of a KV type */
-#define BEAM_MAP(S, KV)                                                              \
-    typedef beam_list S;                                                             \
-    static const beam_field S##_fields_[] = {{"entry", &KV##_type, 0}};              \
-    BEAM_UNUSED_ static const beam_type S##_type = {                                 \
-        BEAM_KIND_MAP, 1, #S, sizeof(S), BEAM_ALIGNOF_(S), S##_fields_, NULL}
+#define BEAM_MAP(S, KV)                                                \
+    typedef beam_list S;                                               \
+    static const beam_field S##_fields_[] = {{"entry", &KV##_type, 0}}; \
+    BEAM_TYPE_(S##_type, BEAM_KIND_MAP, S, S##_fields_)
 
 /* BEAM_NULLABLE(maybe_int, beam_int64);   struct { bool present; beam_int64 value; } */
-#define BEAM_NULLABLE(S, T)                                                          \
-    typedef struct S {                                                               \
-        bool present;                                                                \
-        T value;                                                                     \
-    } S;                                                                             \
+#define BEAM_NULLABLE(S, T)                                                             \
+    typedef struct S {                                                                  \
+        bool present;                                                                   \
+        T value;                                                                        \
+    } S;                                                                                \
     static const beam_field S##_fields_[] = {{"value", &T##_type, offsetof(S, value)}}; \
-    BEAM_UNUSED_ static const beam_type S##_type = {                                 \
-        BEAM_KIND_NULLABLE, 1, #S, sizeof(S), BEAM_ALIGNOF_(S), S##_fields_, NULL}
+    BEAM_TYPE_(S##_type, BEAM_KIND_NULLABLE, S, S##_fields_)
 
 #ifdef __cplusplus
 }

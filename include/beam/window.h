@@ -14,8 +14,6 @@
 extern "C" {
 #endif
 
-typedef int64_t beam_timestamp;
-
 #define BEAM_MIN_TIMESTAMP INT64_C(-9223372036854775)
 #define BEAM_MAX_TIMESTAMP INT64_C(9223372036854775)
 /* The last timestamp of the global window: a day before the end of time. */
