@@ -93,7 +93,9 @@ struct beam_ctx {
     uint32_t dirty; /* beam_alloc was called since the last callback began */
 };
 
-BEAM_API beam_status beam_emitted_(beam_ctx *ctx, beam_receiver *receiver, beam_status status);
+/* What is left to do after an emit when the consumer failed or took memory. */
+BEAM_API beam_status beam_emitted_(beam_ctx *ctx, beam_receiver *receiver, beam_status status,
+                                   const void *elements, size_t n);
 
 /* Hands one element to output `output`: straight to the fused consumer, copied only where
  * a buffer follows.  Returns the consumer's failure, which the caller passes on. */
@@ -106,7 +108,7 @@ static inline beam_status beam_emit_element(beam_ctx *ctx, uint32_t output, cons
     beam_status status = r->process(r->ctx, element);
     frame->active = ctx;
     if (BEAM_UNLIKELY((uint32_t)status | r->ctx->dirty))
-        return beam_emitted_(ctx, r, status);
+        return beam_emitted_(ctx, r, status, element, 1);
     return BEAM_OK;
 }
 
@@ -121,7 +123,7 @@ static inline beam_status beam_emit_elements(beam_ctx *ctx, uint32_t output, con
     beam_status status = r->process_batch(r->ctx, elements, n);
     frame->active = ctx;
     if (BEAM_UNLIKELY((uint32_t)status | r->ctx->dirty))
-        return beam_emitted_(ctx, r, status);
+        return beam_emitted_(ctx, r, status, elements, n);
     return BEAM_OK;
 }
 
@@ -147,14 +149,16 @@ BEAM_API void beam_check_emit_(const beam_ctx *ctx, uint32_t output, const beam_
     (BEAM_CHECK_EMIT_(ctx, output, T),            \
      beam_emit_elements((ctx), (output), (const T *)(array), (n)))
 
-/* Emits with another timestamp (not before the input's), or with an info saved before (as
- * finish_bundle must, where there is no element). */
+/* Emits with another timestamp (not before the input's), or with an info saved before, as
+ * start_bundle and finish_bundle must: where there is no element, the other ways to emit fail
+ * with BEAM_FAILED_PRECONDITION. */
 BEAM_API beam_status beam_emit_at(beam_ctx *ctx, uint32_t output, const void *element,
                                   beam_timestamp timestamp);
 BEAM_API beam_status beam_emit_with(beam_ctx *ctx, uint32_t output, const void *element,
                                     const beam_element_info *info);
 
-/* The current element's timestamp, windows and pane; valid until the callback returns. */
+/* The current element's timestamp, windows and pane; valid until the callback returns. NULL
+ * where there is no element (setup, start_bundle, finish_bundle, teardown). */
 static inline const beam_element_info *beam_info(const beam_ctx *ctx)
 {
     return ctx->frame->info;
@@ -181,9 +185,12 @@ BEAM_API beam_status beam_fail(beam_ctx *ctx, beam_status code, const char *form
 /* To pass to calls that take a beam_error; `return` their status and the words are kept. */
 BEAM_API beam_error *beam_ctx_error(beam_ctx *ctx);
 BEAM_API const beam_logger *beam_ctx_logger(beam_ctx *ctx);
-/* The types of the input and of an output in the pipeline that runs. */
+/* The types in the pipeline that runs: of a DoFn's input and its outputs; of what a
+ * CombineFn adds (NULL where only accumulators are merged or extracted), of its accumulators,
+ * and (output 0) of what it extracts (NULL where it does not).  NULL when there is none. */
 BEAM_API const beam_type *beam_ctx_in_type(const beam_ctx *ctx);
 BEAM_API const beam_type *beam_ctx_out_type(const beam_ctx *ctx, uint32_t output);
+BEAM_API const beam_type *beam_ctx_acc_type(const beam_ctx *ctx);
 /* The unique name of the transform that runs. */
 BEAM_API const char *beam_ctx_transform(const beam_ctx *ctx);
 #define beam_ctx_log(ctx, level, ...)                                                     \
