@@ -32,11 +32,10 @@ endfunction()
 
 # tests/<room>/test_<name>.c -> test_<room>_<name>, labelled with its room.  Other C files in the
 # folder are linked into each of its tests.  A folder that is no room's (tests/pipeline) gets
-# everything.
+# everything.  tests/<folder>/test_<name>.sh is a test of the programs in bin/, run with BEAM_BIN.
 function(beam_tests)
     file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.c)
-    set(environment "")
     get_filename_component(shared_data ${PROJECT_SOURCE_DIR}/../shared/data ABSOLUTE)
     foreach(source IN LISTS sources)
         get_filename_component(name ${source} NAME_WE)
@@ -65,5 +64,39 @@ function(beam_tests)
             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
         add_test(NAME ${target} COMMAND ${target})
         set_tests_properties(${target} PROPERTIES LABELS ${room} TIMEOUT ${BEAM_TEST_TIMEOUT})
+    endforeach()
+    file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.sh)
+    foreach(script IN LISTS scripts)
+        get_filename_component(name ${script} NAME_WE)
+        get_filename_component(folder ${script} DIRECTORY)
+        get_filename_component(room ${folder} NAME)
+        string(REGEX REPLACE "^test_" "test_${room}_" name ${name})
+        add_test(NAME ${name} COMMAND bash ${script})
+        set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT ${BEAM_TEST_TIMEOUT}
+            ENVIRONMENT "BEAM_BIN=${PROJECT_BINARY_DIR}/bin;BEAM_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+    endforeach()
+endfunction()
+
+# fuzz/fuzz_<name>.c, an LLVMFuzzerTestOneInput, with its corpus in fuzz/corpus/<name>/.  With
+# BEAM_FUZZ it becomes a libFuzzer program; else a test that goes through the corpus once.
+function(beam_fuzzers)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/fuzz/fuzz_*.c)
+    foreach(source IN LISTS sources)
+        get_filename_component(target ${source} NAME_WE)
+        string(REGEX REPLACE "^fuzz_" "" name ${target})
+        add_executable(${target} ${source})
+        add_dependencies(${target} beam_protos)
+        target_compile_options(${target} PRIVATE ${BEAM_WARNINGS})
+        set_target_properties(${target} PROPERTIES
+            RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+        beam_link_rooms(${target} ${BEAM_ROOMS})
+        if(BEAM_FUZZ)
+            target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+        else()
+            target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/fuzz/standalone_main.c)
+            add_test(NAME ${target}
+                COMMAND ${target} ${PROJECT_SOURCE_DIR}/fuzz/corpus/${name})
+            set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT ${BEAM_TEST_TIMEOUT})
+        endif()
     endforeach()
 endfunction()
