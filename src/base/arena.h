@@ -26,7 +26,7 @@ void *beam_arena_slow_(beam_arena *arena, size_t size);
 /* `size` bytes aligned to 16, uninitialised; NULL when memory or the limit is reached. */
 static inline void *beam_arena_alloc(beam_arena *arena, size_t size)
 {
-    size_t rounded = (size + 15) & ~(size_t)15;
+    size_t rounded = (size + !size + 15) & ~(size_t)15; /* 0 bytes have an address too */
     if (rounded >= size && rounded <= (size_t)(arena->end - arena->at)) {
         void *p = arena->at;
         arena->at += rounded;
