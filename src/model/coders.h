@@ -2,8 +2,8 @@
 /* coders.h - beam_types as Coder protos, and Coder protos as beam_types.
  *
  * Scalars, KVs, iterables and nullables have Beam's coder of that name; rows carry their
- * schema.  A tensor is the logical type BEAM_URN_TENSOR over bytes within a row, and alone a
- * row of one such field, whose schema's id is BEAM_URN_TENSOR. */
+ * schema.  What only rows hold (see BEAM_BARE_FIELD) is coded alone as a row of one field.
+ * A KV inside a row is a nested row, whose schema's id (BEAM_SCHEMA_ID_KV) tells it is one. */
 #ifndef MODEL_CODERS_H
 #define MODEL_CODERS_H
 
@@ -24,7 +24,7 @@ typedef struct beam_coder_set {
 } beam_coder_set;
 
 /* The id of a type's coder, added with its components where it is new.
- * BEAM_INVALID_ARGUMENT for a type that has none (a beam_int32 outside a row). */
+ * BEAM_INVALID_ARGUMENT for a type that has none (a window inside a row). */
 beam_status beam_coder_set_type(beam_coder_set *set, const beam_type *type, const char **id,
                                 beam_error *err);
 /* The id of any other coder, by its URN, payload and components' ids. */
@@ -33,9 +33,11 @@ beam_status beam_coder_set_add(beam_coder_set *set, const char *urn, const void 
                                size_t n_components, const char **id, beam_error *err);
 void beam_coder_set_free(beam_coder_set *set);
 
-/* The schema of a BEAM_KIND_ROW type, in the arena. */
-beam_status beam_schema_of_type(const beam_type *type, beam_arena *arena,
-                                BeamPb__Schema **schema, beam_error *err);
+#define BEAM_SCHEMA_ID_KV "libbeam:schema:kv:v1"
+
+/* The schema of a row (or of a KV as a row), in the arena. */
+beam_status beam_schema_of_type(const beam_type *type, beam_arena *arena, BeamPb__Schema **schema,
+                                beam_error *err);
 
 /* ---- From protos ---------------------------------------------------------------------- */
 
@@ -49,11 +51,17 @@ typedef struct beam_coder_map {
 const BeamPb__Coder *beam_coder_find(beam_coder_map coders, const char *id);
 
 /* The element type that a coder describes, made in the arena; equal (beam_type_equal) to the
- * one it was written from, with the same C layout.  length_prefix is looked through, and
- * state_backed_iterable is an iterable.  BEAM_NOT_FOUND: a missing id; BEAM_DATA_LOSS: a
- * cycle, too deep, a bad schema; BEAM_UNIMPLEMENTED: a coder that no beam_type stands for. */
+ * one it was written from, with the same C layout.  A length_prefix becomes a type of its own
+ * kind (it changes the wire form), state_backed_iterable is an iterable.
+ * BEAM_NOT_FOUND: a missing id; BEAM_DATA_LOSS: a wrong number of components, a bad schema;
+ * BEAM_INVALID_ARGUMENT: too deep (a cycle) or too large; BEAM_UNIMPLEMENTED: a coder that no
+ * beam_type stands for. */
 beam_status beam_coder_type(beam_coder_map coders, const char *id, beam_arena *arena,
                             const beam_type **type, beam_error *err);
+/* The parts of a windowed_value coder, as data ports have it. */
+beam_status beam_coder_windowed(beam_coder_map coders, const char *id, beam_arena *arena,
+                                const beam_type **element, const beam_type **window,
+                                beam_error *err);
 /* The type of rows of a schema. */
 beam_status beam_type_of_schema(const BeamPb__Schema *schema, beam_arena *arena,
                                 const beam_type **type, beam_error *err);

@@ -21,9 +21,8 @@ uint64_t beam_combinefn_fingerprint(const beam_combinefn *fn);
 /* A spec in the arena; `config` is a value of fn->config, NULL when that is NULL. */
 beam_status beam_dofn_to_proto(const beam_dofn *fn, const void *config, beam_arena *arena,
                                BeamPb__FunctionSpec **spec, beam_error *err);
-beam_status beam_combinefn_to_proto(const beam_combinefn *fn, const void *config,
-                                    beam_arena *arena, BeamPb__FunctionSpec **spec,
-                                    beam_error *err);
+beam_status beam_combinefn_to_proto(const beam_combinefn *fn, const void *config, beam_arena *arena,
+                                    BeamPb__FunctionSpec **spec, beam_error *err);
 
 /* The function that a spec names and its config, decoded into the arena (NULL without one).
  * BEAM_NOT_FOUND: the program has no such function; BEAM_FAILED_PRECONDITION: it has, but

@@ -32,10 +32,6 @@ beam_status beam_message_pack(const void *message, beam_buffer *out);
 beam_status beam_message_pack_arena(const void *message, beam_arena *arena,
                                     ProtobufCBinaryData *out);
 
-/* Writes a message as indented text, in order of field numbers: for tests and debugging.
- * Bytes that hold a message are shown as bytes. */
-beam_status beam_message_text(const void *message, beam_buffer *out);
-
 /* A message built by hand: zeroed and initialised in the arena; NULL when memory is out.
  * Its strings and arrays may lie anywhere, as long as they live. */
 void *beam_message_new(const ProtobufCMessageDescriptor *type, beam_arena *arena);
