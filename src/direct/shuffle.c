@@ -1,0 +1,299 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* shuffle.c - the life of a shuffle: generations come from writers, become runs when memory
+ * is short, and go when they have been read. */
+#include "direct/shuffle.h"
+
+#include "base/alloc.h"
+#include "direct/shuffle_internal.h"
+#include "direct/shuffle_writer.h"
+#include "type/key.h"
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static void lay_out(beam_shuffle_layout *layout, const beam_shuffle_options *options)
+{
+    const beam_type *element = options->element;
+    const beam_windowing *windowing = &options->windowing;
+    layout->element = element;
+    layout->key = element->fields[0].type;
+    layout->value = element->fields[1].type;
+    layout->element_size = element->size;
+    layout->value_offset = element->fields[1].offset;
+    layout->value_size = layout->value->size;
+    layout->flat_value = beam_type_is_flat(layout->value);
+    layout->sessions = windowing->kind == BEAM_SESSION_WINDOWS;
+    layout->window_in_key = windowing->kind != BEAM_GLOBAL_WINDOWS && !layout->sessions;
+    layout->keep_timestamp = windowing->timestamp_combiner != BEAM_END_OF_WINDOW;
+    layout->scalar =
+        beam_key_shape_of(layout->key).kind == BEAM_KEY_SCALAR64 && !layout->window_in_key;
+
+    size_t stride = layout->value_size;
+    if (layout->sessions) {
+        layout->window_offset = round_up(stride, sizeof(int64_t));
+        stride = layout->window_offset + sizeof(beam_window);
+    }
+    if (layout->keep_timestamp) {
+        layout->timestamp_offset = round_up(stride, sizeof(int64_t));
+        stride = layout->timestamp_offset + sizeof(beam_timestamp);
+    }
+    layout->stride = stride;
+    layout->record_value = sizeof(uint64_t) + (layout->scalar ? 0 : sizeof(void *));
+    layout->record = round_up(layout->record_value + stride, sizeof(uint64_t));
+    layout->group_value_offset = round_up(layout->key->size, _Alignof(beam_iterable));
+    layout->group_size = layout->group_value_offset + sizeof(beam_iterable);
+}
+
+beam_status beam_shuffle_open(const beam_shuffle_options *options, beam_shuffle **out,
+                              beam_error *err)
+{
+    *out = NULL;
+    if (options->element->kind != BEAM_KIND_KV)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "a shuffle groups KVs");
+    if (!beam_type_is_deterministic(options->element->fields[0].type))
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "the key's encoding is not deterministic, so it cannot be grouped");
+    beam_shuffle *shuffle = beam_calloc(1, sizeof *shuffle);
+    if (!shuffle)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory opening a shuffle");
+    shuffle->options = *options;
+    if (shuffle->options.threads == 0)
+        shuffle->options.threads = 1;
+    lay_out(&shuffle->layout, options);
+    if (pthread_mutex_init(&shuffle->lock, NULL) != 0) {
+        beam_free(shuffle);
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "cannot make a mutex");
+    }
+    *out = shuffle;
+    return BEAM_OK;
+}
+
+static void free_generations(beam_shuffle *shuffle)
+{
+    while (shuffle->generations) {
+        beam_generation *next = shuffle->generations->next;
+        beam_generation_free(shuffle->generations, shuffle->options.budget);
+        shuffle->generations = next;
+    }
+}
+
+static void free_runs(beam_run *run)
+{
+    while (run) {
+        beam_run *next = run->next;
+        beam_run_free(run);
+        run = next;
+    }
+}
+
+void beam_shuffle_close(beam_shuffle *shuffle)
+{
+    if (!shuffle)
+        return;
+    free_generations(shuffle);
+    free_runs(shuffle->runs);
+    beam_free(shuffle->weights);
+    pthread_mutex_destroy(&shuffle->lock);
+    beam_free(shuffle);
+}
+
+/* ---- Writers ------------------------------------------------------------------------- */
+
+beam_status beam_shuffle_write_begin(beam_shuffle *shuffle, beam_shuffle_writer **out,
+                                     beam_error *err)
+{
+    *out = NULL;
+    beam_shuffle_writer *w = beam_calloc(1, sizeof *w);
+    if (w)
+        w->generation = beam_generation_new();
+    if (!w || !w->generation) {
+        beam_free(w);
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory starting a writer");
+    }
+    w->shuffle = shuffle;
+    *out = w;
+    return BEAM_OK;
+}
+
+static void end_writer(beam_shuffle_writer *w)
+{
+    beam_generation_free(w->generation, w->shuffle->options.budget);
+    free_runs(w->runs);
+    beam_buffer_free(&w->key_image);
+    beam_free(w);
+}
+
+void beam_shuffle_abort(beam_shuffle_writer *writer)
+{
+    if (writer)
+        end_writer(writer);
+}
+
+const char *beam_shuffle_writer_error(const beam_shuffle_writer *writer)
+{
+    return writer->error.message;
+}
+
+static uint64_t run_bytes(const beam_run *run)
+{
+    return run->offsets[BEAM_SHUFFLE_PARTITIONS];
+}
+
+/* What this bundle wrote so far goes to a run of its own, which an abort can forget. */
+static beam_status spill_writer(beam_shuffle_writer *w)
+{
+    beam_shuffle *shuffle = w->shuffle;
+    beam_generation *fresh = beam_generation_new();
+    if (!fresh)
+        return beam_error_set(&w->error, BEAM_RESOURCE_EXHAUSTED, "out of memory spilling");
+    beam_status status = beam_generation_finish(w->generation, &shuffle->layout);
+    beam_run *run = NULL;
+    if (status == BEAM_OK)
+        status = beam_run_write(shuffle, w->generation, &run, &w->error);
+    if (status != BEAM_OK) {
+        beam_generation_free(fresh, shuffle->options.budget);
+        return status;
+    }
+    run->next = w->runs;
+    w->runs = run;
+    beam_generation_free(w->generation, shuffle->options.budget);
+    w->generation = fresh;
+    beam_generation_account(fresh, shuffle->options.budget);
+    return BEAM_OK;
+}
+
+/* All committed generations become one run. The caller holds the lock. */
+static beam_status spill_committed(beam_shuffle *shuffle, beam_error *err)
+{
+    if (!shuffle->generations)
+        return BEAM_OK;
+    beam_run *run;
+    BEAM_TRY(beam_run_write(shuffle, shuffle->generations, &run, err));
+    run->next = shuffle->runs;
+    shuffle->runs = run;
+    shuffle->spilled_bytes += run_bytes(run);
+    free_generations(shuffle);
+    return BEAM_OK;
+}
+
+static uint64_t committed_bytes(const beam_shuffle *shuffle)
+{
+    uint64_t bytes = 0;
+    for (const beam_generation *g = shuffle->generations; g; g = g->next)
+        bytes += g->accounted;
+    return bytes;
+}
+
+beam_status beam_shuffle_writer_check_budget(beam_shuffle_writer *w)
+{
+    beam_shuffle *shuffle = w->shuffle;
+    beam_memory_budget *budget = shuffle->options.budget;
+    beam_generation_account(w->generation, budget);
+    if (BEAM_LIKELY(budget->limit == 0 || atomic_load_explicit(&budget->used,
+                                                               memory_order_relaxed) <=
+                                              budget->limit))
+        return BEAM_OK;
+    /* A run pays when it is large: smaller holdings stay, and others spill instead. */
+    uint64_t worth = budget->limit / (4 * (uint64_t)shuffle->options.threads);
+    if (w->generation->accounted >= worth)
+        return spill_writer(w);
+    beam_status status = BEAM_OK;
+    if (pthread_mutex_trylock(&shuffle->lock) == 0) {
+        if (committed_bytes(shuffle) >= worth)
+            status = spill_committed(shuffle, &w->error);
+        pthread_mutex_unlock(&shuffle->lock);
+    }
+    return status;
+}
+
+beam_status beam_shuffle_commit(beam_shuffle_writer *w, beam_error *err)
+{
+    beam_shuffle *shuffle = w->shuffle;
+    beam_status status = beam_generation_finish(w->generation, &shuffle->layout);
+    if (status != BEAM_OK) {
+        end_writer(w);
+        return beam_error_set(err, status, "out of memory committing a bundle to a shuffle");
+    }
+    beam_generation_account(w->generation, shuffle->options.budget);
+    pthread_mutex_lock(&shuffle->lock);
+    shuffle->elements += w->generation->elements;
+    if (w->generation->elements) {
+        w->generation->next = shuffle->generations;
+        shuffle->generations = w->generation;
+        w->generation = NULL;
+    }
+    while (w->runs) {
+        beam_run *run = w->runs;
+        w->runs = run->next;
+        run->next = shuffle->runs;
+        shuffle->runs = run;
+        shuffle->elements += run->elements;
+        shuffle->spilled_bytes += run_bytes(run);
+    }
+    pthread_mutex_unlock(&shuffle->lock);
+    end_writer(w);
+    return BEAM_OK;
+}
+
+/* ---- After the last commit ------------------------------------------------------------ */
+
+static void weigh(beam_shuffle *shuffle)
+{
+    uint64_t *weights = shuffle->weights;
+    for (const beam_generation *g = shuffle->generations; g; g = g->next) {
+        for (uint64_t i = 0; i < g->slots_used; i++)
+            for (const beam_chunk *c = g->ordered[i].slot->chunk; c; c = c->prev)
+                weights[beam_shuffle_partition(g->ordered[i].hash) + 1] += c->n;
+        if (g->radix)
+            for (size_t p = 0; p < BEAM_SHUFFLE_PARTITIONS; p++)
+                for (const beam_chunk *c = g->radix[p].chunk; c; c = c->prev)
+                    weights[p + 1] += c->n;
+    }
+    for (const beam_run *run = shuffle->runs; run; run = run->next) {
+        uint64_t bytes = run_bytes(run) ? run_bytes(run) : 1;
+        for (size_t p = 0; p < BEAM_SHUFFLE_PARTITIONS; p++)
+            weights[p + 1] += (uint64_t)((double)(run->offsets[p + 1] - run->offsets[p]) /
+                                         (double)bytes * (double)run->elements);
+    }
+    for (size_t p = 0; p < BEAM_SHUFFLE_PARTITIONS; p++)
+        weights[p + 1] += weights[p];
+}
+
+beam_status beam_shuffle_seal(beam_shuffle *shuffle, beam_error *err)
+{
+    if (shuffle->runs) /* reading merges runs only, so what is left becomes one */
+        BEAM_TRY(spill_committed(shuffle, err));
+    shuffle->weights = beam_calloc(BEAM_SHUFFLE_PARTITIONS + 1, sizeof *shuffle->weights);
+    if (!shuffle->weights)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory sealing a shuffle");
+    weigh(shuffle);
+    shuffle->sealed = true;
+    return BEAM_OK;
+}
+
+beam_shuffle_stats beam_shuffle_get_stats(const beam_shuffle *shuffle)
+{
+    beam_shuffle_stats stats = {.elements = shuffle->elements,
+                                .bytes = committed_bytes(shuffle),
+                                .spilled_bytes = shuffle->spilled_bytes};
+    for (const beam_run *run = shuffle->runs; run; run = run->next)
+        stats.runs++;
+    return stats;
+}
+
+uint64_t beam_shuffle_weight(const beam_shuffle *shuffle, uint32_t first, uint32_t last)
+{
+    return shuffle->weights[last] - shuffle->weights[first];
+}
+
+void beam_shuffle_release(beam_shuffle *shuffle, uint32_t first, uint32_t last)
+{
+    uint32_t before = atomic_fetch_add(&shuffle->released, last - first);
+    if (before + (last - first) < BEAM_SHUFFLE_PARTITIONS)
+        return;
+    free_generations(shuffle);
+    free_runs(shuffle->runs);
+    shuffle->runs = NULL;
+}

@@ -1,0 +1,529 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* shuffle_read.c - groups, one partition after another, as KV<K, iterable<V>> elements.
+ *
+ * A group's values are walked, never gathered: over chunk lists and arrays in memory, or over
+ * blocks of runs.  Session windows are the exception: what merges with what is only known
+ * once all windows of a key have been seen.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "direct/shuffle_internal.h"
+#include "type/key.h"
+#include "type/value.h"
+
+/* A block of the group at hand. */
+typedef struct block_ref {
+    const beam_run *run;
+    uint64_t at, bytes, count;
+} block_ref;
+
+/* One value of a key with session windows. */
+typedef struct session_value {
+    beam_window window;
+    const char *kept;
+} session_value;
+
+/* A reading of the current group's kept values. */
+typedef struct walk {
+    struct walk *older; /* to be ended with the group */
+    beam_shuffle_reader *reader;
+    const beam_piece *piece;
+    const beam_chunk *chunk;
+    bool array_left;
+    size_t block;
+    beam_run_values values;
+    bool open;           /* values is on blocks[block] */
+    const char *at, *end; /* kept values at hand */
+} walk;
+
+struct beam_shuffle_reader {
+    beam_shuffle *shuffle;
+    const beam_shuffle_layout *layout;
+    uint32_t first, partition, last; /* partition: the one being read, or the next */
+    bool in_partition;
+    beam_grouping grouping;
+    size_t next_group;
+    beam_run_cursor *cursors; /* one a run; NULL: all is in memory */
+    size_t n_runs;
+
+    beam_arena key_memory;   /* of the key at hand: its C layout, session values */
+    beam_arena group_memory; /* of the group at hand: walks */
+    walk *walks;
+    const beam_group_entry *entry;
+    block_ref *blocks;
+    size_t n_blocks;
+    uint64_t total; /* values of the key */
+    session_value *sessions;
+    size_t n_sessions, next_session, session_end;
+    void *element; /* group_size bytes */
+    beam_window window;
+    beam_error error;
+};
+
+/* ---- Walking a group's kept values ----------------------------------------------------- */
+
+static walk *walk_start(beam_shuffle_reader *reader)
+{
+    walk *w = beam_arena_calloc(&reader->group_memory, 1, sizeof *w);
+    if (!w)
+        return NULL;
+    w->reader = reader;
+    w->older = reader->walks;
+    reader->walks = w;
+    if (reader->entry) {
+        w->piece = reader->entry->pieces;
+        w->chunk = w->piece ? w->piece->newest : NULL;
+        w->array_left = reader->entry->array_len != 0;
+    }
+    return w;
+}
+
+static beam_status walk_memory(walk *w, const char **kept, size_t *n)
+{
+    const beam_group_entry *entry = w->reader->entry;
+    *n = 0;
+    while (w->piece && !w->chunk) {
+        w->piece = w->piece->next;
+        w->chunk = w->piece ? w->piece->newest : NULL;
+    }
+    if (w->chunk) {
+        *kept = beam_chunk_data(w->chunk);
+        *n = (size_t)w->chunk->n;
+        w->chunk = w->chunk->prev;
+    } else if (w->array_left) {
+        *kept = entry->array;
+        *n = (size_t)entry->array_len;
+        w->array_left = false;
+    }
+    return BEAM_OK;
+}
+
+static beam_status walk_blocks(walk *w, const char **kept, size_t *n)
+{
+    beam_shuffle_reader *reader = w->reader;
+    *n = 0;
+    while (w->block < reader->n_blocks) {
+        const block_ref *block = &reader->blocks[w->block];
+        if (!w->open)
+            beam_run_values_start(&w->values, block->run, block->at, block->bytes, block->count);
+        w->open = true;
+        BEAM_TRY(beam_run_values_next(&w->values, reader->layout, kept, n, &reader->error));
+        if (*n)
+            return BEAM_OK;
+        w->open = false;
+        w->block++;
+    }
+    return BEAM_OK;
+}
+
+/* The next kept values side by side; *n == 0 at the end. */
+static beam_status walk_next(walk *w, const char **kept, size_t *n)
+{
+    return w->reader->cursors ? walk_blocks(w, kept, n) : walk_memory(w, kept, n);
+}
+
+static void end_walks(beam_shuffle_reader *reader)
+{
+    for (walk *w = reader->walks; w; w = w->older)
+        beam_run_values_free(&w->values);
+    reader->walks = NULL;
+    beam_arena_reset(&reader->group_memory);
+}
+
+/* ---- Iterables ------------------------------------------------------------------------ */
+
+static void values_start(beam_iter *iter)
+{
+    beam_shuffle_reader *reader = (beam_shuffle_reader *)(uintptr_t)iter->iterable.source;
+    iter->cursor[0] = walk_start(reader);
+    if (!iter->cursor[0])
+        iter->status = BEAM_RESOURCE_EXHAUSTED;
+}
+
+static void values_refill(beam_iter *iter)
+{
+    walk *w = iter->cursor[0];
+    iter->at = iter->end = NULL;
+    if (iter->status != BEAM_OK)
+        return;
+    const size_t stride = w->reader->layout->stride;
+    if (w->at == w->end) {
+        size_t n = 0;
+        iter->status = walk_next(w, &w->at, &n);
+        w->end = w->at = iter->status == BEAM_OK ? w->at : NULL;
+        if (iter->status != BEAM_OK || n == 0)
+            return;
+        w->end = w->at + n * stride;
+    }
+    iter->at = w->at;
+    if (stride == iter->stride) { /* values lie side by side: all at once */
+        iter->end = w->at = w->end;
+    } else {
+        iter->end = iter->at + iter->stride;
+        w->at += stride;
+    }
+}
+
+static const beam_iterable_ops values_ops = {values_start, values_refill};
+
+static void session_start(beam_iter *iter)
+{
+    const beam_shuffle_reader *reader = iter->iterable.source;
+    iter->cursor[0] = &reader->sessions[reader->session_end - iter->iterable.len];
+}
+
+static void session_refill(beam_iter *iter)
+{
+    const beam_shuffle_reader *reader = iter->iterable.source;
+    const session_value *value = iter->cursor[0];
+    iter->at = iter->end = NULL;
+    if (value == &reader->sessions[reader->session_end])
+        return;
+    iter->at = value->kept;
+    iter->end = iter->at + iter->stride;
+    iter->cursor[0] = (void *)(uintptr_t)(value + 1);
+}
+
+static const beam_iterable_ops session_ops = {session_start, session_refill};
+
+/* The values as an array when that is what they are: the common case of small groups. */
+static beam_iterable group_values(beam_shuffle_reader *reader)
+{
+    const beam_shuffle_layout *layout = reader->layout;
+    const beam_group_entry *entry = reader->entry;
+    if (entry && layout->stride == layout->value_size) {
+        if (!entry->pieces)
+            return (beam_iterable){NULL, entry->array, entry->array_len};
+        const beam_chunk *only = entry->pieces->newest;
+        if (!entry->pieces->next && !only->prev && !entry->array_len)
+            return (beam_iterable){NULL, beam_chunk_data(only), only->n};
+    }
+    return (beam_iterable){&values_ops, reader, reader->total};
+}
+
+/* ---- Groups --------------------------------------------------------------------------- */
+
+static beam_timestamp kept_timestamp(const beam_shuffle_layout *layout, const char *kept)
+{
+    beam_timestamp timestamp;
+    memcpy(&timestamp, kept + layout->timestamp_offset, sizeof timestamp);
+    return timestamp;
+}
+
+static beam_timestamp combine_timestamps(const beam_shuffle_reader *reader, beam_timestamp a,
+                                         beam_timestamp b)
+{
+    bool later = reader->shuffle->options.windowing.timestamp_combiner == BEAM_LATEST;
+    return (a > b) == later ? a : b;
+}
+
+/* The timestamp of a group that is not a session's. */
+static beam_status group_timestamp(beam_shuffle_reader *reader, beam_timestamp *timestamp)
+{
+    const beam_shuffle_layout *layout = reader->layout;
+    *timestamp = beam_window_max_timestamp(reader->window);
+    if (!layout->keep_timestamp)
+        return BEAM_OK;
+    walk *w = walk_start(reader);
+    if (!w)
+        return BEAM_RESOURCE_EXHAUSTED;
+    const char *kept;
+    size_t n;
+    bool any = false;
+    for (;;) {
+        BEAM_TRY(walk_next(w, &kept, &n));
+        if (n == 0)
+            return BEAM_OK;
+        for (; n; n--, kept += layout->stride) {
+            beam_timestamp t = kept_timestamp(layout, kept);
+            *timestamp = any ? combine_timestamps(reader, *timestamp, t) : t;
+            any = true;
+        }
+    }
+}
+
+static void fill_group(beam_shuffle_reader *reader, beam_shuffle_group *group,
+                       beam_iterable values, beam_timestamp timestamp)
+{
+    memcpy((char *)reader->element + reader->layout->group_value_offset, &values, sizeof values);
+    group->element = reader->element;
+    group->info = (beam_element_info){.timestamp = timestamp,
+                                      .windows = &reader->window,
+                                      .n_windows = 1,
+                                      .pane = {1, true, true, 0, 0}};
+}
+
+/* Sets the key, and the window where it is part of the key. */
+static beam_status take_image(beam_shuffle_reader *reader, const uint8_t *image, size_t len)
+{
+    const beam_shuffle_layout *layout = reader->layout;
+    if (layout->window_in_key) {
+        len -= sizeof(beam_window);
+        memcpy(&reader->window, image + len, sizeof reader->window);
+    }
+    return beam_key_from_image(layout->key, image, len, reader->element, &reader->key_memory);
+}
+
+static beam_status next_key_in_memory(beam_shuffle_reader *reader, bool *found)
+{
+    const beam_shuffle_layout *layout = reader->layout;
+    while (!reader->in_partition || reader->next_group == reader->grouping.n_groups) {
+        reader->partition += reader->in_partition;
+        reader->in_partition = false;
+        if (reader->partition >= reader->last)
+            return BEAM_OK;
+        BEAM_TRY(beam_grouping_build(&reader->grouping, layout, reader->shuffle->generations,
+                                     reader->partition));
+        reader->in_partition = true;
+        reader->next_group = 0;
+    }
+    reader->entry = &reader->grouping.groups[reader->next_group++];
+    reader->total = reader->entry->total;
+    *found = true;
+    if (layout->scalar) {
+        memcpy(reader->element, &reader->entry->tag, sizeof reader->entry->tag);
+        return BEAM_OK;
+    }
+    memcpy(reader->element, reader->entry->key->value, layout->key->size);
+    if (layout->window_in_key)
+        reader->window = reader->entry->key->window;
+    return BEAM_OK;
+}
+
+static beam_status start_cursors(beam_shuffle_reader *reader)
+{
+    const beam_run *run = reader->shuffle->runs;
+    for (size_t i = 0; i < reader->n_runs; i++, run = run->next) {
+        beam_run_cursor_start(&reader->cursors[i], run, reader->partition);
+        BEAM_TRY(beam_run_cursor_next(&reader->cursors[i], &reader->error));
+    }
+    return BEAM_OK;
+}
+
+static const beam_run_cursor *least_cursor(const beam_shuffle_reader *reader)
+{
+    const beam_run_cursor *least = NULL;
+    for (size_t i = 0; i < reader->n_runs; i++) {
+        const beam_run_cursor *cursor = &reader->cursors[i];
+        if (!cursor->done && (!least || beam_run_cursor_compare(cursor, least) < 0))
+            least = cursor;
+    }
+    return least;
+}
+
+static beam_status next_key_in_runs(beam_shuffle_reader *reader, bool *found)
+{
+    const beam_run_cursor *least = NULL;
+    while (!reader->in_partition || !(least = least_cursor(reader))) {
+        reader->partition += reader->in_partition;
+        reader->in_partition = false;
+        if (reader->partition >= reader->last)
+            return BEAM_OK;
+        BEAM_TRY(start_cursors(reader));
+        reader->in_partition = true;
+    }
+    void *image = beam_arena_copy(&reader->key_memory, least->image.data, least->image.len);
+    if (!image)
+        return BEAM_RESOURCE_EXHAUSTED;
+    BEAM_TRY(take_image(reader, image, least->image.len));
+    const beam_run_cursor key = {.block = least->block,
+                                 .image = {.data = image, .len = least->image.len}};
+    reader->n_blocks = 0;
+    reader->total = 0;
+    for (size_t i = 0; i < reader->n_runs; i++) {
+        beam_run_cursor *cursor = &reader->cursors[i];
+        if (cursor->done || beam_run_cursor_compare(cursor, &key) != 0)
+            continue;
+        reader->blocks[reader->n_blocks++] = (block_ref){
+            cursor->run, cursor->values_at, cursor->block.value_bytes, cursor->block.count};
+        reader->total += cursor->block.count;
+        BEAM_TRY(beam_run_cursor_next(cursor, &reader->error));
+    }
+    *found = true;
+    return BEAM_OK;
+}
+
+/* ---- Sessions ------------------------------------------------------------------------- */
+
+static beam_status gather_batch(beam_shuffle_reader *reader, const char *kept, size_t n,
+                                size_t *at)
+{
+    const beam_shuffle_layout *layout = reader->layout;
+    for (size_t i = 0; i < n; i++, kept += layout->stride) {
+        session_value *value = &reader->sessions[(*at)++];
+        memcpy(&value->window, kept + layout->window_offset, sizeof value->window);
+        value->kept = kept;
+        if (!reader->cursors)
+            continue;
+        char *copy = beam_arena_copy(&reader->key_memory, kept, layout->stride);
+        if (!copy)
+            return BEAM_RESOURCE_EXHAUSTED;
+        if (!layout->flat_value)
+            BEAM_TRY(beam_value_copy(layout->value, copy, kept, &reader->key_memory));
+        value->kept = copy;
+    }
+    return BEAM_OK;
+}
+
+static int by_window(const void *a, const void *b)
+{
+    const session_value *x = a, *y = b;
+    if (x->window.start != y->window.start)
+        return x->window.start > y->window.start ? 1 : -1;
+    return (x->window.end > y->window.end) - (x->window.end < y->window.end);
+}
+
+/* All values of the key at hand with their windows, ordered by them. */
+static beam_status gather_sessions(beam_shuffle_reader *reader)
+{
+    reader->sessions =
+        beam_arena_alloc(&reader->key_memory, (size_t)reader->total * sizeof *reader->sessions);
+    walk *w = walk_start(reader);
+    if (!reader->sessions || !w)
+        return BEAM_RESOURCE_EXHAUSTED;
+    size_t at = 0, n;
+    const char *kept;
+    for (;;) {
+        BEAM_TRY(walk_next(w, &kept, &n));
+        if (n == 0)
+            break;
+        BEAM_TRY(gather_batch(reader, kept, n, &at));
+    }
+    qsort(reader->sessions, at, sizeof *reader->sessions, by_window);
+    reader->n_sessions = at;
+    reader->next_session = 0;
+    return BEAM_OK;
+}
+
+static void next_session(beam_shuffle_reader *reader, beam_shuffle_group *group)
+{
+    const beam_shuffle_layout *layout = reader->layout;
+    size_t first = reader->next_session, i = first;
+    beam_window window = reader->sessions[i].window;
+    beam_timestamp timestamp = 0;
+    for (; i < reader->n_sessions && (i == first || reader->sessions[i].window.start < window.end);
+         i++) {
+        if (reader->sessions[i].window.end > window.end)
+            window.end = reader->sessions[i].window.end;
+        if (layout->keep_timestamp) {
+            beam_timestamp t = kept_timestamp(layout, reader->sessions[i].kept);
+            timestamp = i == first ? t : combine_timestamps(reader, timestamp, t);
+        }
+    }
+    reader->next_session = reader->session_end = i;
+    reader->window = window;
+    beam_iterable values = {&session_ops, reader, i - first};
+    fill_group(reader, group, values,
+               layout->keep_timestamp ? timestamp : beam_window_max_timestamp(window));
+}
+
+/* ---- The reader ------------------------------------------------------------------------ */
+
+static beam_status open_runs(beam_shuffle_reader *reader)
+{
+    for (const beam_run *run = reader->shuffle->runs; run; run = run->next)
+        reader->n_runs++;
+    if (reader->n_runs == 0)
+        return BEAM_OK;
+    reader->cursors = beam_calloc(reader->n_runs, sizeof *reader->cursors);
+    reader->blocks = beam_calloc(reader->n_runs, sizeof *reader->blocks);
+    return reader->cursors && reader->blocks ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+}
+
+beam_status beam_shuffle_read(beam_shuffle *shuffle, uint32_t first, uint32_t last,
+                              beam_shuffle_reader **out, beam_error *err)
+{
+    *out = NULL;
+    beam_shuffle_reader *reader = beam_calloc(1, sizeof *reader);
+    if (!reader)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a shuffle");
+    reader->shuffle = shuffle;
+    reader->layout = &shuffle->layout;
+    reader->first = reader->partition = first;
+    reader->last = last;
+    reader->window = (beam_window)BEAM_GLOBAL_WINDOW;
+    reader->element = beam_calloc(1, shuffle->layout.group_size);
+    if (!reader->element || open_runs(reader) != BEAM_OK) {
+        beam_shuffle_reader_close(reader);
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a shuffle");
+    }
+    *out = reader;
+    return BEAM_OK;
+}
+
+static beam_status next_group(beam_shuffle_reader *reader, beam_shuffle_group *group, bool *found)
+{
+    end_walks(reader);
+    if (reader->next_session < reader->n_sessions) {
+        *found = true;
+        next_session(reader, group);
+        return BEAM_OK;
+    }
+    beam_arena_reset(&reader->key_memory);
+    BEAM_TRY(reader->cursors ? next_key_in_runs(reader, found)
+                             : next_key_in_memory(reader, found));
+    if (!*found)
+        return BEAM_OK;
+    if (reader->layout->sessions) {
+        BEAM_TRY(gather_sessions(reader));
+        next_session(reader, group);
+        return BEAM_OK;
+    }
+    beam_timestamp timestamp;
+    BEAM_TRY(group_timestamp(reader, &timestamp));
+    fill_group(reader, group, group_values(reader), timestamp);
+    return BEAM_OK;
+}
+
+beam_status beam_shuffle_next(beam_shuffle_reader *reader, beam_shuffle_group *group,
+                              beam_error *err)
+{
+    bool found = false;
+    beam_status status = next_group(reader, group, &found);
+    if (status != BEAM_OK)
+        return beam_error_set(err, status, "%s",
+                              reader->error.message[0] ? reader->error.message
+                                                       : "out of memory reading a shuffle");
+    return found ? BEAM_OK : BEAM_OUT_OF_RANGE;
+}
+
+bool beam_shuffle_reader_split(beam_shuffle_reader *reader, double fraction, uint32_t *middle,
+                               uint32_t *last)
+{
+    uint32_t from = reader->partition + (reader->in_partition ? 1 : 0);
+    if (from >= reader->last)
+        return false;
+    double keep = fraction * (double)(reader->last - from);
+    if (!(keep >= 0))
+        keep = 0;
+    *middle = from + (uint32_t)keep;
+    *last = reader->last;
+    if (*middle >= *last)
+        return false;
+    reader->last = *middle;
+    return true;
+}
+
+double beam_shuffle_reader_progress(const beam_shuffle_reader *reader)
+{
+    if (reader->last <= reader->first)
+        return 1;
+    return (double)(reader->partition - reader->first) / (double)(reader->last - reader->first);
+}
+
+void beam_shuffle_reader_close(beam_shuffle_reader *reader)
+{
+    if (!reader)
+        return;
+    end_walks(reader);
+    for (size_t i = 0; reader->cursors && i < reader->n_runs; i++)
+        beam_run_cursor_free(&reader->cursors[i]);
+    beam_free(reader->cursors);
+    beam_free(reader->blocks);
+    beam_grouping_free(&reader->grouping);
+    beam_arena_free(&reader->key_memory);
+    beam_arena_free(&reader->group_memory);
+    beam_free(reader->element);
+    beam_free(reader);
+}
