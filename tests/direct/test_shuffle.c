@@ -1,0 +1,523 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* The shuffle against a plain model of itself: what goes in comes out once, grouped by encoded
+ * key and window, in memory and from runs. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "direct/shuffle.h"
+
+BEAM_KV(int_int, beam_int64, beam_int64);
+BEAM_GROUPED(int_ints, beam_int64, beam_int64);
+BEAM_KV(str_str, beam_str, beam_str);
+BEAM_GROUPED(str_strs, beam_str, beam_str);
+BEAM_KV(double_int, beam_double, beam_int64);
+BEAM_GROUPED(double_ints, beam_double, beam_int64);
+#define PADDED(FIELD, S) FIELD(S, beam_byte, small) FIELD(S, beam_int64, large) FIELD(S, beam_bool, flag)
+BEAM_STRUCT(padded, PADDED);
+BEAM_KV(padded_int, padded, beam_int64);
+BEAM_GROUPED(padded_ints, padded, beam_int64);
+
+static const beam_window global_window = BEAM_GLOBAL_WINDOW;
+static const beam_element_info global_info = {
+    .timestamp = BEAM_MIN_TIMESTAMP, .windows = &global_window, .n_windows = 1, .pane = {3, true, true, 0, 0}};
+
+static beam_shuffle *open_shuffle(const beam_type *type, beam_windowing windowing,
+                                  beam_memory_budget *budget)
+{
+    beam_shuffle_options options = {.element = type,
+                                    .windowing = windowing,
+                                    .budget = budget,
+                                    .temp_dir = "/tmp",
+                                    .threads = 1};
+    beam_shuffle *shuffle;
+    beam_error err = {0};
+    assert_int_equal(beam_shuffle_open(&options, &shuffle, &err), BEAM_OK);
+    return shuffle;
+}
+
+static beam_shuffle_writer *begin(beam_shuffle *shuffle)
+{
+    beam_shuffle_writer *writer;
+    assert_int_equal(beam_shuffle_write_begin(shuffle, &writer, NULL), BEAM_OK);
+    return writer;
+}
+
+/* ---- Integers: every sum and count, few keys and many, in memory and spilled ------------ */
+
+static void write_ints(beam_shuffle *shuffle, int64_t from, int64_t to, int64_t keys, size_t batch)
+{
+    beam_shuffle_writer *writer = begin(shuffle);
+    int_int *elements = malloc(batch * sizeof *elements);
+    assert_non_null(elements);
+    for (int64_t x = from; x < to;) {
+        size_t n = 0;
+        for (; n < batch && x < to; x++)
+            elements[n++] = (int_int){x % keys, x};
+        assert_int_equal(beam_shuffle_write(writer, &global_info, elements, n), BEAM_OK);
+    }
+    free(elements);
+    assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+}
+
+static void check_ints(beam_shuffle *shuffle, int64_t n, int64_t keys)
+{
+    bool *seen = calloc((size_t)keys, sizeof *seen);
+    assert_non_null(seen);
+    int64_t groups = 0, sum = 0;
+    for (uint32_t p = 0; p < BEAM_SHUFFLE_PARTITIONS; p += 256) {
+        beam_shuffle_reader *reader;
+        assert_int_equal(beam_shuffle_read(shuffle, p, p + 256, &reader, NULL), BEAM_OK);
+        beam_shuffle_group group;
+        beam_status status;
+        while ((status = beam_shuffle_next(reader, &group, NULL)) == BEAM_OK) {
+            const int_ints *g = group.element;
+            assert_in_range(g->key, 0, keys - 1);
+            assert_false(seen[g->key]);
+            seen[g->key] = true;
+            groups++;
+            assert_int_equal(group.info.timestamp, BEAM_GLOBAL_WINDOW_MAX);
+            for (int reading = 0; reading < 2; reading++) { /* it can be read again */
+                beam_iter it = beam_iterate(&g->values, beam_int64);
+                const beam_int64 *v;
+                uint64_t count = 0;
+                while ((v = beam_next(&it, beam_int64))) {
+                    assert_int_equal(*v % keys, g->key);
+                    sum += reading ? 0 : *v;
+                    count++;
+                }
+                assert_int_equal(it.status, BEAM_OK);
+                assert_int_equal(count, g->values.len);
+            }
+        }
+        assert_int_equal(status, BEAM_OUT_OF_RANGE);
+        beam_shuffle_reader_close(reader);
+    }
+    assert_int_equal(groups, keys < n ? keys : n);
+    assert_int_equal(sum, n * (n - 1) / 2);
+    free(seen);
+}
+
+static void group_ints(int64_t n, int64_t keys, int writers, size_t batch, uint64_t limit)
+{
+    beam_memory_budget budget = {.limit = limit};
+    beam_shuffle *shuffle = open_shuffle(&int_int_type, (beam_windowing){0}, &budget);
+    for (int w = 0; w < writers; w++)
+        write_ints(shuffle, n * w / writers, n * (w + 1) / writers, keys, batch);
+    assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+    beam_shuffle_stats stats = beam_shuffle_get_stats(shuffle);
+    assert_int_equal(stats.elements, n);
+    assert_true(limit ? stats.runs > 0 && stats.bytes == 0 : stats.runs == 0);
+    if (!limit)
+        assert_int_equal(beam_shuffle_weight(shuffle, 0, BEAM_SHUFFLE_PARTITIONS), n);
+    check_ints(shuffle, n, keys);
+    check_ints(shuffle, n, keys); /* a retry reads the same */
+    beam_shuffle_release(shuffle, 0, 1000);
+    beam_shuffle_release(shuffle, 1000, BEAM_SHUFFLE_PARTITIONS);
+    assert_int_equal(atomic_load(&budget.used), 0);
+    beam_shuffle_close(shuffle);
+    assert_int_equal(atomic_load(&budget.used), 0);
+}
+
+static void ints_in_memory(void **state)
+{
+    (void)state;
+    group_ints(0, 10, 1, 16, 0);
+    group_ints(1, 10, 1, 1, 0);
+    group_ints(50000, 10, 1, 1, 0);
+    group_ints(50000, 10, 7, 1000, 0);
+    group_ints(100000, 1000, 3, 1024, 0);
+    group_ints(100000, 30000, 3, 1024, 0); /* starts with chunk lists, ends with partitions */
+    group_ints(100000, 100000, 2, 33, 0);
+}
+
+static void ints_spilled(void **state)
+{
+    (void)state;
+    group_ints(300000, 10, 3, 1000, 400000);
+    group_ints(300000, 1000, 3, 1000, 400000);
+    group_ints(300000, 50000, 3, 1000, 1000000);
+    group_ints(100000, 100000, 20, 100, 500000);
+}
+
+/* ---- Text and other shapes of keys ------------------------------------------------------- */
+
+static void group_strings(uint64_t limit)
+{
+    enum { KEYS = 12000, VALUES = 5 };
+    beam_memory_budget budget = {.limit = limit};
+    beam_shuffle *shuffle = open_shuffle(&str_str_type, (beam_windowing){0}, &budget);
+    for (int v = 0; v < VALUES; v++) {
+        beam_shuffle_writer *writer = begin(shuffle);
+        for (int k = 0; k < KEYS; k++) {
+            char key[32], value[64];
+            int key_len = snprintf(key, sizeof key, "key-%d", k);
+            int value_len = snprintf(value, sizeof value, "%d/%d", k, v);
+            str_str e = {{key, (size_t)key_len}, {value, (size_t)value_len}};
+            assert_int_equal(beam_shuffle_write(writer, &global_info, &e, 1), BEAM_OK);
+            memset(key, '?', sizeof key); /* the writer has its own copy */
+            memset(value, '?', sizeof value);
+        }
+        assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+    }
+    assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+    assert_int_equal(beam_shuffle_get_stats(shuffle).runs > 0, limit > 0);
+    beam_shuffle_reader *reader;
+    assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
+                     BEAM_OK);
+    beam_shuffle_group group;
+    int groups = 0;
+    while (beam_shuffle_next(reader, &group, NULL) == BEAM_OK) {
+        const str_strs *g = group.element;
+        beam_iter it = beam_iterate(&g->values, beam_str);
+        const beam_str *s;
+        unsigned seen = 0;
+        while ((s = beam_next(&it, beam_str))) {
+            char text[64];
+            snprintf(text, sizeof text, "%.*s", (int)s->len, s->at);
+            int k, v;
+            assert_int_equal(sscanf(text, "%d/%d", &k, &v), 2);
+            char key[32];
+            int key_len = snprintf(key, sizeof key, "key-%d", k);
+            assert_true(beam_str_equal(g->key, (beam_str){key, (size_t)key_len}));
+            seen |= 1u << v;
+        }
+        assert_int_equal(it.status, BEAM_OK);
+        assert_int_equal(seen, (1u << VALUES) - 1);
+        groups++;
+    }
+    assert_int_equal(groups, KEYS);
+    beam_shuffle_reader_close(reader);
+    beam_shuffle_close(shuffle);
+}
+
+static void strings(void **state)
+{
+    (void)state;
+    group_strings(0);
+    group_strings(1000000);
+}
+
+/* Groups of doubles: -0.0 and 0.0 are two keys, each NaN is the one its bits say. */
+static void doubles_by_bits(void **state)
+{
+    (void)state;
+    const double keys[] = {0.0, -0.0, (double)NAN, -(double)NAN, 1.5};
+    for (int spill = 0; spill < 2; spill++) {
+        beam_memory_budget budget = {.limit = spill ? 1 : 0};
+        beam_shuffle *shuffle = open_shuffle(&double_int_type, (beam_windowing){0}, &budget);
+        beam_shuffle_writer *writer = begin(shuffle);
+        for (int64_t i = 0; i < 50; i++) {
+            double_int e = {keys[i % 5], i % 5};
+            assert_int_equal(beam_shuffle_write(writer, &global_info, &e, 1), BEAM_OK);
+        }
+        assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+        assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+        beam_shuffle_reader *reader;
+        assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
+                         BEAM_OK);
+        beam_shuffle_group group;
+        int groups = 0;
+        for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
+            const double_ints *g = group.element;
+            beam_iter it = beam_iterate(&g->values, beam_int64);
+            const beam_int64 *v;
+            int count = 0;
+            for (; (v = beam_next(&it, beam_int64)); count++)
+                assert_memory_equal(&g->key, &keys[*v], sizeof g->key);
+            assert_int_equal(count, 10);
+        }
+        assert_int_equal(groups, 5);
+        beam_shuffle_reader_close(reader);
+        beam_shuffle_close(shuffle);
+    }
+}
+
+static void padding_is_no_key(void **state)
+{
+    (void)state;
+    for (int spill = 0; spill < 2; spill++) {
+        beam_memory_budget budget = {.limit = spill ? 1 : 0};
+        beam_shuffle *shuffle = open_shuffle(&padded_int_type, (beam_windowing){0}, &budget);
+        beam_shuffle_writer *writer = begin(shuffle);
+        for (int64_t i = 0; i < 60; i++) {
+            padded_int e;
+            memset(&e, (int)i, sizeof e); /* another padding each time */
+            e.key.small = (beam_byte)(i % 3);
+            e.key.large = 7;
+            e.key.flag = false;
+            e.value = i;
+            assert_int_equal(beam_shuffle_write(writer, &global_info, &e, 1), BEAM_OK);
+        }
+        assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+        assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+        beam_shuffle_reader *reader;
+        assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
+                         BEAM_OK);
+        beam_shuffle_group group;
+        int groups = 0;
+        for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
+            const padded_ints *g = group.element;
+            assert_int_equal(g->values.len, 20);
+            assert_int_equal(g->key.large, 7);
+        }
+        assert_int_equal(groups, 3);
+        beam_shuffle_reader_close(reader);
+        beam_shuffle_close(shuffle);
+    }
+}
+
+/* ---- Windows ---------------------------------------------------------------------------- */
+
+static void fixed_windows(void **state)
+{
+    (void)state;
+    for (int spill = 0; spill < 2; spill++) {
+        beam_memory_budget budget = {.limit = spill ? 1 : 0};
+        beam_windowing windowing = beam_fixed_windows(10);
+        windowing.timestamp_combiner = BEAM_EARLIEST;
+        beam_shuffle *shuffle = open_shuffle(&int_int_type, windowing, &budget);
+        beam_shuffle_writer *writer = begin(shuffle);
+        for (int64_t t = 99; t >= 0; t--) {
+            beam_window window = {t / 10 * 10, t / 10 * 10 + 10};
+            beam_element_info info = {.timestamp = t, .windows = &window, .n_windows = 1};
+            int_int e = {t % 2, t};
+            assert_int_equal(beam_shuffle_write(writer, &info, &e, 1), BEAM_OK);
+        }
+        assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+        assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+        beam_shuffle_reader *reader;
+        assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
+                         BEAM_OK);
+        beam_shuffle_group group;
+        int groups = 0;
+        for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
+            const int_ints *g = group.element;
+            beam_window window = group.info.windows[0];
+            assert_int_equal(window.end, window.start + 10);
+            assert_int_equal(group.info.timestamp, window.start + g->key);
+            beam_iter it = beam_iterate(&g->values, beam_int64);
+            const beam_int64 *v;
+            int count = 0;
+            for (; (v = beam_next(&it, beam_int64)); count++) {
+                assert_in_range(*v, window.start, window.end - 1);
+                assert_int_equal(*v % 2, g->key);
+            }
+            assert_int_equal(count, 5);
+        }
+        assert_int_equal(groups, 20);
+        beam_shuffle_reader_close(reader);
+        beam_shuffle_close(shuffle);
+    }
+}
+
+static void session_windows(void **state)
+{
+    (void)state;
+    const int64_t times[] = {1, 5, 12, 100, 109, 200}; /* gap 10: {1,5,12} {100,109} {200} */
+    for (int spill = 0; spill < 2; spill++) {
+        beam_memory_budget budget = {.limit = spill ? 1 : 0};
+        beam_shuffle *shuffle = open_shuffle(&str_str_type, beam_sessions(10), &budget);
+        for (int i = 5; i >= 0; i--) {
+            beam_shuffle_writer *writer = begin(shuffle);
+            beam_window window = {times[i], times[i] + 10};
+            beam_element_info info = {.timestamp = times[i], .windows = &window, .n_windows = 1};
+            str_str e = {beam_str_of("k"), beam_str_of("value")};
+            assert_int_equal(beam_shuffle_write(writer, &info, &e, 1), BEAM_OK);
+            e.key = beam_str_of("other");
+            assert_int_equal(beam_shuffle_write(writer, &info, &e, 1), BEAM_OK);
+            assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+        }
+        assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+        beam_shuffle_reader *reader;
+        assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
+                         BEAM_OK);
+        const struct {
+            beam_window window;
+            uint64_t values;
+        } want[] = {{{1, 22}, 3}, {{100, 119}, 2}, {{200, 210}, 1}};
+        beam_shuffle_group group;
+        int groups = 0;
+        for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
+            const str_strs *g = group.element;
+            assert_memory_equal(&group.info.windows[0], &want[groups % 3].window,
+                                sizeof(beam_window));
+            assert_int_equal(group.info.timestamp, want[groups % 3].window.end - 1);
+            uint64_t count = 0;
+            for (int reading = 0; reading < 2; reading++) {
+                beam_iter it = beam_iterate(&g->values, beam_str);
+                const beam_str *v;
+                for (; (v = beam_next(&it, beam_str)); count++)
+                    assert_true(beam_str_equal(*v, beam_str_of("value")));
+            }
+            assert_int_equal(count, 2 * want[groups % 3].values);
+        }
+        assert_int_equal(groups, 6);
+        beam_shuffle_reader_close(reader);
+        beam_shuffle_close(shuffle);
+    }
+}
+
+/* ---- Failures ---------------------------------------------------------------------------- */
+
+static void aborted_bundles_leave_nothing(void **state)
+{
+    (void)state;
+    for (int spill = 0; spill < 2; spill++) {
+        beam_memory_budget budget = {.limit = spill ? 100000 : 0};
+        beam_shuffle *shuffle = open_shuffle(&int_int_type, (beam_windowing){0}, &budget);
+        write_ints(shuffle, 0, 20000, 100, 64);
+        beam_shuffle_writer *writer = begin(shuffle);
+        for (int64_t i = 0; i < 50000; i++) {
+            int_int e = {i % 700, 1000000};
+            assert_int_equal(beam_shuffle_write(writer, &global_info, &e, 1), BEAM_OK);
+        }
+        beam_shuffle_abort(writer);
+        write_ints(shuffle, 20000, 40000, 100, 64);
+        assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+        assert_int_equal(beam_shuffle_get_stats(shuffle).elements, 40000);
+        check_ints(shuffle, 40000, 100);
+        beam_shuffle_close(shuffle);
+        assert_int_equal(atomic_load(&budget.used), 0);
+    }
+}
+
+static void readers_split(void **state)
+{
+    (void)state;
+    beam_memory_budget budget = {0};
+    beam_shuffle *shuffle = open_shuffle(&int_int_type, (beam_windowing){0}, &budget);
+    write_ints(shuffle, 0, 10000, 500, 100);
+    assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+    beam_shuffle_reader *reader;
+    assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
+                     BEAM_OK);
+    beam_shuffle_group group;
+    uint64_t values = 0;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(beam_shuffle_next(reader, &group, NULL), BEAM_OK);
+        values += ((const int_ints *)group.element)->values.len;
+    }
+    uint32_t middle, last;
+    assert_true(beam_shuffle_reader_split(reader, 0.5, &middle, &last));
+    assert_int_equal(last, BEAM_SHUFFLE_PARTITIONS);
+    beam_shuffle_reader *rest;
+    assert_int_equal(beam_shuffle_read(shuffle, middle, last, &rest, NULL), BEAM_OK);
+    while (beam_shuffle_next(reader, &group, NULL) == BEAM_OK)
+        values += ((const int_ints *)group.element)->values.len;
+    assert_false(beam_shuffle_reader_split(reader, 0.5, &middle, &last));
+    while (beam_shuffle_next(rest, &group, NULL) == BEAM_OK)
+        values += ((const int_ints *)group.element)->values.len;
+    assert_int_equal(values, 10000);
+    beam_shuffle_reader_close(reader);
+    beam_shuffle_reader_close(rest);
+    beam_shuffle_close(shuffle);
+}
+
+static void no_temp_folder(void **state)
+{
+    (void)state;
+    beam_memory_budget budget = {.limit = 1};
+    beam_shuffle_options options = {.element = &int_int_type,
+                                    .budget = &budget,
+                                    .temp_dir = "/no/such/folder",
+                                    .threads = 1};
+    beam_shuffle *shuffle;
+    assert_int_equal(beam_shuffle_open(&options, &shuffle, NULL), BEAM_OK);
+    beam_shuffle_writer *writer = begin(shuffle);
+    int_int e = {1, 2};
+    assert_int_equal(beam_shuffle_write(writer, &global_info, &e, 1), BEAM_UNAVAILABLE);
+    assert_non_null(strstr(beam_shuffle_writer_error(writer), "/no/such/folder"));
+    beam_shuffle_abort(writer);
+    beam_shuffle_close(shuffle);
+}
+
+/* Everything once, in memory and spilled, leaving at the first failure. */
+static beam_status small_run(uint64_t limit)
+{
+    beam_memory_budget budget = {.limit = limit};
+    beam_shuffle_options options = {
+        .element = &str_str_type, .budget = &budget, .temp_dir = "/tmp", .threads = 1};
+    beam_shuffle *shuffle;
+    BEAM_TRY(beam_shuffle_open(&options, &shuffle, NULL));
+    beam_shuffle_writer *writer;
+    beam_shuffle_reader *reader = NULL;
+    beam_status status = beam_shuffle_write_begin(shuffle, &writer, NULL);
+    if (status == BEAM_OK) {
+        for (int i = 0; i < 200 && status == BEAM_OK; i++) {
+            char key[16];
+            int len = snprintf(key, sizeof key, "%d", i % 90);
+            str_str e = {{key, (size_t)len}, {key, (size_t)len}};
+            status = beam_shuffle_write(writer, &global_info, &e, 1);
+        }
+        if (status == BEAM_OK)
+            status = beam_shuffle_commit(writer, NULL);
+        else
+            beam_shuffle_abort(writer);
+    }
+    if (status == BEAM_OK)
+        status = beam_shuffle_seal(shuffle, NULL);
+    if (status == BEAM_OK)
+        status = beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL);
+    uint64_t values = 0;
+    while (status == BEAM_OK) {
+        beam_shuffle_group group;
+        status = beam_shuffle_next(reader, &group, NULL);
+        if (status != BEAM_OK)
+            break;
+        const str_strs *g = group.element;
+        beam_iter it = beam_iterate(&g->values, beam_str);
+        while (beam_next(&it, beam_str))
+            values++;
+        status = it.status;
+    }
+    beam_shuffle_reader_close(reader);
+    beam_shuffle_close(shuffle);
+    if (status == BEAM_OUT_OF_RANGE) {
+        assert_int_equal(values, 200);
+        return BEAM_OK;
+    }
+    return status;
+}
+
+static void each_allocation_fails(void **state)
+{
+    (void)state;
+    for (int spill = 0; spill < 2; spill++)
+        for (uint64_t n = 1;; n++) {
+            beam_alloc_fail_at(n, 0);
+            beam_status status = small_run(spill ? 5000 : 0);
+            uint64_t tried = beam_alloc_count();
+            beam_alloc_fail_at(0, 0);
+            if (tried < n) {
+                assert_int_equal(status, BEAM_OK);
+                break;
+            }
+            assert_int_equal(status, BEAM_RESOURCE_EXHAUSTED);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ints_in_memory),
+        cmocka_unit_test(ints_spilled),
+        cmocka_unit_test(strings),
+        cmocka_unit_test(doubles_by_bits),
+        cmocka_unit_test(padding_is_no_key),
+        cmocka_unit_test(fixed_windows),
+        cmocka_unit_test(session_windows),
+        cmocka_unit_test(aborted_bundles_leave_nothing),
+        cmocka_unit_test(readers_split),
+        cmocka_unit_test(no_temp_folder),
+        cmocka_unit_test(each_allocation_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
