@@ -33,6 +33,13 @@ endfunction()
 # tests/<room>/test_<name>.c -> test_<room>_<name>, labelled with its room.  Other C files in the
 # folder are linked into each of its tests.  A folder that is no room's (tests/pipeline) gets
 # everything.  tests/<folder>/test_<name>.sh is a test of the programs in bin/, run with BEAM_BIN.
+#
+# All run with the sanitizers' options that BEAM_TEST_ENVIRONMENT holds.
+set(BEAM_TEST_ENVIRONMENT
+    "ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1"
+    "UBSAN_OPTIONS=print_stacktrace=1"
+    "TSAN_OPTIONS=second_deadlock_stack=1")
+
 function(beam_tests)
     file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.c)
@@ -63,7 +70,8 @@ function(beam_tests)
         set_target_properties(${target} PROPERTIES
             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
         add_test(NAME ${target} COMMAND ${target})
-        set_tests_properties(${target} PROPERTIES LABELS ${room} TIMEOUT ${BEAM_TEST_TIMEOUT})
+        set_tests_properties(${target} PROPERTIES LABELS ${room} TIMEOUT ${BEAM_TEST_TIMEOUT}
+            ENVIRONMENT "${BEAM_TEST_ENVIRONMENT}")
     endforeach()
     file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.sh)
     foreach(script IN LISTS scripts)
@@ -73,7 +81,7 @@ function(beam_tests)
         string(REGEX REPLACE "^test_" "test_${room}_" name ${name})
         add_test(NAME ${name} COMMAND bash ${script})
         set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT ${BEAM_TEST_TIMEOUT}
-            ENVIRONMENT "BEAM_BIN=${PROJECT_BINARY_DIR}/bin;BEAM_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+            ENVIRONMENT "${BEAM_TEST_ENVIRONMENT};BEAM_BIN=${PROJECT_BINARY_DIR}/bin;BEAM_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
     endforeach()
 endfunction()
 
@@ -96,7 +104,8 @@ function(beam_fuzzers)
             target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/fuzz/standalone_main.c)
             add_test(NAME ${target}
                 COMMAND ${target} ${PROJECT_SOURCE_DIR}/fuzz/corpus/${name})
-            set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT ${BEAM_TEST_TIMEOUT})
+            set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT ${BEAM_TEST_TIMEOUT}
+                ENVIRONMENT "${BEAM_TEST_ENVIRONMENT}")
         endif()
     endforeach()
 endfunction()
