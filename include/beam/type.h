@@ -54,7 +54,7 @@ typedef struct beam_bytes {
 /* unscaled * 10^-scale; `unscaled` is an integer in big-endian two's complement. */
 typedef struct beam_decimal {
     beam_bytes unscaled; /* at least one byte */
-    int64_t scale;
+    int32_t scale;
 } beam_decimal;
 
 /* A row's array, or (with entries of a KV type) a row's map: `len` elements side by side. */

@@ -35,8 +35,8 @@ typedef struct beam_reader {
 
 static inline beam_reader beam_reader_of(const void *data, size_t len)
 {
-    const uint8_t *at = (const uint8_t *)data;
-    return (beam_reader){at, at ? at + len : at};
+    const uint8_t *at = (const uint8_t *)(data ? data : "");
+    return (beam_reader){at, at + (data ? len : 0)};
 }
 
 static inline size_t beam_reader_left(const beam_reader *reader)

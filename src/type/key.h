@@ -36,8 +36,8 @@ beam_status beam_key_from_image(const beam_type *type, const void *image, size_t
 /* A hash of 8 image bytes, and of any number: good in all bits. For 8 bytes both agree. */
 static inline uint64_t beam_key_hash64(uint64_t image)
 {
-    __uint128_t product = (__uint128_t)(image ^ UINT64_C(0x9e3779b97f4a7c15)) *
-                          UINT64_C(0xd6e8feb86659fd93);
+    __uint128_t product =
+        (__uint128_t)(image ^ UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
     uint64_t folded = (uint64_t)product ^ (uint64_t)(product >> 64);
     product = (__uint128_t)folded * UINT64_C(0xa0761d6478bd642f);
     return (uint64_t)product ^ (uint64_t)(product >> 64);

@@ -11,9 +11,9 @@
 /* What a type may be at most.  Protos are foreign: without bounds a few hundred bytes of
  * shared components describe a type of 2^64 parts. */
 enum {
-    BEAM_TYPE_MAX_DEPTH = 64,     /* types inside types */
+    BEAM_TYPE_MAX_DEPTH = 64,      /* types inside types */
     BEAM_TYPE_MAX_PARTS = 1 << 14, /* counted as a tree */
-    BEAM_TYPE_MAX_SIZE = 1 << 20  /* bytes of C layout */
+    BEAM_TYPE_MAX_SIZE = 1 << 20   /* bytes of C layout */
 };
 
 /* All put the type into `arena` and keep pointers to the types they are given, which must
@@ -26,8 +26,8 @@ beam_status beam_type_make_iterable(beam_arena *arena, const beam_type *element,
                                     const beam_type **out, beam_error *err);
 beam_status beam_type_make_nullable(beam_arena *arena, const beam_type *value,
                                     const beam_type **out, beam_error *err);
-beam_status beam_type_make_list(beam_arena *arena, const beam_type *element,
-                                const beam_type **out, beam_error *err);
+beam_status beam_type_make_list(beam_arena *arena, const beam_type *element, const beam_type **out,
+                                beam_error *err);
 /* A row's map; makes the entry KV too. */
 beam_status beam_type_make_map(beam_arena *arena, const beam_type *key, const beam_type *value,
                                const beam_type **out, beam_error *err);

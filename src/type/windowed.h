@@ -26,8 +26,8 @@ beam_status beam_decode_pane(beam_reader *reader, beam_pane *pane);
  * (or static, for the one global window). */
 beam_status beam_encode_info(const beam_type *window, const beam_element_info *info,
                              beam_buffer *out, beam_error *err);
-beam_status beam_decode_info(const beam_type *window, beam_reader *reader,
-                             beam_element_info *info, beam_arena *arena, beam_error *err);
+beam_status beam_decode_info(const beam_type *window, beam_reader *reader, beam_element_info *info,
+                             beam_arena *arena, beam_error *err);
 
 beam_status beam_encode_windowed(const beam_type *type, const beam_type *window,
                                  beam_coder_context context, const beam_element_info *info,

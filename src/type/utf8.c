@@ -1,0 +1,59 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* utf8.c - UTF-8 validity. Most text is ASCII, which goes eight bytes a step. */
+#include <stdint.h>
+#include <string.h>
+
+#include "type/coder.h"
+
+static size_t skip_ascii(const uint8_t *p, size_t len)
+{
+    size_t i = 0;
+    for (; len - i >= 8; i += 8) {
+        uint64_t word;
+        memcpy(&word, p + i, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (i < len && p[i] < 0x80)
+        i++;
+    return i;
+}
+
+static bool is_tail(uint8_t byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+/* Length of the well-formed sequence of several bytes at p, or 0. The bounds of the second
+ * byte keep out overlong forms, surrogates and what lies beyond U+10FFFF (Unicode, 3-7). */
+static size_t sequence(const uint8_t *p, size_t left)
+{
+    uint8_t lead = p[0];
+    if (lead >= 0xc2 && lead <= 0xdf)
+        return left >= 2 && is_tail(p[1]) ? 2 : 0;
+    if (lead >= 0xe0 && lead <= 0xef) {
+        uint8_t low = lead == 0xe0 ? 0xa0 : 0x80, high = lead == 0xed ? 0x9f : 0xbf;
+        return left >= 3 && p[1] >= low && p[1] <= high && is_tail(p[2]) ? 3 : 0;
+    }
+    if (lead >= 0xf0 && lead <= 0xf4) {
+        uint8_t low = lead == 0xf0 ? 0x90 : 0x80, high = lead == 0xf4 ? 0x8f : 0xbf;
+        return left >= 4 && p[1] >= low && p[1] <= high && is_tail(p[2]) && is_tail(p[3]) ? 4 : 0;
+    }
+    return 0;
+}
+
+bool beam_utf8_valid(const void *text, size_t len)
+{
+    const uint8_t *p = text;
+    for (size_t i = 0; i < len;) {
+        size_t n = skip_ascii(p + i, len - i);
+        if (i + n < len) {
+            i += n;
+            n = sequence(p + i, len - i);
+            if (!n)
+                return false;
+        }
+        i += n;
+    }
+    return true;
+}
