@@ -19,12 +19,13 @@ get_target_property(_onednn OneDNN::dnnl IMPORTED_LOCATION)
 file(REAL_PATH ${_onednn} _onednn_file)
 install(FILES ${_onednn_file} DESTINATION ${BEAM_PRIVATE_LIBDIR} RENAME libdnnl.so.3)
 get_filename_component(_onednn_root ${_onednn} DIRECTORY)
-install(DIRECTORY ${_onednn_root}/../ DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/libbeam/onednn
-    FILES_MATCHING PATTERN "LICENSE*" PATTERN "THIRD-PARTY*"
-    PATTERN include EXCLUDE PATTERN lib EXCLUDE)
+install(FILES ${_onednn_root}/../LICENSE ${_onednn_root}/../THIRD-PARTY-PROGRAMS OPTIONAL
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/libbeam/onednn)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
     DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/libbeam)
 
+# The prefix as seen from libbeam.pc, so that the installed tree may be moved.
+file(RELATIVE_PATH BEAM_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/packaging/libbeam.pc.in libbeam.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/libbeam.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
