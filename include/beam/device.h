@@ -60,8 +60,8 @@ typedef struct beam_device_info {
     const char *requested;   /* the name it was opened by */
     const char *description; /* for people: library, version, instruction set */
     uint32_t slots;
-    bool fell_back;          /* "auto" found no accelerator */
-    bool native_bf16;        /* the hardware multiplies bf16; otherwise it is f32 inside */
+    bool fell_back;   /* "auto" found no accelerator */
+    bool native_bf16; /* the hardware multiplies bf16; otherwise it is f32 inside */
 } beam_device_info;
 
 BEAM_API void beam_device_get_info(const beam_device *device, beam_device_info *info);

@@ -69,8 +69,9 @@ typedef struct beam_conv2d_options {
 BEAM_API beam_value beam_nn_conv2d_(beam_network *network, beam_value in, const char *name,
                                     const beam_conv2d_options *options);
 #define beam_nn_conv2d(network, in, name, ...) \
-    beam_nn_conv2d_((network), (in), (name),   \
-                    &(beam_conv2d_options){.struct_size = sizeof(beam_conv2d_options), __VA_ARGS__})
+    beam_nn_conv2d_(                           \
+        (network), (in), (name),               \
+        &(beam_conv2d_options){.struct_size = sizeof(beam_conv2d_options), __VA_ARGS__})
 
 /* (x - running_mean) / sqrt(running_var + epsilon) * weight + bias for each channel of
  * {c, h, w} or {c}; epsilon 0 means 1e-5.  NAME.weight, NAME.bias, NAME.running_mean,
@@ -95,11 +96,13 @@ BEAM_API beam_value beam_nn_max_pool2d_(beam_network *network, beam_value in,
 BEAM_API beam_value beam_nn_avg_pool2d_(beam_network *network, beam_value in,
                                         const beam_pool2d_options *options);
 #define beam_nn_max_pool2d(network, in, ...) \
-    beam_nn_max_pool2d_((network), (in),     \
-                        &(beam_pool2d_options){.struct_size = sizeof(beam_pool2d_options), __VA_ARGS__})
+    beam_nn_max_pool2d_(                     \
+        (network), (in),                     \
+        &(beam_pool2d_options){.struct_size = sizeof(beam_pool2d_options), __VA_ARGS__})
 #define beam_nn_avg_pool2d(network, in, ...) \
-    beam_nn_avg_pool2d_((network), (in),     \
-                        &(beam_pool2d_options){.struct_size = sizeof(beam_pool2d_options), __VA_ARGS__})
+    beam_nn_avg_pool2d_(                     \
+        (network), (in),                     \
+        &(beam_pool2d_options){.struct_size = sizeof(beam_pool2d_options), __VA_ARGS__})
 
 /* The mean of each channel: {c, h, w} -> {c, 1, 1}. */
 BEAM_API beam_value beam_nn_global_avg_pool(beam_network *network, beam_value in);
@@ -116,8 +119,9 @@ typedef struct beam_linear_options {
 BEAM_API beam_value beam_nn_linear_(beam_network *network, beam_value in, const char *name,
                                     const beam_linear_options *options);
 #define beam_nn_linear(network, in, name, ...) \
-    beam_nn_linear_((network), (in), (name),   \
-                    &(beam_linear_options){.struct_size = sizeof(beam_linear_options), __VA_ARGS__})
+    beam_nn_linear_(                           \
+        (network), (in), (name),               \
+        &(beam_linear_options){.struct_size = sizeof(beam_linear_options), __VA_ARGS__})
 
 /* Over the last dimension. */
 BEAM_API beam_value beam_nn_softmax(beam_network *network, beam_value in);

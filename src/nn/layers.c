@@ -7,12 +7,12 @@
 #include "nn/network.h"
 
 /* Options grow at the end: a program built against an older header gives fewer bytes. */
-#define COPY_OPTIONS(to, from)                                                                 \
-    do {                                                                                       \
-        memset(&(to), 0, sizeof(to));                                                          \
-        if (from)                                                                              \
-            memcpy(&(to), (from),                                                              \
-                   (from)->struct_size < sizeof(to) ? (from)->struct_size : sizeof(to));       \
+#define COPY_OPTIONS(to, from)                                                           \
+    do {                                                                                 \
+        memset(&(to), 0, sizeof(to));                                                    \
+        if (from)                                                                        \
+            memcpy(&(to), (from),                                                        \
+                   (from)->struct_size < sizeof(to) ? (from)->struct_size : sizeof(to)); \
     } while (0)
 
 static const int64_t MAX_WINDOW = 1 << 20;
@@ -74,8 +74,8 @@ beam_value beam_nn_conv2d_(beam_network *network, beam_value in, const char *nam
         return (beam_value){0};
     const beam_nn_value x = *found; /* the list of values may move */
     beam_nn_op op = {.kind = BEAM_OP_CONV2D, .num_inputs = 2, .name = name};
-    op.window = (beam_nn_window){o.kernel, or_default(o.stride, 1), o.padding,
-                                 or_default(o.dilation, 1)};
+    op.window =
+        (beam_nn_window){o.kernel, or_default(o.stride, 1), o.padding, or_default(o.dilation, 1)};
     op.groups = or_default(o.groups, 1);
     if (!good_window(network, name, &op.window))
         return (beam_value){0};
@@ -83,17 +83,15 @@ beam_value beam_nn_conv2d_(beam_network *network, beam_value in, const char *nam
         o.out_channels % op.groups != 0)
         return beam_nn_fail(network, name, BEAM_INVALID_ARGUMENT,
                             "%lld channels in, %lld out: both must be multiples of groups = %lld",
-                            (long long)x.shape[1], (long long)o.out_channels,
-                            (long long)op.groups);
+                            (long long)x.shape[1], (long long)o.out_channels, (long long)op.groups);
 
     int64_t in_channels = x.shape[1] / op.groups, k = op.window.kernel;
     double area = (double)k * (double)k;
     double fan_in = (double)in_channels * area;
     double fan_out = (double)o.out_channels / (double)op.groups * area;
-    beam_value weight =
-        beam_nn_add_parameter(network, name, "weight", 4,
-                              (const int64_t[]){o.out_channels, in_channels, k, k},
-                              BEAM_NN_INIT_NORMAL, sqrt(2.0 / fan_out));
+    beam_value weight = beam_nn_add_parameter(network, name, "weight", 4,
+                                              (const int64_t[]){o.out_channels, in_channels, k, k},
+                                              BEAM_NN_INIT_NORMAL, sqrt(2.0 / fan_out));
     beam_value bias = {0};
     if (!o.no_bias && weight.id != 0)
         bias = beam_nn_add_parameter(network, name, "bias", 1, &o.out_channels,
@@ -135,9 +133,9 @@ beam_value beam_nn_batch_norm(beam_network *network, beam_value in, const char *
     op.epsilon = epsilon == 0 ? 1e-5f : epsilon;
     op.inputs[0] = in.id;
     for (size_t i = 0; i < 4; i++) {
-        op.inputs[i + 1] = beam_nn_add_parameter(network, name, parts[i].part, 1, &x.shape[1],
-                                                 parts[i].init, 0)
-                               .id;
+        op.inputs[i + 1] =
+            beam_nn_add_parameter(network, name, parts[i].part, 1, &x.shape[1], parts[i].init, 0)
+                .id;
         if (op.inputs[i + 1] == 0)
             return (beam_value){0};
     }
@@ -278,10 +276,10 @@ beam_value beam_nn_linear_(beam_network *network, beam_value in, const char *nam
                                          BEAM_NN_INIT_UNIFORM, bound)
                        .id;
     if (!o.no_bias && op.inputs[1] != 0)
-        op.inputs[op.num_inputs++] = beam_nn_add_parameter(network, name, "bias", 1,
-                                                           &o.out_features, BEAM_NN_INIT_UNIFORM,
-                                                           bound)
-                                         .id;
+        op.inputs[op.num_inputs++] =
+            beam_nn_add_parameter(network, name, "bias", 1, &o.out_features, BEAM_NN_INIT_UNIFORM,
+                                  bound)
+                .id;
     if (network->error.code != BEAM_OK)
         return (beam_value){0};
     return beam_nn_add_op(network, &op, 2, (const int64_t[]){BEAM_NN_BATCH, o.out_features});

@@ -242,8 +242,7 @@ beam_network *beam_nn_copy(const beam_network *network)
         copy_items(&copy->values, network->values, network->num_values, sizeof *copy->values) &&
         copy_items(&copy->ops, network->ops, network->num_ops, sizeof *copy->ops) &&
         copy_items(&copy->inputs, network->inputs, network->num_inputs, sizeof *copy->inputs) &&
-        copy_items(&copy->outputs, network->outputs, network->num_outputs,
-                   sizeof *copy->outputs) &&
+        copy_items(&copy->outputs, network->outputs, network->num_outputs, sizeof *copy->outputs) &&
         copy_items(&copy->parameters, network->parameters, network->num_parameters,
                    sizeof *copy->parameters);
     for (size_t i = 0; ok && i < network->num_ops; i++)

@@ -20,8 +20,8 @@ static void note(mismatch *m, const char *words)
 {
     if (m->count++ >= NAMED)
         return;
-    int n = snprintf(m->words + m->len, sizeof m->words - m->len, "%s%s",
-                     m->count > 1 ? ", " : "", words);
+    int n = snprintf(m->words + m->len, sizeof m->words - m->len, "%s%s", m->count > 1 ? ", " : "",
+                     words);
     if (n > 0)
         m->len += (size_t)n < sizeof m->words - m->len ? (size_t)n : sizeof m->words - m->len - 1;
 }
@@ -230,8 +230,8 @@ static void fill(float *to, size_t count, const beam_nn_parameter *p, uint64_t s
             x[k + 1] = radius * sin(angle);
         }
         for (size_t k = 0; k < 4 && i + k < count; k++)
-            to[i + k] = (float)(p->init_scale *
-                                (p->init == BEAM_NN_INIT_NORMAL ? x[k] : 2.0 * x[k] - 1.0));
+            to[i + k] =
+                (float)(p->init_scale * (p->init == BEAM_NN_INIT_NORMAL ? x[k] : 2.0 * x[k] - 1.0));
     }
 }
 

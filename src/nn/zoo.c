@@ -71,9 +71,8 @@ static beam_value add_block(beam_network *net, beam_value x, const char *prefix,
 static beam_value add_resnet(beam_network *net, beam_value x, const resnet_layout *layout,
                              const beam_network_options *o)
 {
-    x = add_conv_bn(net, x,
-                    &(conv_bn){"", "conv1", "bn1", 64, o->cifar_stem ? 3 : 7,
-                               o->cifar_stem ? 1 : 2});
+    x = add_conv_bn(
+        net, x, &(conv_bn){"", "conv1", "bn1", 64, o->cifar_stem ? 3 : 7, o->cifar_stem ? 1 : 2});
     x = beam_nn_relu(net, x);
     if (!o->cifar_stem)
         x = beam_nn_max_pool2d(net, x, .kernel = 3, .stride = 2, .padding = 1);

@@ -1,0 +1,222 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* device.c - opening a device by name, leases, memory accounts. */
+#include "device/device.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+static const char KNOWN[] = "known are auto, cpu, reference, gpu, tpu and pjrt:/path/plugin.so";
+
+/* Traces that an accelerator leaves on a Linux machine, or NULL: what "auto" should have found
+ * and what "gpu" and "tpu" looked for. */
+static const char *accelerator_trace(bool gpu, bool tpu)
+{
+    const char *pjrt = getenv("PJRT_DEVICE");
+    if (tpu && pjrt && strcmp(pjrt, "TPU") == 0)
+        return "PJRT_DEVICE=TPU";
+    static const struct {
+        const char *path;
+        bool gpu;
+    } nodes[] = {{"/dev/nvidia0", true}, {"/dev/accel0", false}, {"/dev/vfio/0", false}};
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        if ((nodes[i].gpu ? gpu : tpu) && access(nodes[i].path, F_OK) == 0)
+            return nodes[i].path;
+    return NULL;
+}
+
+static beam_status no_pjrt(const char *name, beam_error *err)
+{
+    bool gpu = strcmp(name, "gpu") == 0, tpu = strcmp(name, "tpu") == 0;
+    if (!gpu && !tpu)
+        return beam_error_set(err, BEAM_UNAVAILABLE,
+                              "device \"%s\": this build of libbeam has no PJRT device and loads "
+                              "no plugin; use cpu, reference or auto",
+                              name);
+    const char *trace = accelerator_trace(gpu, tpu);
+    return beam_error_set(err, BEAM_UNAVAILABLE,
+                          "device \"%s\": this build of libbeam has no PJRT device; looked for %s: "
+                          "%s%s; use cpu, reference or auto",
+                          name, gpu ? "/dev/nvidia0" : "PJRT_DEVICE=TPU, /dev/accel0, /dev/vfio/0",
+                          trace ? "found " : "none is there", trace ? trace : "");
+}
+
+static void log_fall_back(const beam_logger *logger, const char *kind)
+{
+    const char *trace = accelerator_trace(true, true);
+    if (trace)
+        BEAM_LOG(logger, BEAM_LOG_WARNING,
+                 "device auto: %s tells of an accelerator, but this build of libbeam has no PJRT "
+                 "device; using %s",
+                 trace, kind);
+    else
+        BEAM_LOG(logger, BEAM_LOG_INFO, "device auto: no accelerator found; using %s", kind);
+}
+
+/* The driver for a name, or why there is none. */
+static beam_status choose(beam_device *device, const char *name, beam_error *err)
+{
+    if (strcmp(name, "auto") == 0) {
+        device->driver = &beam_onednn_driver;
+        device->fell_back = true;
+        log_fall_back(device->logger, device->driver->kind);
+        return BEAM_OK;
+    }
+    if (strcmp(name, "reference") == 0) {
+        device->driver = &beam_reference_driver;
+        return BEAM_OK;
+    }
+    if (strcmp(name, "cpu") == 0) {
+        device->driver = &beam_onednn_driver;
+        return BEAM_OK;
+    }
+    if (strcmp(name, "gpu") == 0 || strcmp(name, "tpu") == 0 || strncmp(name, "pjrt:", 5) == 0)
+        return no_pjrt(name, err);
+    return beam_error_set(err, BEAM_INVALID_ARGUMENT, "there is no device \"%s\"; %s", name, KNOWN);
+}
+
+/* How many cores this process may run on. */
+static uint32_t usable_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return (uint32_t)CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (uint32_t)online : 1;
+}
+
+static void destroy(beam_device *device)
+{
+    (void)pthread_cond_destroy(&device->slot_freed);
+    (void)pthread_mutex_destroy(&device->mutex);
+    beam_free(device->requested);
+    beam_free(device);
+}
+
+beam_status beam_device_open(const char *name, const beam_device_options *options,
+                             beam_device **device, beam_error *err)
+{
+    *device = NULL;
+    beam_device_options o = {0};
+    if (options)
+        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    beam_device *made = beam_calloc(1, sizeof *made);
+    if (!made)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a device");
+    if (pthread_mutex_init(&made->mutex, NULL) != 0) {
+        beam_free(made);
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no mutex for a device");
+    }
+    if (pthread_cond_init(&made->slot_freed, NULL) != 0) {
+        (void)pthread_mutex_destroy(&made->mutex);
+        beam_free(made);
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no condition for a device");
+    }
+    atomic_init(&made->references, 1);
+    made->logger = o.logger;
+    made->slots = made->free_slots = o.slots ? o.slots : usable_cores();
+    name = name ? name : "auto";
+    made->requested = beam_strdup(name);
+    beam_status status = BEAM_OK;
+    if (!made->requested)
+        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a device");
+    const char *backend = getenv("BEAM_ACCELERATOR_BACKEND");
+    if (strcmp(name, "auto") == 0 && backend && *backend)
+        name = backend;
+    if (status == BEAM_OK)
+        status = choose(made, name, err);
+    if (status == BEAM_OK)
+        status = made->driver->open(made, err);
+    if (status != BEAM_OK) {
+        destroy(made);
+        return status;
+    }
+    *device = made;
+    return BEAM_OK;
+}
+
+void beam_device_retain(beam_device *device)
+{
+    atomic_fetch_add(&device->references, 1);
+}
+
+void beam_device_close(beam_device *device)
+{
+    if (!device || atomic_fetch_sub(&device->references, 1) != 1)
+        return;
+    device->driver->close(device);
+    destroy(device);
+}
+
+void beam_device_get_info(const beam_device *device, beam_device_info *info)
+{
+    *info = (beam_device_info){
+        .kind = device->driver->kind,
+        .requested = device->requested,
+        .description = device->description,
+        .slots = device->slots,
+        .fell_back = device->fell_back,
+        .native_bf16 = device->native_bf16,
+    };
+}
+
+/* ---- memory ---- */
+
+static void raise_peak(beam_device *device)
+{
+    long long now = atomic_load(&device->weight_bytes) + atomic_load(&device->working_bytes);
+    long long peak = atomic_load(&device->peak_bytes);
+    while (now > peak && !atomic_compare_exchange_weak(&device->peak_bytes, &peak, now))
+        ;
+}
+
+void beam_device_count_weights(beam_model *model, int64_t bytes)
+{
+    atomic_fetch_add(&model->weight_bytes, bytes);
+    atomic_fetch_add(&model->device->weight_bytes, bytes);
+    raise_peak(model->device);
+}
+
+void beam_device_count_working(beam_device *device, int64_t bytes)
+{
+    atomic_fetch_add(&device->working_bytes, bytes);
+    raise_peak(device);
+}
+
+void beam_device_get_memory(const beam_device *device, beam_device_memory *memory)
+{
+    memory->weight_bytes = (uint64_t)atomic_load(&device->weight_bytes);
+    memory->working_bytes = (uint64_t)atomic_load(&device->working_bytes);
+    memory->peak_bytes = (uint64_t)atomic_load(&device->peak_bytes);
+}
+
+/* ---- leases ---- */
+
+void beam_device_acquire(beam_device *device)
+{
+    (void)pthread_mutex_lock(&device->mutex);
+    while (device->free_slots == 0)
+        (void)pthread_cond_wait(&device->slot_freed, &device->mutex);
+    device->free_slots--;
+    (void)pthread_mutex_unlock(&device->mutex);
+}
+
+bool beam_device_try_acquire(beam_device *device)
+{
+    (void)pthread_mutex_lock(&device->mutex);
+    bool got = device->free_slots > 0;
+    device->free_slots -= got;
+    (void)pthread_mutex_unlock(&device->mutex);
+    return got;
+}
+
+void beam_device_release(beam_device *device)
+{
+    (void)pthread_mutex_lock(&device->mutex);
+    device->free_slots++;
+    (void)pthread_cond_signal(&device->slot_freed);
+    (void)pthread_mutex_unlock(&device->mutex);
+}

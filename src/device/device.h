@@ -1,0 +1,74 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* device.h - what a kind of device implements.  The common part (device.c, model.c) checks
+ * arguments, counts references, leases and memory; a driver compiles and runs. */
+#ifndef DEVICE_DEVICE_H
+#define DEVICE_DEVICE_H
+
+#include <beam/device.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "nn/network.h"
+
+/* Every function returns with nothing half made when it fails.  `feed` may be NULL: then
+ * execute finds the caller's inputs in context->inputs and reads them where they are. */
+typedef struct beam_device_driver {
+    const char *kind;
+    /* Sets device->state, description and native_bf16. */
+    beam_status (*open)(beam_device *device, beam_error *err);
+    void (*close)(beam_device *device);
+    /* model->network is a copy without weights; those are `parameters`, in its order.  Sets
+     * model->state, and lowers model->precision if it must. */
+    beam_status (*compile)(beam_model *model, const beam_nn_parameter *parameters,
+                           const beam_compile_options *options, beam_error *err);
+    void (*discard)(beam_model *model);
+    beam_status (*context_open)(beam_model_context *context, beam_error *err);
+    void (*context_close)(beam_model_context *context);
+    beam_status (*feed)(beam_model_context *context, beam_error *err);
+    /* Sets outputs[i].data; shapes are filled in already. */
+    beam_status (*execute)(beam_model_context *context, beam_tensor *outputs, beam_error *err);
+} beam_device_driver;
+
+extern const beam_device_driver beam_reference_driver;
+extern const beam_device_driver beam_onednn_driver;
+
+struct beam_device {
+    const beam_device_driver *driver;
+    atomic_uint references;
+    const beam_logger *logger;
+    char *requested;
+    char description[160];
+    bool fell_back, native_bf16;
+    void *state;
+
+    pthread_mutex_t mutex; /* guards free_slots */
+    pthread_cond_t slot_freed;
+    uint32_t slots, free_slots;
+
+    atomic_llong weight_bytes, working_bytes, peak_bytes;
+};
+
+struct beam_model {
+    beam_device *device;
+    atomic_uint references;
+    beam_network *network;
+    beam_precision precision;
+    int64_t max_batch;
+    atomic_llong weight_bytes;
+    void *state;
+};
+
+struct beam_model_context {
+    beam_model *model;
+    beam_tensor *inputs; /* as fed */
+    int64_t batch;       /* 0: nothing fed */
+    void *state;
+};
+
+/* Accounts for memory taken (or given back: negative) for weights and for running. */
+void beam_device_count_weights(beam_model *model, int64_t bytes);
+void beam_device_count_working(beam_device *device, int64_t bytes);
+
+void beam_device_retain(beam_device *device);
+
+#endif

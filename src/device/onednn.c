@@ -1,0 +1,268 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* onednn.c - the CPU device: one engine a model, plans kept by batch size. */
+#include "device/onednn.h"
+
+#include <oneapi/dnnl/dnnl_debug.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* Batch sizes whose plans are kept though no context has them bound. */
+enum { MAX_IDLE_PLANS = 8 };
+
+/* ---- status and threads ---- */
+
+beam_status beam_onednn_status(dnnl_status_t status, const char *what, beam_error *err)
+{
+    beam_status code = BEAM_INTERNAL;
+    if (status == dnnl_success)
+        return BEAM_OK;
+    if (status == dnnl_out_of_memory)
+        code = BEAM_RESOURCE_EXHAUSTED;
+    if (status == dnnl_unimplemented)
+        code = BEAM_UNIMPLEMENTED;
+    return beam_error_set(err, code, "oneDNN: %s: %s", what, dnnl_status2str(status));
+}
+
+/* oneDNN's OpenMP runtime, found where the program has loaded it: linking it would fix which one
+ * that is.  All NULL: there is none, and so there are no threads to hold back. */
+static struct {
+    int (*max_threads)(void);
+    void (*set_threads)(int);
+} openmp;
+static pthread_once_t openmp_once = PTHREAD_ONCE_INIT;
+
+static void find_openmp(void)
+{
+    void *library = dlopen("libgomp.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    if (!library)
+        return;
+    void *get = dlsym(library, "omp_get_max_threads");
+    void *set = dlsym(library, "omp_set_num_threads");
+    if (get && set) {
+        memcpy(&openmp.max_threads, &get, sizeof get);
+        memcpy(&openmp.set_threads, &set, sizeof set);
+    }
+}
+
+int beam_onednn_enter(void)
+{
+    (void)pthread_once(&openmp_once, find_openmp);
+    if (!openmp.set_threads)
+        return 1;
+    int before = openmp.max_threads();
+    if (before != 1)
+        openmp.set_threads(1); /* of this thread alone: OpenMP keeps the number a thread */
+    return before;
+}
+
+void beam_onednn_leave(int before)
+{
+    if (before != 1)
+        openmp.set_threads(before);
+}
+
+/* ---- device ---- */
+
+static const char *isa_name(dnnl_cpu_isa_t isa)
+{
+    static const struct {
+        dnnl_cpu_isa_t isa;
+        const char *name;
+    } names[] = {
+        {dnnl_cpu_isa_avx512_core_amx_fp16, "AMX with fp16"},
+        {dnnl_cpu_isa_avx512_core_amx, "AMX"},
+        {dnnl_cpu_isa_avx512_core_fp16, "AVX-512 with fp16"},
+        {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 with bf16"},
+        {dnnl_cpu_isa_avx512_core_vnni, "AVX-512 with VNNI"},
+        {dnnl_cpu_isa_avx512_core, "AVX-512"},
+        {dnnl_cpu_isa_avx2_vnni_2, "AVX2 with VNNI2"},
+        {dnnl_cpu_isa_avx2_vnni, "AVX2 with VNNI"},
+        {dnnl_cpu_isa_avx2, "AVX2"},
+        {dnnl_cpu_isa_avx, "AVX"},
+        {dnnl_cpu_isa_sse41, "SSE4.1"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (((unsigned)isa & (unsigned)names[i].isa) == (unsigned)names[i].isa)
+            return names[i].name;
+    return "generic code";
+}
+
+static beam_status onednn_open(beam_device *device, beam_error *err)
+{
+    (void)err;
+    const dnnl_version_t *version = dnnl_version();
+    dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+    unsigned bf16 = dnnl_cpu_isa_avx512_core_bf16;
+    device->native_bf16 = ((unsigned)isa & bf16) == bf16;
+    (void)snprintf(device->description, sizeof device->description,
+                   "oneDNN %d.%d.%d, %s, one thread a context", version->major, version->minor,
+                   version->patch, isa_name(isa));
+    return BEAM_OK;
+}
+
+static void onednn_close(beam_device *device)
+{
+    (void)device;
+}
+
+/* ---- models ---- */
+
+static void model_free(beam_onednn_model *state)
+{
+    while (state->plans) {
+        beam_onednn_plan *plan = state->plans;
+        state->plans = plan->next;
+        beam_onednn_plan_free(plan);
+    }
+    for (size_t i = 0; i < state->num_packed; i++)
+        beam_onednn_packed_free(&state->packed[i]);
+    beam_free(state->packed);
+    beam_free(state->steps);
+    if (state->stream)
+        (void)dnnl_stream_destroy(state->stream);
+    if (state->engine)
+        (void)dnnl_engine_destroy(state->engine);
+    (void)pthread_mutex_destroy(&state->mutex);
+    beam_free(state);
+}
+
+static void onednn_discard(beam_model *model)
+{
+    model_free(model->state);
+}
+
+/* Settles the precision that this CPU runs at. */
+static void choose_precision(beam_model *model)
+{
+    if (model->precision == BEAM_PRECISION_BF16 && !model->device->native_bf16) {
+        BEAM_LOG(model->device->logger, BEAM_LOG_WARNING,
+                 "network %s: this CPU does not multiply bf16 (%s); running it in f32",
+                 model->network->name, model->device->description);
+        model->precision = BEAM_PRECISION_F32;
+    }
+}
+
+static beam_status prepare(beam_onednn_model *state, const beam_compile_options *options,
+                           beam_error *err)
+{
+    BEAM_TRY(beam_onednn_status(dnnl_engine_create(&state->engine, dnnl_cpu, 0), "engine", err));
+    BEAM_TRY(beam_onednn_status(
+        dnnl_stream_create(&state->stream, state->engine, dnnl_stream_default_flags), "stream",
+        err));
+    BEAM_TRY(beam_fuse(state->model->network, &state->steps, &state->num_steps, err));
+    /* The largest batch first: its layouts are the ones that weights are packed for, and other
+     * sizes are made from them. */
+    for (size_t i = options->num_batch_sizes; i-- > 0;) {
+        beam_onednn_plan *plan;
+        BEAM_TRY(beam_onednn_plan_get(state, options->batch_sizes[i], &plan, err));
+        beam_onednn_plan_release(state, plan);
+    }
+    return BEAM_OK;
+}
+
+static beam_status onednn_compile(beam_model *model, const beam_nn_parameter *parameters,
+                                  const beam_compile_options *options, beam_error *err)
+{
+    choose_precision(model);
+    beam_onednn_model *state = beam_calloc(1, sizeof *state);
+    if (!state)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
+    if (pthread_mutex_init(&state->mutex, NULL) != 0) {
+        beam_free(state);
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no mutex for a model");
+    }
+    state->model = state->account = model;
+    state->type = model->precision == BEAM_PRECISION_BF16 ? dnnl_bf16 : dnnl_f32;
+    state->parameters = parameters;
+    int before = beam_onednn_enter();
+    beam_status status = prepare(state, options, err);
+    beam_onednn_leave(before);
+    state->parameters = NULL; /* the caller's */
+    if (status != BEAM_OK) {
+        model_free(state);
+        return status;
+    }
+    model->state = state;
+    return BEAM_OK;
+}
+
+/* ---- plans by batch size ---- */
+
+static beam_onednn_plan *find_plan(beam_onednn_model *state, int64_t batch)
+{
+    for (beam_onednn_plan *plan = state->plans; plan; plan = plan->next)
+        if (plan->batch == batch)
+            return plan;
+    return NULL;
+}
+
+/* Throws out the plan that nobody uses and that was asked for longest ago, while there are too
+ * many such. */
+static void bound_plans(beam_onednn_model *state)
+{
+    for (;;) {
+        beam_onednn_plan **oldest = NULL;
+        size_t idle = 0;
+        for (beam_onednn_plan **at = &state->plans; *at; at = &(*at)->next) {
+            if ((*at)->users > 0)
+                continue;
+            idle++;
+            if (!oldest || (*at)->last_used < (*oldest)->last_used)
+                oldest = at;
+        }
+        if (idle <= MAX_IDLE_PLANS)
+            return;
+        beam_onednn_plan *plan = *oldest;
+        *oldest = plan->next;
+        beam_onednn_plan_free(plan);
+    }
+}
+
+beam_status beam_onednn_plan_get(beam_onednn_model *state, int64_t batch, beam_onednn_plan **plan,
+                                 beam_error *err)
+{
+    beam_status status = BEAM_OK;
+    (void)pthread_mutex_lock(&state->mutex);
+    beam_onednn_plan *found = find_plan(state, batch);
+    if (!found) {
+        status = beam_onednn_plan_new(state, batch, &found, err);
+        if (status == BEAM_OK) {
+            found->next = state->plans;
+            state->plans = found;
+        }
+    }
+    if (status == BEAM_OK) {
+        found->users++;
+        found->last_used = ++state->lookups;
+        *plan = found;
+    }
+    (void)pthread_mutex_unlock(&state->mutex);
+    return status;
+}
+
+void beam_onednn_plan_release(beam_onednn_model *state, beam_onednn_plan *plan)
+{
+    (void)pthread_mutex_lock(&state->mutex);
+    plan->users--;
+    bound_plans(state);
+    (void)pthread_mutex_unlock(&state->mutex);
+}
+
+/* onednn_context.c */
+beam_status beam_onednn_context_open(beam_model_context *context, beam_error *err);
+void beam_onednn_context_close(beam_model_context *context);
+beam_status beam_onednn_execute(beam_model_context *context, beam_tensor *outputs, beam_error *err);
+
+const beam_device_driver beam_onednn_driver = {
+    .kind = "cpu",
+    .open = onednn_open,
+    .close = onednn_close,
+    .compile = onednn_compile,
+    .discard = onednn_discard,
+    .context_open = beam_onednn_context_open,
+    .context_close = beam_onednn_context_close,
+    .execute = beam_onednn_execute,
+};

@@ -1,0 +1,218 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* onednn_context.c - one thread's share: a stream, a block of memory, and for each of the last
+ * few batch sizes the memory objects and argument lists of its plan, so that running allocates
+ * nothing. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "device/onednn.h"
+
+/* Batch sizes kept ready: the full one, and those that ends of input bring. */
+enum { MAX_BINDINGS = 4 };
+
+/* Large pages carry blocks of activations better than small ones. */
+enum { BLOCK_ALIGNMENT = 1 << 21 };
+
+typedef struct binding {
+    beam_onednn_plan *plan; /* NULL: free */
+    uint64_t last_used;
+    dnnl_memory_t *buffers;   /* one a buffer */
+    dnnl_memory_t *scratches; /* one a step, NULL where none is needed */
+    dnnl_exec_arg_t *args;    /* BEAM_ONEDNN_MAX_ARGS a step */
+} binding;
+
+typedef struct onednn_context {
+    beam_onednn_model *model;
+    dnnl_stream_t stream;
+    char *block;
+    size_t block_bytes;
+    uint64_t runs;
+    binding bindings[MAX_BINDINGS];
+} onednn_context;
+
+static void unbind(onednn_context *context, binding *bound)
+{
+    if (!bound->plan)
+        return;
+    for (size_t i = 0; bound->buffers && i < bound->plan->num_buffers; i++)
+        if (bound->buffers[i])
+            (void)dnnl_memory_destroy(bound->buffers[i]);
+    for (size_t i = 0; bound->scratches && i < bound->plan->num_steps; i++)
+        if (bound->scratches[i])
+            (void)dnnl_memory_destroy(bound->scratches[i]);
+    beam_free(bound->buffers);
+    beam_free(bound->scratches);
+    beam_free(bound->args);
+    beam_onednn_plan_release(context->model, bound->plan);
+    memset(bound, 0, sizeof *bound);
+}
+
+/* Points a binding's memory objects into the block. */
+static dnnl_status_t place(const onednn_context *context, const binding *bound)
+{
+    const beam_onednn_plan *plan = bound->plan;
+    dnnl_status_t status = dnnl_success;
+    for (size_t i = 0; status == dnnl_success && i < plan->num_buffers; i++)
+        if (plan->buffers[i].input == 0)
+            status = dnnl_memory_set_data_handle(bound->buffers[i],
+                                                 context->block + plan->buffers[i].offset);
+    for (size_t i = 0; status == dnnl_success && i < plan->num_steps; i++)
+        if (bound->scratches[i])
+            status = dnnl_memory_set_data_handle(bound->scratches[i],
+                                                 context->block + plan->scratch_offset);
+    return status;
+}
+
+/* Makes the block large enough for every binding, all of which then move. */
+static beam_status grow_block(onednn_context *context, size_t bytes, beam_error *err)
+{
+    if (bytes <= context->block_bytes)
+        return BEAM_OK;
+    size_t alignment = bytes >= BLOCK_ALIGNMENT ? BLOCK_ALIGNMENT : 4096;
+    char *block = beam_aligned_alloc(alignment, bytes);
+    if (!block)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED,
+                              "no memory for activations (%zu bytes): try a smaller batch", bytes);
+    beam_free(context->block);
+    beam_device_count_working(context->model->model->device,
+                              (int64_t)bytes - (int64_t)context->block_bytes);
+    context->block = block;
+    context->block_bytes = bytes;
+    for (size_t i = 0; i < MAX_BINDINGS; i++)
+        if (context->bindings[i].plan)
+            BEAM_TRY(beam_onednn_status(place(context, &context->bindings[i]), "memory", err));
+    return BEAM_OK;
+}
+
+static beam_status make_memories(const onednn_context *context, binding *bound, beam_error *err)
+{
+    const beam_onednn_plan *plan = bound->plan;
+    bound->buffers = beam_calloc(plan->num_buffers, sizeof(dnnl_memory_t));
+    bound->scratches = beam_calloc(plan->num_steps, sizeof(dnnl_memory_t));
+    bound->args = beam_calloc(plan->num_steps * BEAM_ONEDNN_MAX_ARGS, sizeof *bound->args);
+    if (!bound->buffers || !bound->scratches || !bound->args)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a context");
+    dnnl_engine_t engine = context->model->engine;
+    dnnl_status_t status = dnnl_success;
+    for (size_t i = 0; status == dnnl_success && i < plan->num_buffers; i++)
+        status =
+            dnnl_memory_create(&bound->buffers[i], plan->buffers[i].desc, engine, DNNL_MEMORY_NONE);
+    for (size_t i = 0; status == dnnl_success && i < plan->num_steps; i++)
+        if (plan->steps[i].scratch)
+            status = dnnl_memory_create(&bound->scratches[i], plan->steps[i].scratch, engine,
+                                        DNNL_MEMORY_NONE);
+    return beam_onednn_status(status, "memory", err);
+}
+
+static void make_args(const binding *bound)
+{
+    for (size_t i = 0; i < bound->plan->num_steps; i++) {
+        const beam_onednn_step *step = &bound->plan->steps[i];
+        dnnl_exec_arg_t *args = bound->args + i * BEAM_ONEDNN_MAX_ARGS;
+        for (uint32_t k = 0; k < step->num_args; k++) {
+            const beam_onednn_arg *from = &step->args[k];
+            args[k].arg = from->arg;
+            args[k].memory = from->source == BEAM_ONEDNN_FROM_BUFFER   ? bound->buffers[from->index]
+                             : from->source == BEAM_ONEDNN_FROM_PACKED ? from->packed
+                                                                       : bound->scratches[i];
+        }
+    }
+}
+
+/* Binds a plan in place of the binding that was used longest ago. */
+static beam_status bind_plan(onednn_context *context, int64_t batch, binding **result,
+                             beam_error *err)
+{
+    binding *bound = &context->bindings[0];
+    for (size_t i = 1; i < MAX_BINDINGS; i++)
+        if (context->bindings[i].last_used < bound->last_used)
+            bound = &context->bindings[i];
+    unbind(context, bound);
+    BEAM_TRY(beam_onednn_plan_get(context->model, batch, &bound->plan, err));
+    beam_status status = make_memories(context, bound, err);
+    if (status == BEAM_OK) {
+        make_args(bound);
+        status = grow_block(context, bound->plan->block_bytes, err);
+    }
+    if (status == BEAM_OK)
+        status = beam_onednn_status(place(context, bound), "memory", err);
+    if (status != BEAM_OK) {
+        unbind(context, bound);
+        return status;
+    }
+    *result = bound;
+    return BEAM_OK;
+}
+
+static beam_status find_binding(onednn_context *context, int64_t batch, binding **result,
+                                beam_error *err)
+{
+    *result = NULL;
+    for (size_t i = 0; i < MAX_BINDINGS; i++)
+        if (context->bindings[i].plan && context->bindings[i].plan->batch == batch)
+            *result = &context->bindings[i];
+    if (!*result)
+        BEAM_TRY(bind_plan(context, batch, result, err));
+    (*result)->last_used = ++context->runs;
+    return BEAM_OK;
+}
+
+void beam_onednn_context_close(beam_model_context *outer)
+{
+    onednn_context *context = outer->state;
+    for (size_t i = 0; i < MAX_BINDINGS; i++)
+        unbind(context, &context->bindings[i]);
+    beam_free(context->block);
+    beam_device_count_working(outer->model->device, -(int64_t)context->block_bytes);
+    if (context->stream)
+        (void)dnnl_stream_destroy(context->stream);
+    beam_free(context);
+}
+
+beam_status beam_onednn_context_open(beam_model_context *outer, beam_error *err)
+{
+    onednn_context *context = beam_calloc(1, sizeof *context);
+    if (!context)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a context");
+    context->model = outer->model->state;
+    beam_status status = beam_onednn_status(
+        dnnl_stream_create(&context->stream, context->model->engine, dnnl_stream_default_flags),
+        "stream", err);
+    outer->state = context;
+    if (status != BEAM_OK)
+        beam_onednn_context_close(outer);
+    return status;
+}
+
+static beam_status run(onednn_context *context, const binding *bound, const beam_tensor *inputs,
+                       beam_error *err)
+{
+    const beam_onednn_plan *plan = bound->plan;
+    for (size_t i = 0; i < plan->num_buffers; i++)
+        if (plan->buffers[i].input != 0) /* only read, whatever the type says */
+            BEAM_TRY(beam_onednn_status(
+                dnnl_memory_set_data_handle(
+                    bound->buffers[i], (void *)(uintptr_t)inputs[plan->buffers[i].input - 1].data),
+                "input", err));
+    for (size_t i = 0; i < plan->num_steps; i++)
+        BEAM_TRY(
+            beam_onednn_status(dnnl_primitive_execute(plan->steps[i].primitive, context->stream,
+                                                      (int)plan->steps[i].num_args,
+                                                      bound->args + i * BEAM_ONEDNN_MAX_ARGS),
+                               plan->steps[i].name, err));
+    return beam_onednn_status(dnnl_stream_wait(context->stream), "stream", err);
+}
+
+beam_status beam_onednn_execute(beam_model_context *outer, beam_tensor *outputs, beam_error *err)
+{
+    onednn_context *context = outer->state;
+    binding *bound = NULL;
+    int before = beam_onednn_enter();
+    beam_status status = find_binding(context, outer->batch, &bound, err);
+    if (status == BEAM_OK)
+        status = run(context, bound, outer->inputs, err);
+    beam_onednn_leave(before);
+    for (size_t i = 0; status == BEAM_OK && i < outer->model->network->num_outputs; i++)
+        outputs[i].data = context->block + bound->plan->buffers[bound->plan->outputs[i]].offset;
+    return status;
+}
