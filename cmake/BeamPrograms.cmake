@@ -1,15 +1,15 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # Programs: tests, examples, tools, benchmarks, fuzzers; all found by their place and name.
 
-# Programs that a user runs are linked with the archive, as an embedding program would be.
-function(beam_program source)
+# A program in bin/, linked with the archive; `settings` is beam_public for examples, which see
+# what a user's program sees, and beam_settings for tools and benchmarks.
+function(beam_program source settings)
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source} ${ARGN})
-    target_link_libraries(${name} PRIVATE beam_static beam_settings)
+    target_link_libraries(${name} PRIVATE beam_static ${settings})
     target_compile_options(${name} PRIVATE ${BEAM_WARNINGS})
     set_target_properties(${name} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
-    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
 endfunction()
 
 function(beam_programs)
@@ -18,13 +18,14 @@ function(beam_programs)
     file(GLOB tools CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/*.c)
     file(GLOB benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.c)
     file(GLOB bench_common CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/common/*.c)
-    foreach(source IN LISTS examples tools)
-        beam_program(${source})
+    foreach(source IN LISTS examples)
+        beam_program(${source} beam_public)
+    endforeach()
+    foreach(source IN LISTS tools)
+        beam_program(${source} beam_settings)
     endforeach()
     foreach(source IN LISTS benches)
-        beam_program(${source} ${bench_common})
-    endforeach()
-    foreach(source IN LISTS benches)
+        beam_program(${source} beam_settings ${bench_common})
         get_filename_component(name ${source} NAME_WE)
         target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/bench)
     endforeach()

@@ -65,15 +65,19 @@ function(beam_protos sources)
     set(${sources} ${generated} PARENT_SCOPE)
 endfunction()
 
-# What every C file of the project is compiled with.
-add_library(beam_settings INTERFACE)
-target_include_directories(beam_settings INTERFACE
-    ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
-target_include_directories(beam_settings SYSTEM INTERFACE ${BEAM_GENERATED_DIR})
-target_compile_definitions(beam_settings INTERFACE _GNU_SOURCE)
-target_link_libraries(beam_settings INTERFACE
+# What a program sees of the library: public headers, and what libbeam.a is linked with.
+add_library(beam_public INTERFACE)
+target_include_directories(beam_public INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_compile_definitions(beam_public INTERFACE _GNU_SOURCE)
+target_link_libraries(beam_public INTERFACE
     Threads::Threads PkgConfig::PROTOBUF_C PkgConfig::XXHASH PkgConfig::ZSTD ZLIB::ZLIB PNG::PNG
     JPEG::JPEG CURL::libcurl PkgConfig::JANSSON OpenSSL::Crypto OneDNN::dnnl ${CMAKE_DL_LIBS} m)
+
+# What the library's own files, tests, tools and benchmarks are compiled with: src/ too.
+add_library(beam_settings INTERFACE)
+target_include_directories(beam_settings INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_include_directories(beam_settings SYSTEM INTERFACE ${BEAM_GENERATED_DIR})
+target_link_libraries(beam_settings INTERFACE beam_public)
 
 set(BEAM_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes)
 if(BEAM_WERROR)
