@@ -34,8 +34,8 @@ typedef struct beam_view {
  * accelerator: the inner one wins; min_ram_bytes and cpu_count: the larger;
  * max_active_bundles_per_worker: the sum.  Local runners note them and carry them along. */
 typedef struct beam_hints {
-    const char *accelerator;  /* "type:nvidia-tesla-t4;count:1;install-nvidia-driver" */
-    const char *min_ram;      /* "16GB", "512MiB", or bytes */
+    const char *accelerator; /* "type:nvidia-tesla-t4;count:1;install-nvidia-driver" */
+    const char *min_ram;     /* "16GB", "512MiB", or bytes */
     int64_t cpu_count;
     int64_t max_active_bundles_per_worker;
 } beam_hints;
@@ -87,21 +87,21 @@ BEAM_API void beam_release(void *memory);
 /* ---- Running -------------------------------------------------------------------------- */
 
 typedef struct beam_progress {
-    double seconds;         /* since the run began */
-    const char *transform;  /* the busiest now */
-    uint64_t elements;      /* read by all roots so far */
-    double fraction;        /* of the run's work, 0..1; negative when unknown */
+    double seconds;        /* since the run began */
+    const char *transform; /* the busiest now */
+    uint64_t elements;     /* read by all roots so far */
+    double fraction;       /* of the run's work, 0..1; negative when unknown */
 } beam_progress;
 
 typedef struct beam_run_options {
     size_t struct_size;
-    const char *runner;           /* NULL or "direct" */
-    uint32_t direct_num_workers;  /* threads; 0: one a core */
-    uint64_t memory_budget;       /* bytes that shuffles may hold before they spill; 0: no limit */
-    const char *temp_dir;         /* for what is spilled; NULL: $TMPDIR or /tmp */
+    const char *runner;          /* NULL or "direct" */
+    uint32_t direct_num_workers; /* threads; 0: one a core */
+    uint64_t memory_budget;      /* bytes that shuffles may hold before they spill; 0: no limit */
+    const char *temp_dir;        /* for what is spilled; NULL: $TMPDIR or /tmp */
     const beam_logger *logger;
     const beam_functions *functions; /* NULL: those the graph was built with */
-    const int *cancel;            /* the run stops soon after *cancel becomes non-zero */
+    const int *cancel;               /* the run stops soon after *cancel becomes non-zero */
     void (*on_progress)(void *user, const beam_progress *progress); /* about twice a second */
     void *progress_user;
 } beam_run_options;

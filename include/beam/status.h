@@ -54,11 +54,11 @@ typedef enum beam_status {
 BEAM_API const char *beam_status_name(beam_status status);
 
 /* Leaves the calling function with the status of `expression` unless it is BEAM_OK. */
-#define BEAM_TRY(expression)                    \
-    do {                                        \
-        beam_status beam_try_ = (expression);   \
+#define BEAM_TRY(expression)                     \
+    do {                                         \
+        beam_status beam_try_ = (expression);    \
         if (BEAM_UNLIKELY(beam_try_ != BEAM_OK)) \
-            return beam_try_;                   \
+            return beam_try_;                    \
     } while (0)
 
 enum { BEAM_ERROR_MESSAGE_SIZE = 1024 };

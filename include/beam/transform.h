@@ -19,8 +19,8 @@
 extern "C" {
 #endif
 
-#define BEAM_ARGS_(T, ...) (&(const T){.struct_size = sizeof(T), .file = __FILE__, \
-                                       .line = __LINE__, __VA_ARGS__})
+#define BEAM_ARGS_(T, ...) \
+    (&(const T){.struct_size = sizeof(T), .file = __FILE__, .line = __LINE__, __VA_ARGS__})
 
 /* Arguments that all transforms have first (in this order, filled by the macros). */
 #define BEAM_COMMON_ARGS_ \
@@ -67,8 +67,8 @@ typedef struct beam_pardo_args {
 BEAM_API beam_pcoll beam_pardo_(beam_pcoll in, const beam_pardo_args *args);
 #define beam_pardo(in, ...) beam_pardo_((in), BEAM_ARGS_(beam_pardo_args, __VA_ARGS__))
 /* beam_pardo(in, &fn, BEAM_SIDE_INPUTS(beam_as_singleton(x), beam_as_map(y))) */
-#define BEAM_SIDE_INPUTS(...)                                \
-    .sides = (const beam_view[]){__VA_ARGS__},                \
+#define BEAM_SIDE_INPUTS(...)                  \
+    .sides = (const beam_view[]){__VA_ARGS__}, \
     .n_sides = sizeof((const beam_view[]){__VA_ARGS__}) / sizeof(beam_view)
 
 /* Output `index` of the transform that made `main_output`. */
@@ -122,8 +122,7 @@ BEAM_API beam_pcoll beam_combine_globally_(beam_pcoll in, const beam_combine_arg
 
 /* ---- Whole PCollections --------------------------------------------------------------- */
 
-BEAM_API beam_pcoll beam_flatten_(const beam_pcoll *ins, size_t n,
-                                  const beam_transform_args *args);
+BEAM_API beam_pcoll beam_flatten_(const beam_pcoll *ins, size_t n, const beam_transform_args *args);
 #define beam_flatten(ins, n, ...) beam_flatten_((ins), (n), BEAM_NAMED_ARGS_(__VA_ARGS__))
 
 /* n PCollections into outs[0..n): fn emits each element to the output of its part, and has n
@@ -162,8 +161,7 @@ BEAM_API beam_pcoll beam_count_per_key_(beam_pcoll kvs, const beam_transform_arg
 BEAM_API beam_pcoll beam_count_per_element_(beam_pcoll in, const beam_transform_args *args);
 #define beam_count_globally(in, ...) beam_count_globally_((in), BEAM_NAMED_ARGS_(__VA_ARGS__))
 #define beam_count_per_key(in, ...) beam_count_per_key_((in), BEAM_NAMED_ARGS_(__VA_ARGS__))
-#define beam_count_per_element(in, ...) \
-    beam_count_per_element_((in), BEAM_NAMED_ARGS_(__VA_ARGS__))
+#define beam_count_per_element(in, ...) beam_count_per_element_((in), BEAM_NAMED_ARGS_(__VA_ARGS__))
 
 /* Parts of KVs. */
 BEAM_API beam_pcoll beam_keys_(beam_pcoll kvs, const beam_transform_args *args);
@@ -194,8 +192,7 @@ typedef struct beam_top_args {
 /* Orders numbers, text and bytes naturally, KVs and rows by their fields in order. */
 BEAM_API beam_pcoll beam_top_globally_(beam_pcoll in, const beam_top_args *args);
 BEAM_API beam_pcoll beam_top_per_key_(beam_pcoll kvs, const beam_top_args *args);
-#define beam_top_globally(in, ...) \
-    beam_top_globally_((in), BEAM_ARGS_(beam_top_args, __VA_ARGS__))
+#define beam_top_globally(in, ...) beam_top_globally_((in), BEAM_ARGS_(beam_top_args, __VA_ARGS__))
 #define beam_top_per_key(in, ...) beam_top_per_key_((in), BEAM_ARGS_(beam_top_args, __VA_ARGS__))
 
 typedef struct beam_sample_args {

@@ -143,26 +143,26 @@ BEAM_API bool beam_str_equal(beam_str a, beam_str b);
 
 /* What a type is; its coder in parentheses. Numbers are part of fingerprints. */
 typedef enum beam_kind {
-    BEAM_KIND_BOOL = 1,  /* beam:coder:bool:v1 */
-    BEAM_KIND_BYTE = 2,  /* only in rows (BYTE) */
-    BEAM_KIND_INT16 = 3, /* only in rows */
-    BEAM_KIND_INT32 = 4, /* only in rows */
-    BEAM_KIND_INT64 = 5, /* beam:coder:varint:v1; in rows INT64 */
-    BEAM_KIND_FLOAT = 6, /* only in rows */
-    BEAM_KIND_DOUBLE = 7,   /* beam:coder:double:v1 */
-    BEAM_KIND_STR = 8,      /* beam:coder:string_utf8:v1 */
-    BEAM_KIND_BYTES = 9,    /* beam:coder:bytes:v1 */
-    BEAM_KIND_KV = 10,      /* beam:coder:kv:v1; fields key, value */
-    BEAM_KIND_ITERABLE = 11, /* beam:coder:iterable:v1; one field, the element */
-    BEAM_KIND_NULLABLE = 12, /* beam:coder:nullable:v1; struct { bool present; T value; } */
-    BEAM_KIND_ROW = 13,      /* beam:coder:row:v1 */
-    BEAM_KIND_LIST = 14,     /* only in rows: ARRAY (or ITERABLE); one field, the element */
-    BEAM_KIND_MAP = 15,      /* only in rows: a beam_list of KV; one field, the KV */
-    BEAM_KIND_TENSOR = 16,   /* only in rows: a logical type, BEAM_URN_TENSOR, over the row
-                                {dtype: INT32, shape: ARRAY<INT64>, data: BYTES} */
+    BEAM_KIND_BOOL = 1,             /* beam:coder:bool:v1 */
+    BEAM_KIND_BYTE = 2,             /* only in rows (BYTE) */
+    BEAM_KIND_INT16 = 3,            /* only in rows */
+    BEAM_KIND_INT32 = 4,            /* only in rows */
+    BEAM_KIND_INT64 = 5,            /* beam:coder:varint:v1; in rows INT64 */
+    BEAM_KIND_FLOAT = 6,            /* only in rows */
+    BEAM_KIND_DOUBLE = 7,           /* beam:coder:double:v1 */
+    BEAM_KIND_STR = 8,              /* beam:coder:string_utf8:v1 */
+    BEAM_KIND_BYTES = 9,            /* beam:coder:bytes:v1 */
+    BEAM_KIND_KV = 10,              /* beam:coder:kv:v1; fields key, value */
+    BEAM_KIND_ITERABLE = 11,        /* beam:coder:iterable:v1; one field, the element */
+    BEAM_KIND_NULLABLE = 12,        /* beam:coder:nullable:v1; struct { bool present; T value; } */
+    BEAM_KIND_ROW = 13,             /* beam:coder:row:v1 */
+    BEAM_KIND_LIST = 14,            /* only in rows: ARRAY (or ITERABLE); one field, the element */
+    BEAM_KIND_MAP = 15,             /* only in rows: a beam_list of KV; one field, the KV */
+    BEAM_KIND_TENSOR = 16,          /* only in rows: a logical type, BEAM_URN_TENSOR, over the row
+                                       {dtype: INT32, shape: ARRAY<INT64>, data: BYTES} */
     BEAM_KIND_INTERVAL_WINDOW = 17, /* beam:coder:interval_window:v1; beam_window */
-    BEAM_KIND_TIMESTAMP = 18, /* only in rows: beam:logical_type:millis_instant:v1 */
-    BEAM_KIND_DECIMAL = 19,   /* only in rows: beam:logical_type:decimal:v1; beam_decimal */
+    BEAM_KIND_TIMESTAMP = 18,       /* only in rows: beam:logical_type:millis_instant:v1 */
+    BEAM_KIND_DECIMAL = 19,         /* only in rows: beam:logical_type:decimal:v1; beam_decimal */
 
     /* What only an engine's coders name; a program does not declare these. */
     BEAM_KIND_GLOBAL_WINDOW = 20, /* beam:coder:global_window:v1; beam_window */
@@ -250,18 +250,18 @@ BEAM_API bool beam_type_is_deterministic(const beam_type *type);
     BEAM_TYPE_(S##_type, BEAM_KIND_ROW, S, S##_fields_)
 
 /* BEAM_KV(word_count, beam_str, beam_int64);   struct { beam_str key; beam_int64 value; } */
-#define BEAM_KV(S, K, V)                                                                    \
-    typedef struct S {                                                                      \
-        K key;                                                                              \
-        V value;                                                                            \
-    } S;                                                                                    \
-    static const beam_field S##_fields_[] = {{"key", &K##_type, offsetof(S, key)},          \
-                                             {"value", &V##_type, offsetof(S, value)}};     \
+#define BEAM_KV(S, K, V)                                                                \
+    typedef struct S {                                                                  \
+        K key;                                                                          \
+        V value;                                                                        \
+    } S;                                                                                \
+    static const beam_field S##_fields_[] = {{"key", &K##_type, offsetof(S, key)},      \
+                                             {"value", &V##_type, offsetof(S, value)}}; \
     BEAM_TYPE_(S##_type, BEAM_KIND_KV, S, S##_fields_)
 
 /* BEAM_ITERABLE(ints, beam_int64);   typedef beam_iterable ints, with its element type */
-#define BEAM_ITERABLE(S, T)                                            \
-    typedef beam_iterable S;                                           \
+#define BEAM_ITERABLE(S, T)                                              \
+    typedef beam_iterable S;                                             \
     static const beam_field S##_fields_[] = {{"element", &T##_type, 0}}; \
     BEAM_TYPE_(S##_type, BEAM_KIND_ITERABLE, S, S##_fields_)
 
@@ -279,14 +279,14 @@ BEAM_API bool beam_type_is_deterministic(const beam_type *type);
     BEAM_TYPE_(S##_type, BEAM_KIND_KV, S, S##_fields_)
 
 /* BEAM_LIST(int_list, beam_int64);   typedef beam_list int_list, for a field of a row */
-#define BEAM_LIST(S, T)                                                \
-    typedef beam_list S;                                               \
+#define BEAM_LIST(S, T)                                                  \
+    typedef beam_list S;                                                 \
     static const beam_field S##_fields_[] = {{"element", &T##_type, 0}}; \
     BEAM_TYPE_(S##_type, BEAM_KIND_LIST, S, S##_fields_)
 
 /* BEAM_MAP(counts, word_count);   a row's map, of entries of a KV type */
-#define BEAM_MAP(S, KV)                                                \
-    typedef beam_list S;                                               \
+#define BEAM_MAP(S, KV)                                                 \
+    typedef beam_list S;                                                \
     static const beam_field S##_fields_[] = {{"entry", &KV##_type, 0}}; \
     BEAM_TYPE_(S##_type, BEAM_KIND_MAP, S, S##_fields_)
 

@@ -24,7 +24,10 @@ typedef struct beam_window {
     beam_timestamp start, end;
 } beam_window;
 
-#define BEAM_GLOBAL_WINDOW {BEAM_MIN_TIMESTAMP, BEAM_GLOBAL_WINDOW_MAX + 1}
+#define BEAM_GLOBAL_WINDOW                             \
+    {                                                  \
+        BEAM_MIN_TIMESTAMP, BEAM_GLOBAL_WINDOW_MAX + 1 \
+    }
 
 BEAM_API extern const beam_type beam_window_type; /* BEAM_KIND_INTERVAL_WINDOW */
 
@@ -35,7 +38,10 @@ typedef struct beam_pane {
     int64_t index, on_time_index;
 } beam_pane;
 
-#define BEAM_PANE_NO_FIRING {3, true, true, 0, 0}
+#define BEAM_PANE_NO_FIRING \
+    {                       \
+        3, true, true, 0, 0 \
+    }
 
 /* What an element carries besides its value. */
 typedef struct beam_element_info {

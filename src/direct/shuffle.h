@@ -49,11 +49,11 @@ typedef struct beam_shuffle_writer beam_shuffle_writer;
 typedef struct beam_shuffle_reader beam_shuffle_reader;
 
 typedef struct beam_shuffle_options {
-    const beam_type *element;  /* KV<K, V>, K deterministic; must outlive the shuffle */
-    beam_windowing windowing;  /* of the elements */
+    const beam_type *element; /* KV<K, V>, K deterministic; must outlive the shuffle */
+    beam_windowing windowing; /* of the elements */
     beam_memory_budget *budget;
-    const char *temp_dir;      /* must outlive the shuffle */
-    uint32_t threads;          /* that write at a time: each may hold its share of the budget */
+    const char *temp_dir; /* must outlive the shuffle */
+    uint32_t threads;     /* that write at a time: each may hold its share of the budget */
 } beam_shuffle_options;
 
 beam_status beam_shuffle_open(const beam_shuffle_options *options, beam_shuffle **shuffle,

@@ -41,10 +41,9 @@ static beam_status resize_table(beam_grouping *grouping, const beam_shuffle_layo
     return BEAM_OK;
 }
 
-static beam_status __attribute__((noinline)) add_group(beam_grouping *grouping,
-                                                       const beam_shuffle_layout *layout,
-                                                       uint64_t tag, const beam_shuffle_key *key,
-                                                       uint32_t *group)
+static beam_status __attribute__((noinline))
+add_group(beam_grouping *grouping, const beam_shuffle_layout *layout, uint64_t tag,
+          const beam_shuffle_key *key, uint32_t *group)
 {
     if (grouping->n_groups >= UINT32_MAX - 1)
         return BEAM_RESOURCE_EXHAUSTED;

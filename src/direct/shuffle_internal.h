@@ -100,9 +100,9 @@ struct beam_shuffle {
     beam_run *runs;
     uint64_t elements, spilled_bytes;
     bool sealed;
-    _Atomic bool many_keys;   /* new writers partition at once */
+    _Atomic bool many_keys;    /* new writers partition at once */
     _Atomic uint32_t released; /* partitions */
-    uint64_t *weights;        /* elements before each partition, once sealed */
+    uint64_t *weights;         /* elements before each partition, once sealed */
 };
 
 static inline uint64_t beam_shuffle_mix(uint64_t key)
@@ -140,8 +140,7 @@ beam_generation *beam_generation_new(void);
 /* Tells the budget what it holds now. */
 void beam_generation_account(beam_generation *generation, beam_memory_budget *budget);
 /* No more writes: closes chunks, orders slots by hash. */
-beam_status beam_generation_finish(beam_generation *generation,
-                                   const beam_shuffle_layout *layout);
+beam_status beam_generation_finish(beam_generation *generation, const beam_shuffle_layout *layout);
 void beam_generation_free(beam_generation *generation, beam_memory_budget *budget);
 
 /* ---- shuffle_group.c ---- */
@@ -216,13 +215,13 @@ int beam_run_cursor_compare(const beam_run_cursor *a, const beam_run_cursor *b);
 /* Reads the kept values of a block one after another. */
 typedef struct beam_run_values {
     const beam_run *run;
-    uint64_t at, end;    /* file offsets of what is not in the buffer yet */
-    uint64_t left;       /* values not yet read */
-    beam_buffer bytes;   /* a window on the file */
-    size_t used;         /* of bytes */
-    char *batch;         /* decoded values, stride apart */
+    uint64_t at, end;  /* file offsets of what is not in the buffer yet */
+    uint64_t left;     /* values not yet read */
+    beam_buffer bytes; /* a window on the file */
+    size_t used;       /* of bytes */
+    char *batch;       /* decoded values, stride apart */
     size_t batch_bytes;
-    beam_arena memory;   /* what decoded values point to */
+    beam_arena memory; /* what decoded values point to */
 } beam_run_values;
 
 /* A zeroed beam_run_values is ready; each start goes to another block. */

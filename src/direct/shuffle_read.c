@@ -33,7 +33,7 @@ typedef struct walk {
     bool array_left;
     size_t block;
     beam_run_values values;
-    bool open;           /* values is on blocks[block] */
+    bool open;            /* values is on blocks[block] */
     const char *at, *end; /* kept values at hand */
 } walk;
 
@@ -243,8 +243,8 @@ static beam_status group_timestamp(beam_shuffle_reader *reader, beam_timestamp *
     }
 }
 
-static void fill_group(beam_shuffle_reader *reader, beam_shuffle_group *group,
-                       beam_iterable values, beam_timestamp timestamp)
+static void fill_group(beam_shuffle_reader *reader, beam_shuffle_group *group, beam_iterable values,
+                       beam_timestamp timestamp)
 {
     memcpy((char *)reader->element + reader->layout->group_value_offset, &values, sizeof values);
     group->element = reader->element;
@@ -346,8 +346,7 @@ static beam_status next_key_in_runs(beam_shuffle_reader *reader, bool *found)
 
 /* ---- Sessions ------------------------------------------------------------------------- */
 
-static beam_status gather_batch(beam_shuffle_reader *reader, const char *kept, size_t n,
-                                size_t *at)
+static beam_status gather_batch(beam_shuffle_reader *reader, const char *kept, size_t n, size_t *at)
 {
     const beam_shuffle_layout *layout = reader->layout;
     for (size_t i = 0; i < n; i++, kept += layout->stride) {
@@ -461,8 +460,7 @@ static beam_status next_group(beam_shuffle_reader *reader, beam_shuffle_group *g
         return BEAM_OK;
     }
     beam_arena_reset(&reader->key_memory);
-    BEAM_TRY(reader->cursors ? next_key_in_runs(reader, found)
-                             : next_key_in_memory(reader, found));
+    BEAM_TRY(reader->cursors ? next_key_in_runs(reader, found) : next_key_in_memory(reader, found));
     if (!*found)
         return BEAM_OK;
     if (reader->layout->sessions) {

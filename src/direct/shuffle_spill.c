@@ -81,8 +81,8 @@ static beam_status encode_values(run_writer *w, const char *value, uint64_t n)
     for (uint64_t i = 0; i < n; i++, value += layout->stride) {
         BEAM_TRY(beam_encode(layout->value, BEAM_NESTED, value, &w->values, w->err));
         if (layout->sessions)
-            BEAM_TRY(beam_buffer_append(&w->values, value + layout->window_offset,
-                                        sizeof(beam_window)));
+            BEAM_TRY(
+                beam_buffer_append(&w->values, value + layout->window_offset, sizeof(beam_window)));
         if (layout->keep_timestamp)
             BEAM_TRY(beam_buffer_append(&w->values, value + layout->timestamp_offset,
                                         sizeof(beam_timestamp)));

@@ -16,9 +16,9 @@
 
 enum {
     FIRST_SLOTS = 64,
-    MOST_KEYS = 8192,      /* in the hash table: 256 KiB of slots, the share of an L2 cache */
-    FIRST_VALUES = 6,      /* of a chunk; then each is twice the one before */
-    LARGEST_CHUNK = 32768, /* bytes */
+    MOST_KEYS = 8192,     /* in the hash table: 256 KiB of slots, the share of an L2 cache */
+    FIRST_VALUES = 6,     /* of a chunk; then each is twice the one before */
+    LARGEST_CHUNK = 4096, /* bytes: half of one is wasted a key and bundle */
     FIRST_RECORDS = 16
 };
 
@@ -102,8 +102,8 @@ static beam_slot *find_scalar(const beam_generation *g, uint64_t tag)
 static beam_slot *find_general(const beam_generation *g, uint64_t tag, const beam_shuffle_key *key)
 {
     uint64_t i = tag & g->slot_mask;
-    while (g->slots[i].chunk && (g->slots[i].tag != tag ||
-                                 !beam_shuffle_key_equal(g->slots[i].chunk->key, key)))
+    while (g->slots[i].chunk &&
+           (g->slots[i].tag != tag || !beam_shuffle_key_equal(g->slots[i].chunk->key, key)))
         i = (i + 1) & g->slot_mask;
     return &g->slots[i];
 }
@@ -156,9 +156,9 @@ static const beam_shuffle_key *copy_key(beam_shuffle_writer *w, const beam_shuff
 
 /* Room for one more value of a key whose chunk is full, or that is new. *out is NULL when
  * the key would be one too many: the element goes to a partition then. */
-static beam_status __attribute__((noinline)) make_room(beam_shuffle_writer *w, beam_slot *slot,
-                                                       uint64_t tag, const beam_shuffle_key *key,
-                                                       beam_slot **out)
+static beam_status __attribute__((noinline))
+make_room(beam_shuffle_writer *w, beam_slot *slot, uint64_t tag, const beam_shuffle_key *key,
+          beam_slot **out)
 {
     beam_generation *g = w->generation;
     const beam_shuffle_layout *layout = &w->shuffle->layout;
@@ -204,8 +204,8 @@ static beam_status keep_value(beam_shuffle_writer *w, char *kept, const char *va
     return BEAM_OK;
 }
 
-static beam_status __attribute__((noinline)) radix_room(beam_generation *g, beam_radix_list *list,
-                                                        size_t record)
+static beam_status __attribute__((noinline))
+radix_room(beam_generation *g, beam_radix_list *list, size_t record)
 {
     beam_chunk *chunk = new_chunk(g, list->chunk, FIRST_RECORDS, record);
     if (!chunk)
@@ -226,8 +226,7 @@ static beam_status write_pairs_radix(beam_shuffle_writer *w, const pair *pairs, 
 {
     beam_generation *g = w->generation;
     for (size_t i = 0; i < n; i++) {
-        beam_radix_list *list =
-            &g->radix[beam_shuffle_partition(beam_shuffle_mix(pairs[i].key))];
+        beam_radix_list *list = &g->radix[beam_shuffle_partition(beam_shuffle_mix(pairs[i].key))];
         if (BEAM_UNLIKELY(list->at == list->end))
             BEAM_TRY(radix_room(g, list, sizeof(pair)));
         *(pair *)(void *)list->at = pairs[i];
@@ -327,8 +326,7 @@ beam_status beam_shuffle_write(beam_shuffle_writer *w, const beam_element_info *
                                const void *elements, size_t n)
 {
     const beam_shuffle_layout *layout = &w->shuffle->layout;
-    if (!w->generation->radix &&
-        atomic_load_explicit(&w->shuffle->many_keys, memory_order_relaxed))
+    if (!w->generation->radix && atomic_load_explicit(&w->shuffle->many_keys, memory_order_relaxed))
         BEAM_TRY(start_radix(w));
     if (layout->scalar && !layout->sessions && !layout->keep_timestamp && layout->flat_value &&
         layout->value_size == sizeof(uint64_t) && layout->element_size == sizeof(pair)) {

@@ -20,14 +20,17 @@ BEAM_KV(str_str, beam_str, beam_str);
 BEAM_GROUPED(str_strs, beam_str, beam_str);
 BEAM_KV(double_int, beam_double, beam_int64);
 BEAM_GROUPED(double_ints, beam_double, beam_int64);
-#define PADDED(FIELD, S) FIELD(S, beam_byte, small) FIELD(S, beam_int64, large) FIELD(S, beam_bool, flag)
+#define PADDED(FIELD, S) \
+    FIELD(S, beam_byte, small) FIELD(S, beam_int64, large) FIELD(S, beam_bool, flag)
 BEAM_STRUCT(padded, PADDED);
 BEAM_KV(padded_int, padded, beam_int64);
 BEAM_GROUPED(padded_ints, padded, beam_int64);
 
 static const beam_window global_window = BEAM_GLOBAL_WINDOW;
-static const beam_element_info global_info = {
-    .timestamp = BEAM_MIN_TIMESTAMP, .windows = &global_window, .n_windows = 1, .pane = {3, true, true, 0, 0}};
+static const beam_element_info global_info = {.timestamp = BEAM_MIN_TIMESTAMP,
+                                              .windows = &global_window,
+                                              .n_windows = 1,
+                                              .pane = {3, true, true, 0, 0}};
 
 static beam_shuffle *open_shuffle(const beam_type *type, beam_windowing windowing,
                                   beam_memory_budget *budget)
@@ -425,10 +428,8 @@ static void no_temp_folder(void **state)
 {
     (void)state;
     beam_memory_budget budget = {.limit = 1};
-    beam_shuffle_options options = {.element = &int_int_type,
-                                    .budget = &budget,
-                                    .temp_dir = "/no/such/folder",
-                                    .threads = 1};
+    beam_shuffle_options options = {
+        .element = &int_int_type, .budget = &budget, .temp_dir = "/no/such/folder", .threads = 1};
     beam_shuffle *shuffle;
     assert_int_equal(beam_shuffle_open(&options, &shuffle, NULL), BEAM_OK);
     beam_shuffle_writer *writer = begin(shuffle);
