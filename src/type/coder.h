@@ -48,6 +48,8 @@ typedef struct beam_decoder {
     beam_error *err; /* may be NULL */
     /* Text and bytes point into the reader's bytes, which then must live as long. */
     bool borrow;
+    /* Text is not held against UTF-8: the bytes come from this program's own values. */
+    bool any_text;
     /* Makes a readable iterable of a state-backed one; NULL: it stays as described above.
      * `tail` lives in the arena. */
     beam_status (*open_tail)(void *user, const beam_iterable_tail *tail, beam_iterable *values,

@@ -113,7 +113,7 @@ static beam_status decode_str(const beam_decoder *d, int context, beam_reader *i
 {
     beam_bytes bytes;
     BEAM_TRY(take_bytes(d, context, in, &bytes, "text"));
-    if (BEAM_UNLIKELY(!beam_utf8_valid(bytes.at, bytes.len)))
+    if (BEAM_UNLIKELY(!d->any_text && !beam_utf8_valid(bytes.at, bytes.len)))
         return beam_error_set(d->err, BEAM_DATA_LOSS, "text that is not UTF-8");
     BEAM_TRY(keep_bytes(d, &bytes, "text"));
     *text = (beam_str){bytes.at, bytes.len};

@@ -19,7 +19,9 @@ size_t beam_value_outer_size(const beam_type *type, const void *value);
 
 /* A total order: false < true, numbers by size with -0.0 < 0.0 and NaNs last (by their
  * bits), text and bytes by their bytes, absent before present, sequences and fields one by
- * one in order, maps by their sorted entries.  0 exactly where beam_value_equal is true.
+ * one in order, maps by their sorted entries, windows by their end, then their start, tensors
+ * by dtype, shape and bytes, decimals by scale, then number.  0 exactly where
+ * beam_value_equal is true.
  * An iterable that cannot be read ends where reading failed. */
 int beam_value_compare(const beam_type *type, const void *a, const void *b);
 /* Bits decide for floats: two values are equal if and only if they encode to equal bytes, but
