@@ -19,7 +19,7 @@ get_target_property(_onednn OneDNN::dnnl IMPORTED_LOCATION)
 file(REAL_PATH ${_onednn} _onednn_file)
 install(FILES ${_onednn_file} DESTINATION ${BEAM_PRIVATE_LIBDIR} RENAME libdnnl.so.3)
 get_filename_component(_onednn_root ${_onednn} DIRECTORY)
-install(FILES ${_onednn_root}/../LICENSE ${_onednn_root}/../THIRD-PARTY-PROGRAMS OPTIONAL
+install(DIRECTORY ${_onednn_root}/../share/doc/onednn/ OPTIONAL
     DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/libbeam/onednn)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
     DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/libbeam)

@@ -1,19 +1,22 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # Finds oneDNN's C library (v3) and makes the target OneDNN::dnnl.
 #
-# Looked for in OneDNN_ROOT, then in the cache folder that scripts/deps fills from the pinned
-# packages; when neither has it, scripts/deps is asked to fetch it.
+# Looked for in OneDNN_ROOT; without that, in the cache folders that scripts/deps fills from the
+# pinned wheels and fetches when they are not there.
 
+set(_prefixes ${OneDNN_ROOT})
 if(NOT OneDNN_ROOT)
-    execute_process(COMMAND ${PROJECT_SOURCE_DIR}/scripts/deps onednn
-        OUTPUT_VARIABLE OneDNN_ROOT OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE _result)
-    if(NOT _result EQUAL 0)
-        set(OneDNN_ROOT "")
-    endif()
+    foreach(_wheel onednn-cpu-gomp onednn-devel-cpu-gomp)
+        execute_process(COMMAND ${PROJECT_SOURCE_DIR}/scripts/deps get ${_wheel}
+            OUTPUT_VARIABLE _folder OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE _result)
+        if(_result EQUAL 0)
+            list(APPEND _prefixes ${_folder})
+        endif()
+    endforeach()
 endif()
 
-find_path(OneDNN_INCLUDE_DIR oneapi/dnnl/dnnl.h PATHS ${OneDNN_ROOT}/include NO_DEFAULT_PATH)
-find_library(OneDNN_LIBRARY NAMES libdnnl.so.3 PATHS ${OneDNN_ROOT}/lib NO_DEFAULT_PATH)
+find_path(OneDNN_INCLUDE_DIR oneapi/dnnl/dnnl.h PATHS ${_prefixes} PATH_SUFFIXES include NO_DEFAULT_PATH)
+find_library(OneDNN_LIBRARY NAMES libdnnl.so.3 PATHS ${_prefixes} PATH_SUFFIXES lib NO_DEFAULT_PATH)
 mark_as_advanced(OneDNN_INCLUDE_DIR OneDNN_LIBRARY)
 
 include(FindPackageHandleStandardArgs)
