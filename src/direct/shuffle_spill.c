@@ -255,7 +255,7 @@ beam_status beam_run_cursor_next(beam_run_cursor *cursor, beam_error *err)
         cursor->done = true;
         return BEAM_OK;
     }
-    const uint8_t *bytes;
+    const uint8_t *bytes = NULL;
     BEAM_TRY(look(cursor, cursor->at, sizeof cursor->block, &bytes, err));
     memcpy(&cursor->block, bytes, sizeof cursor->block);
     uint64_t image_at = cursor->at + sizeof cursor->block;
