@@ -121,7 +121,8 @@ bool bench_report_write_json(const bench_report *report, const char *path)
     if (!file)
         return false;
     json_t *list = to_json(report);
-    bool failed = json_dumpf(list, file, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0 || fputc('\n', file) == EOF;
+    bool failed = json_dumpf(list, file, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0 ||
+                  fputc('\n', file) == EOF;
     json_decref(list);
     int error = errno;
     if (fclose(file)) {

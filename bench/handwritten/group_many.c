@@ -100,6 +100,8 @@ static void group_body(hw_worker *self)
     while (hw_team_take(self, HW_PARTS, 1, &begin, &end)) {
         unsigned part = (unsigned)begin;
         size_t count = number_keys(job, threads, part, &s);
+        if (count == 0)
+            continue;
         sort_values(job, threads, part, &s, count);
         uint32_t i = 0;
         for (uint32_t k = 0; k < s.index.count; k++) {
