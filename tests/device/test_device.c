@@ -1,0 +1,422 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* test_device.c - devices by name, leases, models used by many threads, bad arguments, and
+ * memory that runs out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "device/nets.h"
+
+static const char *const kinds[] = {"cpu", "reference"};
+
+/* ---- opening ---- */
+
+static void keep_level(void *user, const beam_log_record *record)
+{
+    *(beam_log_level *)user = record->level;
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    beam_device *device = NULL;
+    beam_device_info info;
+    (void)unsetenv("BEAM_ACCELERATOR_BACKEND");
+    for (size_t i = 0; i < 2; i++) {
+        nets_ok(beam_device_open(kinds[i], NULL, &device, &err), &err);
+        beam_device_get_info(device, &info);
+        assert_string_equal(info.kind, kinds[i]);
+        assert_string_equal(info.requested, kinds[i]);
+        assert_true(info.slots >= 1);
+        assert_false(info.fell_back);
+        assert_true(strlen(info.description) > 0);
+        beam_device_close(device);
+    }
+    beam_log_level level = BEAM_LOG_DEFAULT;
+    beam_logger logger = {keep_level, &level, BEAM_LOG_INFO};
+    beam_device_options options = {.struct_size = sizeof options, .logger = &logger, .slots = 3};
+    nets_ok(beam_device_open("auto", &options, &device, &err), &err);
+    beam_device_get_info(device, &info);
+    assert_string_equal(info.kind, "cpu");
+    assert_string_equal(info.requested, "auto");
+    assert_int_equal(info.slots, 3);
+    assert_true(info.fell_back);
+    assert_true(level >= BEAM_LOG_INFO); /* never silent */
+    beam_device_close(device);
+
+    assert_int_equal(setenv("BEAM_ACCELERATOR_BACKEND", "reference", 1), 0);
+    nets_ok(beam_device_open("auto", NULL, &device, &err), &err);
+    beam_device_get_info(device, &info);
+    assert_string_equal(info.kind, "reference");
+    beam_device_close(device);
+    assert_int_equal(unsetenv("BEAM_ACCELERATOR_BACKEND"), 0);
+}
+
+static void test_names_that_are_not_there(void **state)
+{
+    (void)state;
+    static const char *const absent[] = {"gpu", "tpu", "pjrt:/opt/plugin.so"};
+    beam_device *device = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        beam_error err = {0};
+        assert_int_equal(beam_device_open(absent[i], NULL, &device, &err), BEAM_UNAVAILABLE);
+        assert_null(device);
+        assert_non_null(strstr(err.message, absent[i]));
+        assert_non_null(strstr(err.message, "no PJRT device"));
+    }
+    beam_error err = {0};
+    assert_int_equal(beam_device_open("cuda", NULL, &device, &err), BEAM_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "gpu"));
+
+    beam_precision precision;
+    nets_ok(beam_precision_parse("bf16", &precision, &err), &err);
+    assert_int_equal(precision, BEAM_PRECISION_BF16);
+    assert_string_equal(beam_precision_name(precision), "bf16");
+    assert_int_equal(beam_precision_parse("int8", &precision, &err), BEAM_INVALID_ARGUMENT);
+}
+
+/* ---- leases ---- */
+
+enum { SLOTS = 2, LEASE_THREADS = 6, LEASES = 200 };
+static atomic_int holders, most_holders;
+
+static void *take_leases(void *user)
+{
+    for (int i = 0; i < LEASES; i++) {
+        beam_device_acquire(user);
+        int now = atomic_fetch_add(&holders, 1) + 1, most = atomic_load(&most_holders);
+        while (now > most && !atomic_compare_exchange_weak(&most_holders, &most, now))
+            ;
+        atomic_fetch_sub(&holders, 1);
+        beam_device_release(user);
+    }
+    return NULL;
+}
+
+static void test_leases(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    beam_device *device = NULL;
+    beam_device_options options = {.struct_size = sizeof options, .slots = SLOTS};
+    nets_ok(beam_device_open("reference", &options, &device, &err), &err);
+    assert_true(beam_device_try_acquire(device));
+    assert_true(beam_device_try_acquire(device));
+    assert_false(beam_device_try_acquire(device));
+    beam_device_release(device);
+    beam_device_release(device);
+    pthread_t threads[LEASE_THREADS];
+    for (int i = 0; i < LEASE_THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_leases, device), 0);
+    for (int i = 0; i < LEASE_THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_in_range(atomic_load(&most_holders), 1, SLOTS);
+    beam_device_close(device);
+}
+
+/* ---- many threads, one model ---- */
+
+enum { THREADS = 4, ROUNDS = 12, BATCH = 9 };
+
+typedef struct job {
+    beam_model *model;
+    const float *images; /* BATCH of {1, 8, 8} */
+    const float *wanted; /* BATCH of {10} */
+    int first;
+    beam_error err;
+    bool ok;
+} job;
+
+/* Batches of changing sizes that start anywhere: each row must come out as in the whole. */
+static void *run_job(void *user)
+{
+    job *j = user;
+    beam_model_context *context = NULL;
+    j->ok = false;
+    if (beam_model_context_new(j->model, &context, &j->err) != BEAM_OK)
+        return NULL;
+    j->ok = true;
+    for (int round = 0; j->ok && round < ROUNDS; round++) {
+        int start = (j->first + round) % BATCH, n = 1 + (j->first * 5 + round) % (BATCH - start);
+        beam_tensor in = beam_model_input(j->model, 0, n), out;
+        in.data = j->images + start * 64;
+        j->ok = beam_model_run(context, &in, 1, &out, 1, &j->err) == BEAM_OK &&
+                nets_difference(out.data, j->wanted + start * 10, (size_t)n * 10) < 1e-5;
+    }
+    beam_model_context_free(context);
+    return NULL;
+}
+
+static void test_threads_share_a_model(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        beam_error err = {0};
+        beam_device *device = NULL;
+        beam_network *net = nets_small();
+        size_t count = 0;
+        float *wanted = nets_run("reference", net, BEAM_PRECISION_F32, BATCH, &count);
+        float *images = nets_numbers(77, BATCH * 64);
+        job jobs[THREADS] = {{0}};
+        pthread_t threads[THREADS];
+        beam_model *model = NULL;
+        beam_compile_options options = {.struct_size = sizeof options, .max_batch = BATCH};
+        nets_ok(beam_device_open(kinds[k], NULL, &device, &err), &err);
+        nets_ok(beam_device_compile(device, net, &options, &model, &err), &err);
+        beam_network_free(net); /* a model has its own copy */
+        for (int i = 0; i < THREADS; i++) {
+            jobs[i] = (job){.model = model, .images = images, .wanted = wanted, .first = i};
+            assert_int_equal(pthread_create(&threads[i], NULL, run_job, &jobs[i]), 0);
+        }
+        for (int i = 0; i < THREADS; i++) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+            if (!jobs[i].ok)
+                fail_msg("thread %d on %s: %s", i, kinds[k], jobs[i].err.message);
+        }
+        beam_model_free(model);
+        beam_device_memory memory;
+        beam_device_get_memory(device, &memory);
+        assert_int_equal(memory.weight_bytes + memory.working_bytes, 0);
+        beam_device_close(device);
+        beam_free(wanted);
+        beam_free(images);
+    }
+}
+
+/* More batch sizes than plans and bindings are kept for, forth and back. */
+static void test_every_batch_size(void **state)
+{
+    (void)state;
+    enum { MOST = 24 };
+    beam_error err = {0};
+    beam_device *device = NULL;
+    beam_model *model = NULL;
+    beam_model_context *context = NULL;
+    beam_network *net = nets_small();
+    size_t count = 0;
+    float *wanted = nets_run("reference", net, BEAM_PRECISION_F32, MOST, &count);
+    float *images = nets_numbers(77, MOST * 64);
+    nets_ok(beam_device_open("cpu", NULL, &device, &err), &err);
+    beam_compile_options options = {.struct_size = sizeof options,
+                                    .max_batch = MOST,
+                                    .batch_sizes = (const int64_t[]){1, 8},
+                                    .num_batch_sizes = 2};
+    nets_ok(beam_device_compile(device, net, &options, &model, &err), &err);
+    nets_ok(beam_model_context_new(model, &context, &err), &err);
+    for (int i = 0; i < 2 * MOST; i++) {
+        int n = i < MOST ? i + 1 : 2 * MOST - i;
+        beam_tensor in = beam_model_input(model, 0, n), out;
+        in.data = images;
+        nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
+        assert_true(nets_difference(out.data, wanted, (size_t)n * 10) < 1e-5);
+    }
+    beam_model_context_free(context);
+    beam_model_free(model);
+    beam_device_close(device);
+    beam_network_free(net);
+    beam_free(wanted);
+    beam_free(images);
+}
+
+/* ---- one thread a context ---- */
+
+static int count_threads(void)
+{
+    char line[128];
+    int threads = -1;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status))
+        if (strncmp(line, "Threads:", 8) == 0)
+            threads = atoi(line + 8);
+    if (status)
+        (void)fclose(status);
+    return threads;
+}
+
+static void test_no_thread_is_started(void **state)
+{
+    (void)state;
+    void *library = dlopen("libgomp.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    void (*set)(int) = NULL;
+    int (*get)(void) = NULL;
+    void *set_symbol = library ? dlsym(library, "omp_set_num_threads") : NULL;
+    void *get_symbol = library ? dlsym(library, "omp_get_max_threads") : NULL;
+    assert_true(set_symbol && get_symbol);
+    memcpy(&set, &set_symbol, sizeof set);
+    memcpy(&get, &get_symbol, sizeof get);
+    set(5); /* as OMP_NUM_THREADS=5 */
+    int before = count_threads();
+    beam_network *net = nets_small();
+    size_t count = 0;
+    float *got = nets_run("cpu", net, BEAM_PRECISION_F32, 64, &count);
+    assert_int_equal(count_threads(), before);
+    assert_int_equal(get(), 5); /* and the caller's own setting is as it was */
+    beam_free(got);
+    beam_network_free(net);
+    (void)dlclose(library);
+}
+
+/* ---- bad arguments ---- */
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        beam_error err = {0};
+        beam_device *device = NULL;
+        beam_model *model = NULL;
+        beam_model_context *context = NULL;
+        nets_ok(beam_device_open(kinds[k], NULL, &device, &err), &err);
+
+        beam_network *bare = NULL;
+        nets_ok(beam_network_create("resnet18", NULL, &bare, &err), &err);
+        assert_int_equal(beam_device_compile(device, bare, NULL, &model, &err),
+                         BEAM_FAILED_PRECONDITION);
+        assert_non_null(strstr(err.message, "conv1.weight has no weights"));
+        beam_network_free(bare);
+
+        beam_network *net = nets_small();
+        beam_compile_options options = {.struct_size = sizeof options, .max_batch = -1};
+        assert_int_equal(beam_device_compile(device, net, &options, &model, &err),
+                         BEAM_INVALID_ARGUMENT);
+        options.max_batch = 4;
+        options.batch_sizes = (const int64_t[]){2, 8};
+        options.num_batch_sizes = 2;
+        assert_int_equal(beam_device_compile(device, net, &options, &model, &err),
+                         BEAM_INVALID_ARGUMENT);
+        options.num_batch_sizes = 0;
+        nets_ok(beam_device_compile(device, net, &options, &model, &err), &err);
+        nets_ok(beam_model_context_new(model, &context, &err), &err);
+
+        float *images = nets_numbers(1, 5 * 64);
+        beam_tensor in = beam_model_input(model, 0, 5), out;
+        assert_int_equal(beam_model_execute(context, &out, 1, &err), BEAM_FAILED_PRECONDITION);
+        in.data = images;
+        assert_int_equal(beam_model_run(context, &in, 1, &out, 1, &err), BEAM_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "batch of 5"));
+        in.shape[0] = 0;
+        assert_int_equal(beam_model_run(context, &in, 1, &out, 1, &err), BEAM_INVALID_ARGUMENT);
+        in.shape[0] = 4;
+        assert_int_equal(beam_model_run(context, &in, 2, &out, 1, &err), BEAM_INVALID_ARGUMENT);
+        assert_int_equal(beam_model_run(context, &in, 1, &out, 2, &err), BEAM_INVALID_ARGUMENT);
+        in.shape[3] = 9;
+        assert_int_equal(beam_model_run(context, &in, 1, &out, 1, &err), BEAM_INVALID_ARGUMENT);
+        in.shape[3] = 8;
+        in.data = NULL;
+        assert_int_equal(beam_model_run(context, &in, 1, &out, 1, &err), BEAM_INVALID_ARGUMENT);
+        in.data = images;
+        nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
+        assert_int_equal(out.shape[0], 4);
+        assert_int_equal(out.shape[1], 10);
+        beam_free(images);
+        beam_model_context_free(context);
+        beam_model_free(model);
+        beam_network_free(net);
+        beam_device_close(device);
+    }
+}
+
+/* ---- memory that runs out ---- */
+
+static beam_status whole_life(const char *name, const beam_network *net, const float *images,
+                              beam_error *err)
+{
+    beam_device *device = NULL;
+    beam_model *model = NULL;
+    beam_model_context *context = NULL;
+    beam_compile_options options = {.struct_size = sizeof options, .max_batch = 3};
+    beam_status status = beam_device_open(name, NULL, &device, err);
+    if (status == BEAM_OK)
+        status = beam_device_compile(device, net, &options, &model, err);
+    if (status == BEAM_OK)
+        status = beam_model_context_new(model, &context, err);
+    for (int64_t n = 3; status == BEAM_OK && n >= 2; n--) {
+        beam_tensor in = beam_model_input(model, 0, n), out;
+        in.data = images;
+        status = beam_model_run(context, &in, 1, &out, 1, err);
+    }
+    beam_model_context_free(context);
+    beam_model_free(model);
+    if (device) {
+        beam_device_memory memory;
+        beam_device_get_memory(device, &memory);
+        assert_int_equal(memory.weight_bytes + memory.working_bytes, 0);
+    }
+    beam_device_close(device);
+    return status;
+}
+
+static void test_every_allocation_fails_once(void **state)
+{
+    (void)state;
+    float *images = nets_numbers(1, 3 * 64);
+    beam_network *net = nets_small();
+    for (size_t k = 0; k < 2; k++) {
+        for (uint64_t n = 1;; n++) {
+            beam_error err = {0};
+            beam_alloc_fail_at(n, 0);
+            beam_status status = whole_life(kinds[k], net, images, &err);
+            bool all_made = beam_alloc_count() < n;
+            beam_alloc_fail_at(0, 0);
+            assert_int_equal(status, all_made ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED);
+            if (all_made)
+                break;
+        }
+    }
+    beam_network_free(net);
+    beam_free(images);
+}
+
+static void test_running_allocates_nothing(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    beam_device *device = NULL;
+    beam_model *model = NULL;
+    beam_model_context *context = NULL;
+    beam_network *net = nets_small();
+    float *images = nets_numbers(1, 4 * 64);
+    beam_compile_options options = {.struct_size = sizeof options, .max_batch = 4};
+    nets_ok(beam_device_open("cpu", NULL, &device, &err), &err);
+    nets_ok(beam_device_compile(device, net, &options, &model, &err), &err);
+    nets_ok(beam_model_context_new(model, &context, &err), &err);
+    for (int i = 0; i < 6; i++) {
+        if (i == 3)
+            beam_alloc_fail_at(0, 0);
+        beam_tensor in = beam_model_input(model, 0, i % 3 + 2), out;
+        in.data = images;
+        nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
+    }
+    assert_int_equal(beam_alloc_count(), 0);
+    beam_model_context_free(context);
+    beam_model_free(model);
+    beam_device_close(device);
+    beam_network_free(net);
+    beam_free(images);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_names_that_are_not_there),
+        cmocka_unit_test(test_leases),
+        cmocka_unit_test(test_threads_share_a_model),
+        cmocka_unit_test(test_every_batch_size),
+        cmocka_unit_test(test_no_thread_is_started),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_allocation_fails_once),
+        cmocka_unit_test(test_running_allocates_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
