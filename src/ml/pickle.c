@@ -185,7 +185,7 @@ static beam_status push_int(machine *m, beam_pickle_kind kind, int64_t n)
 
 static beam_status push_number(machine *m, size_t size)
 {
-    uint64_t n;
+    uint64_t n = 0;
     BEAM_TRY(number(m, size, &n));
     return push_int(m, BEAM_PICKLE_INT, size == 4 ? (int32_t)n : (int64_t)n);
 }
@@ -194,7 +194,7 @@ static beam_status push_number(machine *m, size_t size)
  * files has 10; nothing else here needs more than 8, so longer ones keep their low 64 bits. */
 static beam_status push_long(machine *m)
 {
-    uint64_t size, n = 0;
+    uint64_t size = 0, n = 0;
     const uint8_t *at;
     BEAM_TRY(number(m, 1, &size));
     if (beam_read_bytes(&m->in, (size_t)size, &at) != BEAM_OK)
@@ -219,7 +219,7 @@ static beam_status push_float(machine *m)
 
 static beam_status push_text(machine *m, size_t length_size)
 {
-    uint64_t len;
+    uint64_t len = 0;
     const uint8_t *at;
     BEAM_TRY(number(m, length_size, &len));
     if (len > beam_reader_left(&m->in) || beam_read_bytes(&m->in, (size_t)len, &at) != BEAM_OK)
@@ -270,7 +270,7 @@ static beam_status gather(machine *m, beam_pickle_kind kind, size_t count)
 
 static beam_status gather_marked(machine *m, beam_pickle_kind kind)
 {
-    size_t count;
+    size_t count = 0;
     BEAM_TRY(pop_mark(m, &count));
     return gather(m, kind, count);
 }
@@ -291,7 +291,7 @@ static beam_status add(machine *m, beam_pickle_kind kind, size_t count)
 
 static beam_status add_marked(machine *m, beam_pickle_kind kind)
 {
-    size_t count;
+    size_t count = 0;
     BEAM_TRY(pop_mark(m, &count));
     return add(m, kind, count);
 }
@@ -322,8 +322,8 @@ static beam_status line(machine *m, const char **text, size_t *len)
 
 static beam_status global_by_lines(machine *m)
 {
-    const char *module, *name;
-    size_t module_len, name_len;
+    const char *module = NULL, *name = NULL;
+    size_t module_len = 0, name_len = 0;
     BEAM_TRY(line(m, &module, &module_len));
     BEAM_TRY(line(m, &name, &name_len));
     return push_global(m, module, module_len, name, name_len);
@@ -331,7 +331,7 @@ static beam_status global_by_lines(machine *m)
 
 static beam_status global_by_stack(machine *m)
 {
-    value *module, *name;
+    value *module = NULL, *name = NULL;
     BEAM_TRY(pop(m, &name));
     BEAM_TRY(pop(m, &module));
     if (module->kind != BEAM_PICKLE_TEXT || name->kind != BEAM_PICKLE_TEXT)
@@ -342,7 +342,7 @@ static beam_status global_by_stack(machine *m)
 
 static beam_status reduce(machine *m)
 {
-    value *args, *function, *result;
+    value *args = NULL, *function = NULL, *result = NULL;
     BEAM_TRY(pop(m, &args));
     BEAM_TRY(pop(m, &function));
     if (function->kind != BEAM_PICKLE_GLOBAL || args->kind != BEAM_PICKLE_TUPLE)
@@ -355,7 +355,7 @@ static beam_status reduce(machine *m)
  * a tensor.  None of it holds weights. */
 static beam_status build(machine *m)
 {
-    value *state, *object;
+    value *state = NULL, *object = NULL;
     BEAM_TRY(pop(m, &state));
     BEAM_TRY(pop(m, &object));
     if (object->kind != BEAM_PICKLE_DICT && object->kind != BEAM_PICKLE_TENSOR &&
@@ -366,7 +366,7 @@ static beam_status build(machine *m)
 
 static beam_status persistent(machine *m)
 {
-    value *id, *storage;
+    value *id = NULL, *storage = NULL;
     BEAM_TRY(pop(m, &id));
     BEAM_TRY(beam_pickle_storage(m->what, m->arena, id, &storage, m->err));
     return push(m, storage);
@@ -385,7 +385,7 @@ static beam_status unknown(machine *m, uint8_t op)
 
 static beam_status skip_number(machine *m, size_t size)
 {
-    uint64_t ignored;
+    uint64_t ignored = 0;
     return number(m, size, &ignored);
 }
 
@@ -401,8 +401,8 @@ static beam_status memo_op(machine *m, uint8_t op)
 
 static beam_status stack_op(machine *m, uint8_t op)
 {
-    value *v;
-    size_t count;
+    value *v = NULL;
+    size_t count = 0;
     switch (op) {
     case OP_MARK:
         return push_mark(m);

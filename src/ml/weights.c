@@ -40,7 +40,7 @@ beam_status beam_weights_add(beam_weights *w, const char *name, const beam_tenso
     beam_tensor added = *tensor;
     size_t bytes = beam_tensor_bytes(tensor);
     if ((uintptr_t)added.data % beam_dtype_size(added.dtype) != 0 && bytes > 0) {
-        void *copy;
+        void *copy = NULL;
         BEAM_TRY(beam_weights_copy_space(w, bytes, &copy, err));
         memcpy(copy, added.data, bytes);
         added.data = copy;

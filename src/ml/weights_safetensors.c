@@ -84,7 +84,7 @@ static beam_status read_entry(beam_weights *w, const uint8_t *data, size_t size,
         json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin))
         return bad(w, key, "has no sound data_offsets", err);
     uint64_t from = (uint64_t)json_integer_value(begin), to = (uint64_t)json_integer_value(end);
-    size_t bytes;
+    size_t bytes = 0;
     if (beam_tensor_check(&tensor, NULL, &bytes, NULL) != BEAM_OK)
         return bad(w, key, "is too large", err);
     if (to > size)
@@ -231,7 +231,7 @@ static const char *dtype_name(beam_dtype dtype)
 static beam_status describe(const char *path, json_t *root, const beam_named_tensor *t,
                             uint64_t *offset, beam_error *err)
 {
-    size_t bytes;
+    size_t bytes = 0;
     beam_status status = beam_tensor_check(&t->tensor, NULL, &bytes, err);
     if (status != BEAM_OK)
         return beam_error_wrap(err, status, "%s: tensor %s", path, t->name);

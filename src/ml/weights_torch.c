@@ -72,7 +72,7 @@ static beam_status member_bytes(torch_file *f, beam_zip_entry *entry, const uint
     if (!entry->data) {
         const uint8_t *bytes = entry->packed;
         if (entry->deflated) {
-            void *space;
+            void *space = NULL;
             BEAM_TRY(beam_weights_copy_space(f->w, entry->size, &space, f->err));
             BEAM_TRY(beam_zip_inflate(entry, f->w->what, space, f->err));
             bytes = space;
@@ -178,8 +178,8 @@ static beam_status add_tensor(torch_file *f, const beam_pickle_tensor *t)
     const beam_pickle_value *s = t->storage;
     beam_tensor tensor = {.dtype = s->as.storage.dtype, .rank = t->rank};
     memcpy(tensor.shape, t->shape, sizeof tensor.shape);
-    size_t size = beam_dtype_size(tensor.dtype), bytes, storage_bytes;
-    int64_t offset, count, end;
+    size_t size = beam_dtype_size(tensor.dtype), bytes = 0, storage_bytes = 0;
+    int64_t offset = 0, count = 0, end = 0;
     if (__builtin_add_overflow(t->offset, s->as.storage.offset, &offset) ||
         !extent(t, offset, &count, &end) || beam_tensor_check(&tensor, NULL, &bytes, NULL))
         return beam_error_set(f->err, BEAM_DATA_LOSS, "%s: damaged: tensor %s is impossibly large",
@@ -193,7 +193,7 @@ static beam_status add_tensor(torch_file *f, const beam_pickle_tensor *t)
                                   f->name, storage_bytes);
         data += (size_t)offset * size;
         if (!is_contiguous(t)) {
-            void *copy;
+            void *copy = NULL;
             BEAM_TRY(beam_weights_copy_space(f->w, bytes, &copy, f->err));
             copy_window(t, size, data, copy, count);
             data = copy;
@@ -335,7 +335,7 @@ static beam_status find_pickle(torch_file *f, beam_zip_entry **pickle)
 static beam_status check_byte_order(torch_file *f)
 {
     beam_zip_entry *entry = member(f, "byteorder", "", 0);
-    const uint8_t *order;
+    const uint8_t *order = NULL;
     if (!entry) /* files older than this member are all little endian */
         return BEAM_OK;
     BEAM_TRY(member_bytes(f, entry, &order));
@@ -352,9 +352,9 @@ static beam_status read_pickle(torch_file *f, beam_reader *reader, beam_pickle_v
 
 static beam_status read_zip(torch_file *f)
 {
-    beam_zip_entry *entry;
-    const uint8_t *bytes;
-    beam_pickle_value *root;
+    beam_zip_entry *entry = NULL;
+    const uint8_t *bytes = NULL;
+    beam_pickle_value *root = NULL;
     BEAM_TRY(beam_zip_open(f->w->data, f->w->size, f->w->what, &f->zip, f->err));
     BEAM_TRY(find_pickle(f, &entry));
     BEAM_TRY(check_byte_order(f));
@@ -382,7 +382,7 @@ static beam_status read_preamble(torch_file *f, beam_reader *reader)
 {
     /* torch's magic number 0x1950a86a20f9469cfc6c, of which the reader keeps 64 bits. */
     static const uint64_t magic = 0xa86a20f9469cfc6c;
-    beam_pickle_value *v;
+    beam_pickle_value *v = NULL;
     BEAM_TRY(read_pickle(f, reader, &v));
     if (v->kind != BEAM_PICKLE_INT || (uint64_t)v->as.integer != magic)
         return beam_error_set(f->err, BEAM_INVALID_ARGUMENT,
@@ -465,7 +465,7 @@ static beam_status read_storages(torch_file *f, beam_reader *reader, const beam_
 static beam_status read_legacy(torch_file *f, key_list *keys)
 {
     beam_reader reader = beam_reader_of(f->w->data, f->w->size);
-    beam_pickle_value *root, *list;
+    beam_pickle_value *root = NULL, *list = NULL;
     size_t pickle = f->w->size < MAX_PICKLE ? f->w->size : MAX_PICKLE;
     f->values.limit = (size_t)VALUE_BYTES * pickle + (1 << 20);
     BEAM_TRY(read_preamble(f, &reader));

@@ -185,7 +185,7 @@ beam_status beam_zip_open(const uint8_t *data, size_t size, const char *what, be
 {
     *zip = (beam_zip){0};
     archive a = {data, size, what, err};
-    directory d;
+    directory d = {0};
     beam_status status = find_directory(&a, &d);
     if (status == BEAM_OK)
         status = read_members(&a, &d, zip);
