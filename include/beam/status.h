@@ -74,6 +74,16 @@ typedef struct beam_error {
 BEAM_API beam_status beam_error_set(beam_error *err, beam_status code, const char *format, ...)
     BEAM_PRINTF(3, 4);
 
+/* The same call as an expression whose value is plainly `code`: a compiler that cannot look into
+ * the function would take it that a failure may come out as BEAM_OK, and warn wrongly. */
+static inline beam_status beam_first_status_(beam_status code, beam_status same)
+{
+    (void)same;
+    return code;
+}
+#define beam_error_set(err, code, ...) \
+    beam_first_status_((code), beam_error_set((err), (code), __VA_ARGS__))
+
 /* Puts "format: " before the message already in *err (context on the way up), and returns
  * the code in it; `code` is used when err is NULL. */
 BEAM_API beam_status beam_error_wrap(beam_error *err, beam_status code, const char *format, ...)

@@ -32,7 +32,7 @@ const char *beam_status_name(beam_status status)
     return i < sizeof names / sizeof *names ? names[i] : "UNRECOGNIZED";
 }
 
-beam_status beam_error_set(beam_error *err, beam_status code, const char *format, ...)
+beam_status(beam_error_set)(beam_error *err, beam_status code, const char *format, ...)
 {
     if (err) {
         va_list args;
