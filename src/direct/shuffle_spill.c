@@ -360,8 +360,9 @@ static beam_status next_encoded(beam_run_values *values, const beam_shuffle_layo
     *batch = values->batch;
     *n = 0;
     while (*n < room && values->left) {
-        beam_reader reader =
-            beam_reader_of(values->bytes.data + values->used, values->bytes.len - values->used);
+        const beam_buffer *bytes = &values->bytes;
+        beam_reader reader = beam_reader_of(bytes->data ? bytes->data + values->used : NULL,
+                                            bytes->len - values->used);
         const uint8_t *start = reader.at;
         beam_error reason = {0};
         beam_status status = decode_one(layout, &reader, values->batch + *n * layout->stride,
