@@ -29,6 +29,7 @@ function(beam_programs)
         get_filename_component(name ${source} NAME_WE)
         target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/bench)
     endforeach()
+    add_subdirectory(${PROJECT_SOURCE_DIR}/bench/handwritten ${PROJECT_BINARY_DIR}/handwritten)
 endfunction()
 
 # tests/<room>/test_<name>.c -> test_<room>_<name>, labelled with its room.  Other C files in the
