@@ -9,6 +9,8 @@
  *
  *     setup  { start_bundle  process*  finish_bundle }*  teardown
  *
+ * (teardown also follows a setup that failed, to free what that had made.)
+ *
  * A callback that returns other than BEAM_OK fails its bundle; the runner tries the bundle
  * again, elsewhere or later, and nothing that the failed try emitted is seen by anyone.
  *
@@ -127,12 +129,14 @@ static inline beam_status beam_emit_elements(beam_ctx *ctx, uint32_t output, con
     return BEAM_OK;
 }
 
-/* Checks `type` against the output's type (debug builds only, NDEBUG turns it off). */
-BEAM_API void beam_check_emit_(const beam_ctx *ctx, uint32_t output, const beam_type *type);
+/* Debug builds (those without NDEBUG) check the output's index and type first: a mismatch
+ * fails the callback with BEAM_INVALID_ARGUMENT. */
+BEAM_API beam_status beam_check_emit_(beam_ctx *ctx, uint32_t output, const beam_type *type);
 #ifdef NDEBUG
-#define BEAM_CHECK_EMIT_(ctx, output, T) ((void)0)
+#define BEAM_CHECKED_EMIT_(ctx, output, T, emit) (emit)
 #else
-#define BEAM_CHECK_EMIT_(ctx, output, T) beam_check_emit_((ctx), (output), &T##_type)
+#define BEAM_CHECKED_EMIT_(ctx, output, T, emit) \
+    (beam_check_emit_((ctx), (output), &T##_type) != BEAM_OK ? BEAM_INVALID_ARGUMENT : (emit))
 #endif
 
 /* beam_emit(c, word_count, .key = word, .value = 1): a fresh T to the main output.
@@ -140,14 +144,12 @@ BEAM_API void beam_check_emit_(const beam_ctx *ctx, uint32_t output, const beam_
  * beam_emit_value(c, T, &value), beam_emit_batch(c, output, T, array, n): what exists already.
  * For scalar types: beam_emit(c, beam_int64, 7). */
 #define beam_emit(ctx, T, ...) beam_emit_to(ctx, 0, T, __VA_ARGS__)
-#define beam_emit_to(ctx, output, T, ...)         \
-    (BEAM_CHECK_EMIT_(ctx, output, T),            \
-     beam_emit_element((ctx), (output), &(const T){__VA_ARGS__}))
+#define beam_emit_to(ctx, output, T, ...) \
+    BEAM_CHECKED_EMIT_(ctx, output, T, beam_emit_element((ctx), (output), &(const T){__VA_ARGS__}))
 #define beam_emit_value(ctx, T, pointer) \
-    (BEAM_CHECK_EMIT_(ctx, 0, T), beam_emit_element((ctx), 0, (const T *)(pointer)))
+    BEAM_CHECKED_EMIT_(ctx, 0, T, beam_emit_element((ctx), 0, (const T *)(pointer)))
 #define beam_emit_batch(ctx, output, T, array, n) \
-    (BEAM_CHECK_EMIT_(ctx, output, T),            \
-     beam_emit_elements((ctx), (output), (const T *)(array), (n)))
+    BEAM_CHECKED_EMIT_(ctx, output, T, beam_emit_elements((ctx), (output), (const T *)(array), (n)))
 
 /* Emits with another timestamp (not before the input's), or with an info saved before, as
  * start_bundle and finish_bundle must: where there is no element, the other ways to emit fail
@@ -193,7 +195,7 @@ BEAM_API const beam_type *beam_ctx_out_type(const beam_ctx *ctx, uint32_t output
 BEAM_API const beam_type *beam_ctx_acc_type(const beam_ctx *ctx);
 /* The unique name of the transform that runs. */
 BEAM_API const char *beam_ctx_transform(const beam_ctx *ctx);
-#define beam_ctx_log(ctx, level, ...)                                                     \
+#define beam_ctx_log(ctx, level, ...)                                                          \
     beam_log_write(beam_ctx_logger(ctx), (level), __FILE__, __LINE__, beam_ctx_transform(ctx), \
                    __VA_ARGS__)
 
@@ -234,7 +236,7 @@ typedef struct beam_splittable beam_splittable;
 
 typedef struct beam_dofn {
     size_t struct_size;
-    const char *name; /* unique in a program; part of the pipeline proto */
+    const char *name;    /* unique in a program; part of the pipeline proto */
     const beam_type *in; /* NULL: any type; the callbacks ask beam_ctx_in_type */
     /* Types of the outputs, the first is the main one; NULL entries are for functions of the
      * library whose output type follows from the input. */
@@ -257,41 +259,41 @@ typedef struct beam_dofn {
     const beam_splittable *splittable; /* NULL: an ordinary DoFn */
 } beam_dofn;
 
-#define BEAM_TYPES(...)                                  \
-    .outs = (const beam_type *const[]){__VA_ARGS__},     \
+#define BEAM_TYPES(...)                              \
+    .outs = (const beam_type *const[]){__VA_ARGS__}, \
     .n_outs = sizeof((const beam_type *const[]){__VA_ARGS__}) / sizeof(const beam_type *)
-#define BEAM_METRICS(...)                            \
-    .metrics = (const beam_metric[]){__VA_ARGS__},   \
+#define BEAM_METRICS(...)                          \
+    .metrics = (const beam_metric[]){__VA_ARGS__}, \
     .n_metrics = sizeof((const beam_metric[]){__VA_ARGS__}) / sizeof(beam_metric)
-#define BEAM_SIDES(...)                              \
-    .sides = (const beam_side_spec[]){__VA_ARGS__},  \
+#define BEAM_SIDES(...)                             \
+    .sides = (const beam_side_spec[]){__VA_ARGS__}, \
     .n_sides = sizeof((const beam_side_spec[]){__VA_ARGS__}) / sizeof(beam_side_spec)
 
 /* static beam_status split(beam_ctx *c, const beam_str *line) { ... }
  * BEAM_DOFN(split_fn, beam_str, split, BEAM_TYPES(&beam_str_type));
  * defines `static const beam_dofn split_fn`, named "split_fn", and checks that `split` takes
  * a beam_str.  More members of beam_dofn follow as designated initialisers. */
-#define BEAM_DOFN(NAME, In, process_function, ...)                              \
-    static beam_status NAME##_process_(beam_ctx *ctx, const void *element)      \
-    {                                                                           \
-        return process_function(ctx, (const In *)element);                      \
-    }                                                                           \
-    static const beam_dofn NAME = {.struct_size = sizeof(beam_dofn),            \
-                                   .name = #NAME,                               \
-                                   .in = &In##_type,                            \
-                                   .process = NAME##_process_,                  \
+#define BEAM_DOFN(NAME, In, process_function, ...)                         \
+    static beam_status NAME##_process_(beam_ctx *ctx, const void *element) \
+    {                                                                      \
+        return process_function(ctx, (const In *)element);                 \
+    }                                                                      \
+    static const beam_dofn NAME = {.struct_size = sizeof(beam_dofn),       \
+                                   .name = #NAME,                          \
+                                   .in = &In##_type,                       \
+                                   .process = NAME##_process_,             \
                                    __VA_ARGS__}
 
 /* The same for a function over arrays: beam_status f(beam_ctx *, const In *elements, size_t n) */
-#define BEAM_BATCH_DOFN(NAME, In, batch_function, ...)                                      \
-    static beam_status NAME##_batch_(beam_ctx *ctx, const void *elements, size_t n)         \
-    {                                                                                       \
-        return batch_function(ctx, (const In *)elements, n);                                \
-    }                                                                                       \
-    static const beam_dofn NAME = {.struct_size = sizeof(beam_dofn),                        \
-                                   .name = #NAME,                                           \
-                                   .in = &In##_type,                                        \
-                                   .process_batch = NAME##_batch_,                          \
+#define BEAM_BATCH_DOFN(NAME, In, batch_function, ...)                              \
+    static beam_status NAME##_batch_(beam_ctx *ctx, const void *elements, size_t n) \
+    {                                                                               \
+        return batch_function(ctx, (const In *)elements, n);                        \
+    }                                                                               \
+    static const beam_dofn NAME = {.struct_size = sizeof(beam_dofn),                \
+                                   .name = #NAME,                                   \
+                                   .in = &In##_type,                                \
+                                   .process_batch = NAME##_batch_,                  \
                                    __VA_ARGS__}
 
 /* ---- Splittable DoFn ------------------------------------------------------------------ */
@@ -389,9 +391,9 @@ typedef struct beam_combinefn {
 /* Memory that an accumulator owns; size 0 frees it. NULL when memory is out. */
 BEAM_API void *beam_acc_realloc(void *old, size_t size);
 
-#define BEAM_COMBINEFN(NAME, ...) \
-    static const beam_combinefn NAME = {.struct_size = sizeof(beam_combinefn), .name = #NAME, \
-                                        __VA_ARGS__}
+#define BEAM_COMBINEFN(NAME, ...)        \
+    static const beam_combinefn NAME = { \
+        .struct_size = sizeof(beam_combinefn), .name = #NAME, __VA_ARGS__}
 
 /* Ready made. Sums of int64 wrap around, as Beam Java's. */
 BEAM_API extern const beam_combinefn beam_sum_int64, beam_sum_double, beam_min_int64,
