@@ -68,11 +68,7 @@ function(beam_tests)
         endif()
         add_dependencies(${target} beam_protos)
         beam_link_rooms(${target} ${rooms})
-        target_link_libraries(${target} PRIVATE PkgConfig::CMOCKA)
-        if(target STREQUAL "test_type_standard_coders") # the one that reads YAML
-            pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
-            target_link_libraries(${target} PRIVATE PkgConfig::YAML)
-        endif()
+        target_link_libraries(${target} PRIVATE PkgConfig::CMOCKA PkgConfig::YAML)
         set_target_properties(${target} PROPERTIES
             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
         add_test(NAME ${target} COMMAND ${target})
