@@ -23,7 +23,7 @@ beam_status split(beam_ctx *ctx, const void *element)
         const char *start = at;
         while (at < end && *at != ' ')
             at++;
-        const word_count one{{start, static_cast<std::size_t>(at - start)}, 1};
+        const word_count one{{start, static_cast<size_t>(at - start)}, 1};
         BEAM_TRY(beam_emit_value(ctx, word_count, &one));
     }
     return BEAM_OK;
