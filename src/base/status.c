@@ -56,8 +56,11 @@ beam_status beam_error_wrap(beam_error *err, beam_status code, const char *forma
     int used = vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
     size_t at = used < 0 ? 0 : (size_t)used;
-    if (at < sizeof err->message)
-        snprintf(err->message + at, sizeof err->message - at, "%s%s", inner[0] ? ": " : "", inner);
+    const char *const parts[] = {inner[0] ? ": " : "", inner};
+    for (size_t i = 0; i < 2; i++)
+        for (const char *from = parts[i]; *from && at < sizeof err->message - 1; from++)
+            err->message[at++] = *from;
+    err->message[at < sizeof err->message ? at : sizeof err->message - 1] = '\0';
     if (err->code == BEAM_OK)
         err->code = code;
     return err->code;
