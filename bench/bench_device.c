@@ -1,0 +1,85 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* bench_device: images a second of the bare device.
+ *
+ *   bench_device [--device=cpu] [--model=resnet18] [--threads=2] [--windows=3] [--seconds=1]
+ *                [--result_json=FILE]
+ *
+ * Each figure is the best of some windows, at 1 and at --threads threads, each thread with a
+ * context of its own on one shared model.  `start` is from opening the device to the end of the
+ * first batch, with the weights in memory already. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/bench_device_loop.h"
+#include "common/bench_report.h"
+#include "common/bench_run.h"
+
+static double number_option(int argc, char **argv, const char *name, double otherwise)
+{
+    const char *text = bench_option(argc, argv, name);
+    if (!text)
+        return otherwise;
+    char *end = NULL;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value > 0) || value > 10000)
+        bench_fatal("--%s=%s is no number above 0", name, text);
+    return value;
+}
+
+static const char *text_option(int argc, char **argv, const char *name, const char *otherwise)
+{
+    const char *text = bench_option(argc, argv, name);
+    return text ? text : otherwise;
+}
+
+static void measure(bench_report *report, const bench_device_case *what, unsigned threads,
+                    unsigned windows, double seconds)
+{
+    bench_device_model started;
+    bench_device_start(what, &started);
+    char *name = bench_format("%s %lldx%lld b%lld %s", what->network, (long long)what->image_size,
+                              (long long)what->image_size, (long long)what->batch,
+                              beam_precision_name(what->precision));
+    char *row = bench_format("%s start", name);
+    bench_report_add(report, row, started.start_seconds, "s", NULL, BENCH_NO_RATIO);
+    free(row);
+    for (unsigned n = 1; n <= threads; n += threads > 1 ? threads - 1 : 1) {
+        row = bench_format("%s, %u thread%s", name, n, n > 1 ? "s" : "");
+        bench_report_add(report, row, bench_device_loop(&started, n, windows, seconds), "images/s",
+                         NULL, BENCH_NO_RATIO);
+        free(row);
+    }
+    beam_device_memory memory;
+    beam_device_get_memory(started.device, &memory);
+    row = bench_format("%s memory", name);
+    bench_report_add(report, row, (double)memory.peak_bytes / 1e6, "MB", NULL, BENCH_NO_RATIO);
+    free(row);
+    free(name);
+    bench_device_stop(&started);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned threads = (unsigned)number_option(argc, argv, "threads", 2);
+    unsigned windows = (unsigned)number_option(argc, argv, "windows", 3);
+    double seconds = number_option(argc, argv, "seconds", 1);
+    bench_device_case what = {.device = text_option(argc, argv, "device", "cpu"),
+                              .network = text_option(argc, argv, "model", "resnet18")};
+    static const struct {
+        int64_t size, batch;
+    } shapes[] = {{32, 256}, {224, 32}};
+    if (threads < 1 || windows < 1)
+        bench_fatal("--threads and --windows must be at least 1");
+    bench_report *report = bench_report_new("bare device");
+    for (size_t i = 0; i < 2; i++) {
+        for (int precision = 0; precision < 2; precision++) {
+            what.image_size = shapes[i].size;
+            what.batch = shapes[i].batch;
+            what.precision = (beam_precision)precision;
+            measure(report, &what, threads, windows, seconds);
+        }
+    }
+    int status = bench_report_finish(report, bench_option(argc, argv, "result_json"));
+    bench_report_free(report);
+    return status;
+}
