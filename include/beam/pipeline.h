@@ -69,12 +69,23 @@ BEAM_API beam_status beam_pipeline_fail(beam_pipeline *pipeline, beam_status cod
 
 /* The element type of a PCollection; NULL for none. */
 BEAM_API const beam_type *beam_pcoll_type(beam_pcoll pcoll);
+/* How it is windowed; the global window for none. */
+BEAM_API beam_windowing beam_pcoll_windowing(beam_pcoll pcoll);
 
 /* Composites: transforms applied between begin and end become parts of one named transform
  * (and take its hints); they nest. */
 BEAM_API void beam_composite_begin(beam_pipeline *pipeline, const char *name,
                                    const beam_hints *hints);
+/* The same for a composite that its users see as one call: errors of what is applied inside
+ * it name this place, where it was called. */
+BEAM_API void beam_composite_begin_at(beam_pipeline *pipeline, const char *name,
+                                      const beam_hints *hints, const char *file, int line);
 BEAM_API void beam_composite_end(beam_pipeline *pipeline);
+
+/* `clean` is called with a copy of `size` bytes at `arg` once a run of the pipeline has ended,
+ * however it ended: a transform's temporary files go then. */
+BEAM_API void beam_pipeline_at_end(beam_pipeline *pipeline, void (*clean)(const void *arg),
+                                   const void *arg, size_t size);
 
 /* The pipeline as a serialized org.apache.beam.model.pipeline.v1.Pipeline; the caller frees
  * *bytes with beam_release. */
