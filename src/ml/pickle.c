@@ -529,7 +529,10 @@ beam_status beam_pickle_read(beam_reader *reader, const char *what, beam_arena *
     machine m = {.in = *reader, .start = reader->at, .what = what, .arena = arena, .err = err};
     /* Each memo entry takes at least two bytes to set, so no sound number is larger. */
     m.memo_limit = beam_reader_left(reader);
-    beam_status status = run(&m, value_out);
+    /* From the start, so that no instruction meets a stack that is NULL. */
+    beam_status status = beam_grow((void **)&m.stack, &m.stack_capacity, 64, sizeof *m.stack)
+                             ? no_memory(&m)
+                             : run(&m, value_out);
     if (status == BEAM_OK)
         *reader = m.in;
     beam_free(m.stack);
