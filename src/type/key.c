@@ -118,6 +118,8 @@ beam_status beam_key_image(const beam_type *type, const void *key, beam_buffer *
         return beam_buffer_append(out, bytes->at, bytes->len);
     }
     case BEAM_KEY_FIXED: {
+        if (!shape.size) /* there is but one such key */
+            return BEAM_OK;
         uint8_t *to = beam_wire_room_(out, shape.size);
         if (!to)
             return BEAM_RESOURCE_EXHAUSTED;

@@ -20,7 +20,8 @@ enum { BEAM_BARE_HEADER_SIZE = 2, BEAM_VARINT_MAX = 10 };
 #define BEAM_COUNT_UNKNOWN UINT32_MAX
 #define BEAM_CHUNK_TOKEN UINT64_MAX
 
-/* Pointer to `n` free bytes at the end of the buffer; the caller raises len. NULL: no memory. */
+/* Pointer to `n` free bytes at the end of the buffer, n not 0 or the buffer not empty; the
+ * caller raises len. NULL: no memory. */
 static inline uint8_t *beam_wire_room_(beam_buffer *out, size_t n)
 {
     if (BEAM_UNLIKELY(out->capacity - out->len < n) && beam_buffer_reserve(out, n) != BEAM_OK)
