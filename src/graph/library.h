@@ -6,6 +6,17 @@
 
 #include <beam/fn.h>
 
+#include "base/arena.h"
+
+/* State of a function whose elements are made in place. */
+typedef struct beam_made {
+    char *value;      /* one of the output's type, all zero at first */
+    uint64_t next;    /* a counter that starts elsewhere in each instance */
+    beam_arena arena; /* what a constant part of the value points to */
+} beam_made;
+beam_status beam_made_setup(beam_ctx *ctx);
+void beam_made_teardown(beam_ctx *ctx);
+
 /* Bytes of encoded values that travel in a config. */
 #define BEAM_ENCODED_CONFIG_(FIELD, S) FIELD(S, beam_int64, count) FIELD(S, beam_bytes, bytes)
 BEAM_STRUCT(beam_encoded_config, BEAM_ENCODED_CONFIG_);
@@ -48,6 +59,7 @@ extern const beam_combinefn beam_top_combine;    /* T to iterable<T>, in order *
 extern const beam_combinefn beam_sample_combine; /* T to iterable<T>; priorities travel along */
 
 /* testing.c */
-extern const beam_dofn beam_check_fn; /* beam_bytes to nothing; see beam/testing.h */
+extern const beam_dofn beam_in_window_fn; /* T to T; elements of the config's window */
+extern const beam_dofn beam_check_fn;     /* KV<beam_int64, iterable<T>> to nothing */
 
 #endif
