@@ -2,7 +2,7 @@
 /* io.h - reading files into pipelines and writing them from pipelines.
  *
  * A path is local for now; other file systems come with a scheme ("gs://bucket/name").  A
- * pattern may hold * and ? (within a folder), ** (over folders), [abc] and {a,b}.
+ * pattern may hold *, ? and [abc] within a folder's or file's name, and {a,b}.
  *
  * Files appear whole or not at all: what is written goes to temporary names first and is
  * renamed, with the total number of shards known, after every bundle is done; a try that

@@ -1,0 +1,245 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* text.c - lines of files, as a splittable DoFn over byte ranges.
+ *
+ * A line belongs to the range in which its first byte lies, so any cut of a file into ranges
+ * reads each line once.  Compressed files cannot be entered in the midst: their restriction is
+ * the one position 0.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "io/filesystem.h"
+#include "io/library.h"
+#include "io/stream.h"
+
+enum {
+    READ_SIZE = 1 << 20,
+    PART_SIZE = 32 << 20, /* ranges before anything runs; the runner splits further */
+    LONGEST_LINE = 1 << 30
+};
+
+typedef struct text_state {
+    char *buffer;
+    size_t capacity;
+} text_state;
+
+/* The bytes at hand: [at, len) of the state's buffer, the first of which is at `offset`. */
+typedef struct text_reader {
+    beam_ctx *ctx;
+    text_state *state;
+    beam_str path;
+    beam_file *file;     /* or */
+    beam_stream *stream; /* one of them */
+    size_t at, len;
+    int64_t offset; /* in the file (or the decompressed text) of buffer[at] */
+    bool at_end;    /* nothing follows what is in the buffer */
+} text_reader;
+
+/* Makes room and reads on; what is unread moves to the front. */
+static beam_status fill(text_reader *r)
+{
+    text_state *s = r->state;
+    size_t left = r->len - r->at;
+    if (left > LONGEST_LINE)
+        return beam_fail(r->ctx, BEAM_OUT_OF_RANGE,
+                         "%.*s has a line of more than %d bytes at byte %lld; is it a text file?",
+                         (int)r->path.len, r->path.at, LONGEST_LINE, (long long)r->offset);
+    if (left && r->at)
+        memmove(s->buffer, s->buffer + r->at, left);
+    r->at = 0;
+    r->len = left;
+    void *buffer = s->buffer;
+    int grown = beam_grow(&buffer, &s->capacity, left + READ_SIZE, 1);
+    s->buffer = buffer;
+    if (grown != 0)
+        return beam_fail(r->ctx, BEAM_RESOURCE_EXHAUSTED, "out of memory reading %.*s",
+                         (int)r->path.len, r->path.at);
+    size_t room = s->capacity - left, got = 0;
+    if (r->stream)
+        BEAM_TRY(beam_stream_read(r->stream, s->buffer + left, room, &got, beam_ctx_error(r->ctx)));
+    else
+        BEAM_TRY(beam_fs_read(r->file, s->buffer + left, room, r->offset + (int64_t)left, &got,
+                              beam_ctx_error(r->ctx)));
+    r->len += got;
+    r->at_end = got < room;
+    return BEAM_OK;
+}
+
+/* The next line with its line end; len 0 at the end of the text. */
+static beam_status next_line(text_reader *r, const char **line, size_t *len)
+{
+    size_t searched = 0;
+    if (!r->state->buffer)
+        BEAM_TRY(fill(r));
+    for (;;) {
+        const char *start = r->state->buffer + r->at;
+        const char *end = NULL;
+        if (r->len - r->at > searched)
+            end = memchr(start + searched, '\n', r->len - r->at - searched);
+        if (end || r->at_end) {
+            *line = start;
+            *len = end ? (size_t)(end + 1 - start) : r->len - r->at;
+            r->at += *len;
+            r->offset += (int64_t)*len;
+            return BEAM_OK;
+        }
+        searched = r->len - r->at;
+        BEAM_TRY(fill(r));
+    }
+}
+
+static inline beam_status emit_line(beam_ctx *c, const char *line, size_t len, bool keep_newlines)
+{
+    if (!keep_newlines && len && line[len - 1] == '\n') {
+        len--;
+        if (len && line[len - 1] == '\r')
+            len--;
+    }
+    return beam_emit(c, beam_str, line, len);
+}
+
+static beam_status skip_lines(text_reader *r, int64_t n)
+{
+    const char *line;
+    size_t len = 1;
+    while (n-- > 0 && len)
+        BEAM_TRY(next_line(r, &line, &len));
+    return BEAM_OK;
+}
+
+/* To the first line that begins at or after `start` and is no header. */
+static beam_status seek_line(text_reader *r, int64_t start, int64_t header_lines)
+{
+    BEAM_TRY(skip_lines(r, header_lines));
+    if (start <= r->offset)
+        return BEAM_OK;
+    r->offset = start - 1; /* the line end of the line before may be there */
+    r->at = r->len = 0;
+    r->at_end = false;
+    return skip_lines(r, 1);
+}
+
+static beam_status read_lines(text_reader *r, beam_tracker *tracker,
+                              const beam_read_text_config *config)
+{
+    const beam_offset_range *range = tracker->restriction;
+    BEAM_TRY(seek_line(r, range->start, config->skip_header_lines));
+    while (beam_try_claim_offset(r->ctx, tracker, r->offset)) {
+        const char *line;
+        size_t len;
+        BEAM_TRY(next_line(r, &line, &len));
+        if (len == 0)
+            return beam_fail(r->ctx, BEAM_DATA_LOSS,
+                             "%.*s ended at byte %lld of %lld: it was cut short while it was read",
+                             (int)r->path.len, r->path.at, (long long)r->offset,
+                             (long long)range->stop);
+        BEAM_TRY(emit_line(r->ctx, line, len, config->keep_newlines));
+    }
+    return BEAM_OK;
+}
+
+static beam_status read_stream(text_reader *r, beam_tracker *tracker,
+                               const beam_read_text_config *config)
+{
+    if (!beam_try_claim_offset(r->ctx, tracker, 0))
+        return BEAM_OK;
+    BEAM_TRY(skip_lines(r, config->skip_header_lines));
+    for (;;) {
+        const char *line;
+        size_t len;
+        BEAM_TRY(next_line(r, &line, &len));
+        if (len == 0 || beam_cancelled(r->ctx))
+            return len ? BEAM_CANCELLED : BEAM_OK;
+        BEAM_TRY(emit_line(r->ctx, line, len, config->keep_newlines));
+    }
+}
+
+static beam_compression compression_of(const beam_ctx *c, const beam_file_metadata *file)
+{
+    const beam_read_text_config *config = beam_config(c, beam_read_text_config);
+    return beam_compression_of((beam_compression)config->compression, file->path);
+}
+
+static beam_status process(beam_ctx *c, const void *element, beam_tracker *tracker)
+{
+    const beam_file_metadata *file = element;
+    const beam_read_text_config *config = beam_config(c, beam_read_text_config);
+    text_reader r = {.ctx = c, .state = beam_self(c, text_state), .path = file->path};
+    beam_compression compression = compression_of(c, file);
+    beam_status status;
+    if (compression == BEAM_COMPRESSION_NONE) {
+        BEAM_TRY(beam_fs_open(file->path, &r.file, beam_ctx_error(c)));
+        status = read_lines(&r, tracker, config);
+    } else {
+        BEAM_TRY(beam_stream_open(file->path, compression, &r.stream, beam_ctx_error(c)));
+        status = read_stream(&r, tracker, config);
+    }
+    beam_fs_close(r.file);
+    beam_stream_close(r.stream);
+    return status;
+}
+
+static void teardown(beam_ctx *c)
+{
+    beam_free(beam_self(c, text_state)->buffer);
+}
+
+static beam_status initial_restriction(beam_ctx *c, const void *element, void *restriction)
+{
+    const beam_file_metadata *file = element;
+    bool plain = compression_of(c, file) == BEAM_COMPRESSION_NONE;
+    *(beam_offset_range *)restriction = (beam_offset_range){0, plain ? file->size : 1};
+    return BEAM_OK;
+}
+
+static beam_status split_restriction(beam_ctx *c, const void *element, const void *restriction)
+{
+    (void)element;
+    beam_offset_range rest = *(const beam_offset_range *)restriction;
+    while (rest.stop - rest.start > PART_SIZE + PART_SIZE / 2) {
+        beam_offset_range part = {rest.start, rest.start + PART_SIZE};
+        BEAM_TRY(beam_emit_restriction(c, &part));
+        rest.start = part.stop;
+    }
+    return beam_emit_restriction(c, &rest);
+}
+
+static beam_status restriction_size(beam_ctx *c, const void *element, const void *restriction,
+                                    double *size)
+{
+    const beam_file_metadata *file = element;
+    const beam_offset_range *range = restriction;
+    bool plain = compression_of(c, file) == BEAM_COMPRESSION_NONE;
+    *size = (double)(plain ? range->stop - range->start : file->size);
+    return BEAM_OK;
+}
+
+static const beam_splittable splittable = {.struct_size = sizeof(beam_splittable),
+                                           .restriction = &beam_offset_range_type,
+                                           .tracker = &beam_offset_range_tracker,
+                                           .initial_restriction = initial_restriction,
+                                           .split_restriction = split_restriction,
+                                           .restriction_size = restriction_size,
+                                           .process = process};
+
+const beam_dofn beam_read_text_fn = {.struct_size = sizeof(beam_dofn),
+                                     .name = "beam_read_text_fn",
+                                     .in = &beam_file_metadata_type,
+                                     BEAM_TYPES(&beam_str_type),
+                                     .config = &beam_read_text_config_type,
+                                     .state_size = sizeof(text_state),
+                                     .teardown = teardown,
+                                     .splittable = &splittable};
+
+beam_pcoll beam_read_text_(beam_pipeline *pipeline, const beam_read_text_args *args)
+{
+    beam_composite_begin_at(pipeline, args->name ? args->name : "ReadFromText", NULL, args->file,
+                            args->line);
+    beam_read_text_config config = {args->compression, args->skip_header_lines,
+                                    args->keep_newlines};
+    beam_pcoll files =
+        beam_match_files(pipeline, args->pattern, .empty_match_allowed = args->empty_match_allowed);
+    beam_pcoll lines = beam_pardo(files, &beam_read_text_fn, .name = "Read", .config = &config);
+    beam_composite_end(pipeline);
+    return lines;
+}
