@@ -15,8 +15,8 @@
  * again, elsewhere or later, and nothing that the failed try emitted is seen by anyone.
  *
  * Lifetimes inside a callback: its input and what beam_alloc gives live until it returns;
- * beam_bundle_alloc lives until the bundle ends.  Emitted elements are borrowed for the
- * duration of the emit call.
+ * beam_bundle_alloc lives until the bundle ends.  Emitted elements, and what they point to,
+ * are borrowed for the duration of the emit call.
  */
 #ifndef BEAM_FN_H
 #define BEAM_FN_H
@@ -24,9 +24,16 @@
 #include <beam/log.h>
 #include <beam/type.h>
 #include <beam/window.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BEAM_NOINLINE_ __attribute__((noinline, unused))
+#else
+#define BEAM_NOINLINE_
 #endif
 
 typedef struct beam_ctx beam_ctx;
@@ -69,13 +76,19 @@ typedef struct beam_side_spec {
 
 /* ---- The context ---------------------------------------------------------------------- */
 
-/* Where an output goes. Part of the ABI because beam_emit is inline; not for users. */
+/* Where an output goes. Part of the ABI because beam_emit is inline; not for users.
+ *
+ * Flat elements (those that hold no pointer) may be gathered: while a callback runs to which
+ * the plan has opened its outputs, [at, end) is room for more of them, and the consumer gets
+ * them as an array when it is full or the callback has returned. */
 typedef struct beam_receiver {
+    char *at, *end; /* NULL: each element goes to the consumer at once */
     beam_status (*process)(beam_ctx *ctx, const void *element);
     beam_status (*process_batch)(beam_ctx *ctx, const void *elements, size_t n);
     beam_ctx *ctx;
-    uint64_t elements; /* received so far in this bundle */
+    uint64_t elements; /* handed to the consumer so far in this bundle */
     const beam_type *type;
+    char *room; /* where gathering begins; NULL: never */
 } beam_receiver;
 
 /* What all instances of one bundle share; only what inline code needs is public. */
@@ -92,26 +105,25 @@ struct beam_ctx {
     const void *config; /* a value of the descriptor's config type, or NULL */
     beam_metric_cell *metrics;
     uint32_t n_outputs;
-    uint32_t dirty; /* beam_alloc was called since the last callback began */
 };
 
-/* What is left to do after an emit when the consumer failed or took memory. */
-BEAM_API beam_status beam_emitted_(beam_ctx *ctx, beam_receiver *receiver, beam_status status,
-                                   const void *elements, size_t n);
+/* Notes why and on which elements the consumer at `output` failed; returns the status. */
+BEAM_API beam_status beam_emit_failed_(beam_ctx *ctx, uint32_t output, beam_status status,
+                                       const void *elements, size_t n);
 
 /* Hands one element to output `output`: straight to the fused consumer, copied only where
- * a buffer follows.  Returns the consumer's failure, which the caller passes on. */
+ * a buffer follows.  Returns the consumer's failure, which the caller passes on (where
+ * elements are gathered, the failure may be that of an earlier one). */
 static inline beam_status beam_emit_element(beam_ctx *ctx, uint32_t output, const void *element)
 {
     beam_receiver *r = &ctx->outputs[output];
-    beam_frame *frame = ctx->frame;
     __atomic_store_n(&r->elements, r->elements + 1, __ATOMIC_RELAXED);
-    frame->active = r->ctx;
+    ctx->frame->active = r->ctx;
     beam_status status = r->process(r->ctx, element);
-    frame->active = ctx;
-    if (BEAM_UNLIKELY((uint32_t)status | r->ctx->dirty))
-        return beam_emitted_(ctx, r, status, element, 1);
-    return BEAM_OK;
+    ctx->frame->active = ctx; /* read again: keeping it over the call costs more */
+    if (BEAM_LIKELY(status == BEAM_OK))
+        return BEAM_OK;
+    return beam_emit_failed_(ctx, output, status, element, 1);
 }
 
 /* The same for an array of elements, all with the info of the element being processed. */
@@ -119,14 +131,40 @@ static inline beam_status beam_emit_elements(beam_ctx *ctx, uint32_t output, con
                                              size_t n)
 {
     beam_receiver *r = &ctx->outputs[output];
-    beam_frame *frame = ctx->frame;
     __atomic_store_n(&r->elements, r->elements + n, __ATOMIC_RELAXED);
-    frame->active = r->ctx;
+    ctx->frame->active = r->ctx;
     beam_status status = r->process_batch(r->ctx, elements, n);
-    frame->active = ctx;
-    if (BEAM_UNLIKELY((uint32_t)status | r->ctx->dirty))
-        return beam_emitted_(ctx, r, status, elements, n);
-    return BEAM_OK;
+    ctx->frame->active = ctx;
+    if (BEAM_LIKELY(status == BEAM_OK))
+        return BEAM_OK;
+    return beam_emit_failed_(ctx, output, status, elements, n);
+}
+
+/* Hands over what was gathered, then takes `element`. */
+BEAM_API beam_status beam_emit_full_(beam_ctx *ctx, uint32_t output, const void *element,
+                                     size_t size);
+
+/* Out of line, so that a function which emits saves no registers for what it seldom does. */
+BEAM_NOINLINE_ static beam_status beam_emit_direct_(beam_ctx *ctx, uint32_t output,
+                                                    const void *element)
+{
+    return beam_emit_element(ctx, output, element);
+}
+
+/* beam_emit_element for an element whose C type is known. */
+static inline beam_status beam_emit_sized_(beam_ctx *ctx, uint32_t output, const void *element,
+                                           size_t size)
+{
+    beam_receiver *r = &ctx->outputs[output];
+    char *at = r->at;
+    if (BEAM_LIKELY((size_t)(r->end - at) >= size)) {
+        memcpy(at, element, size);
+        r->at = at + size;
+        return BEAM_OK;
+    }
+    if (at)
+        return beam_emit_full_(ctx, output, element, size);
+    return beam_emit_direct_(ctx, output, element);
 }
 
 /* Debug builds (those without NDEBUG) check the output's index and type first: a mismatch
@@ -145,9 +183,10 @@ BEAM_API beam_status beam_check_emit_(beam_ctx *ctx, uint32_t output, const beam
  * For scalar types: beam_emit(c, beam_int64, 7). */
 #define beam_emit(ctx, T, ...) beam_emit_to(ctx, 0, T, __VA_ARGS__)
 #define beam_emit_to(ctx, output, T, ...) \
-    BEAM_CHECKED_EMIT_(ctx, output, T, beam_emit_element((ctx), (output), &(const T){__VA_ARGS__}))
+    BEAM_CHECKED_EMIT_(ctx, output, T,    \
+                       beam_emit_sized_((ctx), (output), &(const T){__VA_ARGS__}, sizeof(T)))
 #define beam_emit_value(ctx, T, pointer) \
-    BEAM_CHECKED_EMIT_(ctx, 0, T, beam_emit_element((ctx), 0, (const T *)(pointer)))
+    BEAM_CHECKED_EMIT_(ctx, 0, T, beam_emit_sized_((ctx), 0, (const T *)(pointer), sizeof(T)))
 #define beam_emit_batch(ctx, output, T, array, n) \
     BEAM_CHECKED_EMIT_(ctx, output, T, beam_emit_elements((ctx), (output), (const T *)(array), (n)))
 

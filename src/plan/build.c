@@ -161,7 +161,8 @@ beam_status beam_node_make_outputs(beam_node *node, uint32_t n, beam_error *err)
     guard->ctx.state = node;
     guard->ctx.frame = &plan->frame;
     for (size_t i = 0; i < places; i++)
-        node->guards[i] = (beam_receiver){refuse_one, refuse_batch, &guard->ctx, 0, NULL};
+        node->guards[i] = (beam_receiver){
+            .process = refuse_one, .process_batch = refuse_batch, .ctx = &guard->ctx};
     node->ctx.n_outputs = n;
     node->ctx.outputs = node->guards;
     return BEAM_OK;
@@ -300,9 +301,14 @@ static beam_status sort_nodes(beam_plan *plan, beam_error *err)
     return BEAM_OK;
 }
 
-static beam_receiver receiver_of(beam_node *consumer, const beam_type *type)
+static void connect(beam_receiver *receiver, beam_node *consumer, const beam_type *type)
 {
-    return (beam_receiver){consumer->process, consumer->process_batch, &consumer->ctx, 0, type};
+    *receiver = (beam_receiver){.process = consumer->process,
+                                .process_batch = consumer->process_batch,
+                                .ctx = &consumer->ctx,
+                                .type = type,
+                                .room = receiver->room};
+    consumer->feed = receiver;
 }
 
 /* A helper that follows output `output` of `producer`. */
@@ -324,31 +330,42 @@ static beam_status wire_output(beam_node *node, uint32_t output, beam_error *err
 {
     const beam_plan_pcoll *pcoll = node->outs[output];
     const beam_type *type = pcoll ? pcoll->type : NULL;
+    beam_receiver *receiver = &node->receivers[output];
     uint32_t n = pcoll ? pcoll->n_consumers : 0;
     if (n == 1) {
-        node->receivers[output] = receiver_of(pcoll->consumers->consumer, type);
+        beam_node *consumer = pcoll->consumers->consumer;
+        connect(receiver, consumer, type);
+        if (node->kind == &beam_source_kind && consumer->entry && consumer->gathers)
+            receiver->process = consumer->entry;
         return BEAM_OK;
     }
     beam_node *helper = add_helper(node, n ? &beam_fan_out_kind : &beam_discard_kind, n, err);
     if (!helper)
         return BEAM_RESOURCE_EXHAUSTED;
     helper->in_type = type;
-    node->receivers[output] = receiver_of(helper, type);
+    connect(receiver, helper, type);
     for (const beam_plan_edge *e = n ? pcoll->consumers : NULL; e; e = e->next)
-        helper->receivers[--n] = receiver_of(e->consumer, type);
+        connect(&helper->receivers[--n], e->consumer, type);
     helper->ctx.outputs = helper->receivers; /* helpers have no callbacks to guard */
     return BEAM_OK;
+}
+
+/* Output 0 of a node without outputs is there too: a function that emits all the same. */
+static uint32_t places(const beam_node *node)
+{
+    return !node->outs ? 0 : node->ctx.n_outputs ? node->ctx.n_outputs : 1;
 }
 
 beam_status beam_plan_wire(beam_plan *plan, beam_error *err)
 {
     BEAM_TRY(sort_nodes(plan, err));
     size_t n_nodes = plan->n_nodes; /* helpers come behind */
-    for (size_t i = 0; i < n_nodes; i++) {
-        beam_node *node = plan->nodes[i];
-        uint32_t places = !node->outs ? 0 : node->ctx.n_outputs ? node->ctx.n_outputs : 1;
-        for (uint32_t o = 0; o < places; o++)
-            BEAM_TRY(wire_output(node, o, err));
-    }
+    for (size_t i = 0; i < n_nodes; i++)
+        for (uint32_t o = 0; o < plan->nodes[i]->ctx.n_outputs; o++)
+            if (plan->nodes[i]->outs[o])
+                BEAM_TRY(beam_output_make_room(plan->nodes[i], o, err));
+    for (size_t i = 0; i < n_nodes; i++)
+        for (uint32_t o = 0; o < places(plan->nodes[i]); o++)
+            BEAM_TRY(wire_output(plan->nodes[i], o, err));
     return BEAM_OK;
 }

@@ -11,16 +11,17 @@
 
 /* ---- Memory --------------------------------------------------------------------------- */
 
-void beam_node_reset_(beam_node *node)
-{
-    node->ctx.dirty = 0;
-    beam_arena_reset(&node->scratch);
-}
-
+/* Callbacks come and go without a word, so that emitting stays cheap; that a new one runs is
+ * seen here, by the number of elements the node has received. */
 void *beam_alloc(beam_ctx *ctx, size_t size)
 {
-    ctx->dirty = 1;
-    return beam_arena_alloc(&beam_node_of(ctx)->scratch, size);
+    beam_node *node = beam_node_of(ctx);
+    uint64_t number = beam_node_element_number(node);
+    if (number != node->scratch_of) {
+        node->scratch_of = number;
+        beam_arena_reset(&node->scratch);
+    }
+    return beam_arena_alloc(&node->scratch, size);
 }
 
 void *beam_bundle_alloc(beam_ctx *ctx, size_t size)
@@ -132,14 +133,10 @@ void beam_gauge_set(beam_ctx *ctx, uint32_t metric, int64_t value)
 
 /* ---- Emitting ------------------------------------------------------------------------- */
 
-beam_status beam_emitted_(beam_ctx *ctx, beam_receiver *receiver, beam_status status,
-                          const void *elements, size_t n)
+beam_status beam_emit_failed_(beam_ctx *ctx, uint32_t output, beam_status status,
+                              const void *elements, size_t n)
 {
-    (void)ctx;
-    beam_node *node = beam_node_of(receiver->ctx);
-    if (status != BEAM_OK)
-        beam_node_failed(node, status, "process", elements, n);
-    beam_node_reset(node);
+    beam_node_failed(beam_node_of(ctx->outputs[output].ctx), status, "process", elements, n);
     return status;
 }
 
@@ -214,28 +211,6 @@ const beam_element_info *beam_info_save(beam_ctx *ctx)
     copy->windows = windows;
     plan->saved = copy;
     return copy;
-}
-
-/* ---- Batches -------------------------------------------------------------------------- */
-
-beam_status beam_node_loop(beam_ctx *ctx, const void *elements, size_t n)
-{
-    beam_node *node = beam_node_of(ctx);
-    beam_status (*process)(beam_ctx *, const void *) = node->process;
-    size_t size = node->in_type->size;
-    const char *at = elements;
-    for (uint64_t left = n; left-- > 0; at += size) {
-        node->batch_left = left;
-        beam_status status = process(ctx, at);
-        if (BEAM_UNLIKELY((uint32_t)status | ctx->dirty)) {
-            if (status != BEAM_OK) {
-                beam_node_failed(node, status, "process", at, 1);
-                return status;
-            }
-            beam_node_reset_(node);
-        }
-    }
-    return BEAM_OK;
 }
 
 void *beam_acc_realloc(void *old, size_t size)

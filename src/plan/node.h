@@ -50,11 +50,16 @@ struct beam_node {
     /* What producers call. */
     beam_status (*process)(beam_ctx *ctx, const void *element);
     beam_status (*process_batch)(beam_ctx *ctx, const void *elements, size_t n);
+    /* What a source calls instead of process, if the node gathers; or NULL. */
+    beam_status (*entry)(beam_ctx *ctx, const void *element);
 
-    beam_receiver *receivers; /* ctx.outputs while there is an element */
-    beam_receiver *guards;    /* ctx.outputs while there is none */
-    uint64_t batch_left;      /* elements of the batch at hand that come after this one */
-    beam_arena scratch;       /* beam_alloc */
+    beam_receiver *receivers;  /* ctx.outputs while there is an element */
+    beam_receiver *guards;     /* ctx.outputs while there is none */
+    bool gathers;              /* one of its outputs does */
+    uint64_t batch_left;       /* elements of the batch at hand that come after this one */
+    const beam_receiver *feed; /* the one receiver that calls it; NULL for sources */
+    beam_arena scratch;        /* beam_alloc */
+    uint64_t scratch_of;       /* the element number it was taken for */
     beam_error error;
 
     /* What the function at work sees through beam_ctx_in_type and so on. */
@@ -136,20 +141,29 @@ beam_status beam_node_make_metrics(beam_node *node, const beam_metric *metrics, 
 
 /* ---- For nodes at work (context.c) ---------------------------------------------------- */
 
+/* Gathering (output.c).  A function that was called between open and close has its flat
+ * elements gathered; close hands over the last of them, drop forgets them. */
+/* Lets an output gather if its elements are flat and small. */
+beam_status beam_output_make_room(beam_node *node, uint32_t output, beam_error *err);
+void beam_outputs_open(beam_node *node);
+beam_status beam_outputs_close(beam_node *node);
+void beam_outputs_drop(beam_node *node);
+/* The same around one call, for nodes whose function is called with one element at a time. */
+beam_status beam_outputs_around(beam_node *node, const void *element,
+                                beam_status (*process)(beam_ctx *ctx, const void *element));
+
 /* process_batch as a loop over node->process. */
 beam_status beam_node_loop(beam_ctx *ctx, const void *elements, size_t n);
-/* Gives beam_alloc's memory back: between two calls of a function. */
-void beam_node_reset_(beam_node *node);
-static inline void beam_node_reset(beam_node *node)
-{
-    if (node->ctx.dirty)
-        beam_node_reset_(node);
-}
 /* Notes the bundle's first failure; later ones are dropped. `elements` of node->in_type. */
 void beam_node_failed(beam_node *node, beam_status status, const char *step, const void *elements,
                       size_t n);
-/* Elements received in this bundle, up to the one at hand. Async-signal-safe. */
-uint64_t beam_node_element_number(const beam_node *node);
+/* How many elements the node has received in this bundle, up to the one at hand.
+ * Async-signal-safe. */
+static inline uint64_t beam_node_element_number(const beam_node *node)
+{
+    return node->feed ? __atomic_load_n(&node->feed->elements, __ATOMIC_RELAXED) - node->batch_left
+                      : 0;
+}
 /* For calls of functions where there is no element: emitting takes beam_emit_with. */
 void beam_node_guard(beam_node *node, bool on);
 

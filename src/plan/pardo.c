@@ -49,6 +49,26 @@ static beam_status exploded_one(beam_ctx *ctx, const void *element)
     return beam_dofn_in_each_window(ctx, element, 1, call_process);
 }
 
+static beam_status process_batch(beam_ctx *ctx, const void *elements, size_t n)
+{
+    const beam_dofn *fn = ((pardo_node *)ctx)->dofn.fn;
+    beam_node *node = beam_node_of(ctx);
+    if (!node->gathers)
+        return fn->process_batch(ctx, elements, n);
+    beam_outputs_open(node);
+    beam_status status = fn->process_batch(ctx, elements, n);
+    if (status == BEAM_OK)
+        return beam_outputs_close(node);
+    beam_outputs_drop(node);
+    return status;
+}
+
+/* For nodes right behind a source: there elements come one by one and may become many. */
+static beam_status process_entry(beam_ctx *ctx, const void *element)
+{
+    return beam_outputs_around(beam_node_of(ctx), element, ((pardo_node *)ctx)->dofn.fn->process);
+}
+
 static beam_status exploded_batch(beam_ctx *ctx, const void *elements, size_t n)
 {
     if (ctx->frame->info->n_windows == 1)
@@ -70,7 +90,7 @@ static beam_status flush_kept(pardo_node *self)
     beam_status status = node->process_batch(&node->ctx, self->kept, n);
     if (status != BEAM_OK)
         beam_node_failed(node, status, "process", self->kept, n);
-    beam_node_reset(node);
+    beam_arena_reset(&node->scratch);
     frame->info = before;
     self->n_kept = self->kept_bytes = 0;
     beam_arena_reset(&self->values);
@@ -126,11 +146,13 @@ static beam_status choose_process(pardo_node *self, beam_error *err)
                               fn->name);
     bool explode = beam_sides_windowed(node);
     self->process = fn->process;
-    self->process_batch = fn->process_batch;
+    self->process_batch = process_batch;
     if (fn->process)
         node->process = explode ? exploded_one : fn->process;
+    if (fn->process && !explode)
+        node->entry = process_entry;
     if (fn->process_batch) /* else it stays a loop over process */
-        node->process_batch = explode ? exploded_batch : fn->process_batch;
+        node->process_batch = explode ? exploded_batch : process_batch;
     if (fn->process)
         return BEAM_OK;
     self->kept = beam_plan_alloc(node->plan, BATCH_ELEMENTS, node->in_type->size, err);

@@ -82,7 +82,7 @@ static beam_status each_node(beam_plan *plan, const char *step, size_t offset)
             continue;
         plan->frame.active = &node->ctx;
         beam_status status = callback(node);
-        beam_node_reset(node);
+        beam_arena_reset(&node->scratch);
         if (status != BEAM_OK)
             beam_node_failed(node, status, step, NULL, 0);
         if (plan->failure.transform) /* also one that a function kept to itself */
@@ -109,7 +109,7 @@ static void clear_counts(beam_node *node)
         __atomic_store_n(&cell->max, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&cell->timestamp, 0, __ATOMIC_RELAXED);
     }
-    node->batch_left = 0;
+    node->batch_left = node->scratch_of = 0;
     node->error = (beam_error){.code = BEAM_OK};
 }
 
@@ -149,7 +149,6 @@ void beam_plan_end_bundle(beam_plan *plan)
         plan->frame.active = &node->ctx;
         if (node->kind->end)
             node->kind->end(node);
-        node->ctx.dirty = 0;
         beam_arena_reset(&node->scratch);
     }
     plan->frame.active = NULL;

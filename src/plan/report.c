@@ -6,19 +6,6 @@
 #include "plan/node.h"
 #include "type/value.h"
 
-uint64_t beam_node_element_number(const beam_node *node)
-{
-    const beam_plan *plan = node->plan;
-    uint64_t received = 0;
-    for (size_t i = 0; i < plan->n_nodes; i++) {
-        const beam_node *producer = plan->nodes[i];
-        for (uint32_t o = 0; o < producer->ctx.n_outputs; o++)
-            if (producer->receivers[o].ctx == &node->ctx)
-                received += __atomic_load_n(&producer->receivers[o].elements, __ATOMIC_RELAXED);
-    }
-    return received > node->batch_left ? received - node->batch_left : received;
-}
-
 static void print_element(const beam_node *node, const void *element,
                           char text[static sizeof((beam_plan_failure){0}).element])
 {

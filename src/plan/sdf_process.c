@@ -122,6 +122,12 @@ void beam_plan_get_progress(beam_plan *plan, beam_plan_progress *progress)
 
 /* ---- Processing ----------------------------------------------------------------------- */
 
+static beam_status call_process(beam_ctx *ctx, const void *element)
+{
+    process_node *self = (process_node *)ctx;
+    return self->dofn.fn->splittable->process(ctx, element, &self->tracker);
+}
+
 static beam_status process_restriction(process_node *self, const void *element)
 {
     beam_node *node = &self->dofn.node;
@@ -131,7 +137,7 @@ static beam_status process_restriction(process_node *self, const void *element)
     if (tracker->fn->start)
         BEAM_TRY(tracker->fn->start(tracker->state, tracker->restriction));
     report_progress(self);
-    BEAM_TRY(self->dofn.fn->splittable->process(&node->ctx, element, tracker));
+    BEAM_TRY(beam_outputs_around(node, element, call_process));
     if (node->plan->failure.transform) /* a split that failed */
         return node->plan->failure.error.code;
     if (tracker->fn->is_done && !tracker->fn->is_done(tracker->state))
