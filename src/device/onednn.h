@@ -107,6 +107,7 @@ typedef struct beam_onednn_model {
     dnnl_data_type_t type; /* of activations and weights */
     beam_fused_op *steps;
     size_t num_steps;
+    int64_t chunk;                       /* a larger batch is run in pieces of so many rows */
     const beam_nn_parameter *parameters; /* while compiling, then NULL */
 
     pthread_mutex_t mutex; /* guards what is below */

@@ -28,6 +28,7 @@ typedef struct onednn_context {
     size_t block_bytes;
     uint64_t runs;
     binding bindings[MAX_BINDINGS];
+    char **outputs; /* whole batches' results, when a batch may be run in pieces; else NULL */
 } onednn_context;
 
 static void unbind(onednn_context *context, binding *bound)
@@ -157,9 +158,28 @@ static beam_status find_binding(onednn_context *context, int64_t batch, binding 
     return BEAM_OK;
 }
 
+/* Room for the results of the largest batch. */
+static beam_status make_outputs(const beam_model *model, onednn_context *context, beam_error *err)
+{
+    size_t n = model->network->num_outputs;
+    if (model->max_batch <= context->model->chunk)
+        return BEAM_OK;
+    context->outputs = beam_calloc(n, sizeof *context->outputs);
+    bool ok = context->outputs != NULL;
+    for (size_t i = 0; ok && i < n; i++) {
+        beam_tensor all = beam_network_output(model->network, i, model->max_batch);
+        context->outputs[i] = beam_malloc(beam_tensor_bytes(&all));
+        ok = context->outputs[i] != NULL;
+    }
+    return ok ? BEAM_OK : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for outputs");
+}
+
 void beam_onednn_context_close(beam_model_context *outer)
 {
     onednn_context *context = outer->state;
+    for (size_t i = 0; context->outputs && i < outer->model->network->num_outputs; i++)
+        beam_free(context->outputs[i]);
+    beam_free(context->outputs);
     for (size_t i = 0; i < MAX_BINDINGS; i++)
         unbind(context, &context->bindings[i]);
     beam_free(context->block);
@@ -179,21 +199,39 @@ beam_status beam_onednn_context_open(beam_model_context *outer, beam_error *err)
         dnnl_stream_create(&context->stream, context->model->engine, dnnl_stream_default_flags),
         "stream", err);
     outer->state = context;
+    if (status == BEAM_OK)
+        status = make_outputs(outer->model, context, err);
     if (status != BEAM_OK)
         beam_onednn_context_close(outer);
     return status;
 }
 
+/* Rows `first` and on of a tensor with rows of `row` bytes. */
+static void *rows_from(const void *data, int64_t first, size_t row)
+{
+    return (char *)(uintptr_t)data + (size_t)first * row;
+}
+
+static size_t row_bytes(const beam_tensor *tensor)
+{
+    return beam_tensor_bytes(tensor) / (size_t)tensor->shape[0];
+}
+
+/* Runs the rows from `first` on that the plan is for. */
 static beam_status run(onednn_context *context, const binding *bound, const beam_tensor *inputs,
-                       beam_error *err)
+                       int64_t first, beam_error *err)
 {
     const beam_onednn_plan *plan = bound->plan;
-    for (size_t i = 0; i < plan->num_buffers; i++)
-        if (plan->buffers[i].input != 0) /* only read, whatever the type says */
-            BEAM_TRY(beam_onednn_status(
-                dnnl_memory_set_data_handle(
-                    bound->buffers[i], (void *)(uintptr_t)inputs[plan->buffers[i].input - 1].data),
-                "input", err));
+    for (size_t i = 0; i < plan->num_buffers; i++) {
+        if (plan->buffers[i].input == 0)
+            continue;
+        const beam_tensor *input = &inputs[plan->buffers[i].input - 1];
+        BEAM_TRY(beam_onednn_status(/* only read, whatever the type says */
+                                    dnnl_memory_set_data_handle(
+                                        bound->buffers[i],
+                                        rows_from(input->data, first, row_bytes(input))),
+                                    "input", err));
+    }
     for (size_t i = 0; i < plan->num_steps; i++)
         BEAM_TRY(
             beam_onednn_status(dnnl_primitive_execute(plan->steps[i].primitive, context->stream,
@@ -203,16 +241,41 @@ static beam_status run(onednn_context *context, const binding *bound, const beam
     return beam_onednn_status(dnnl_stream_wait(context->stream), "stream", err);
 }
 
+/* Where the results of the rows from `first` on go: the first piece of a batch that is one piece
+ * stays where it was computed. */
+static void collect(const onednn_context *context, const binding *bound, beam_tensor *outputs,
+                    int64_t first)
+{
+    const beam_onednn_plan *plan = bound->plan;
+    for (size_t i = 0; i < context->model->model->network->num_outputs; i++) {
+        const char *made = context->block + plan->buffers[plan->outputs[i]].offset;
+        if (plan->batch == outputs[i].shape[0]) {
+            outputs[i].data = made;
+            continue;
+        }
+        size_t row = row_bytes(&outputs[i]);
+        outputs[i].data = context->outputs[i];
+        memcpy(rows_from(outputs[i].data, first, row), made, (size_t)plan->batch * row);
+    }
+}
+
 beam_status beam_onednn_execute(beam_model_context *outer, beam_tensor *outputs, beam_error *err)
 {
     onednn_context *context = outer->state;
-    binding *bound = NULL;
+    beam_status status = BEAM_OK;
     int before = beam_onednn_enter();
-    beam_status status = find_binding(context, outer->batch, &bound, err);
-    if (status == BEAM_OK)
-        status = run(context, bound, outer->inputs, err);
+    for (int64_t first = 0; status == BEAM_OK && first < outer->batch;) {
+        int64_t left = outer->batch - first;
+        binding *bound = NULL;
+        status = find_binding(context, left < context->model->chunk ? left : context->model->chunk,
+                              &bound, err);
+        if (status == BEAM_OK)
+            status = run(context, bound, outer->inputs, first, err);
+        if (status == BEAM_OK) {
+            collect(context, bound, outputs, first);
+            first += bound->plan->batch;
+        }
+    }
     beam_onednn_leave(before);
-    for (size_t i = 0; status == BEAM_OK && i < outer->model->network->num_outputs; i++)
-        outputs[i].data = context->block + bound->plan->buffers[bound->plan->outputs[i]].offset;
     return status;
 }

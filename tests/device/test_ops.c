@@ -220,6 +220,18 @@ static void test_what_must_not_be_fused(void **state)
     compare(net, beam_nn_add(net, y, beam_nn_flatten(net, beam_nn_relu(net, x))), 2);
 }
 
+/* Values so large that a batch is run in pieces, the last one smaller. */
+static void test_large_values(void **state)
+{
+    (void)state;
+    beam_network *net = beam_network_new("large_values");
+    beam_value a = image(net, 3, 80, 80), b = image(net, 1, 3, 3);
+    beam_value y = beam_nn_conv2d(net, a, "stem", .out_channels = 64, .kernel = 1);
+    y = beam_nn_flatten(net, beam_nn_global_avg_pool(net, beam_nn_relu(net, y)));
+    beam_value z = beam_nn_linear(net, beam_nn_flatten(net, b), "fc", .out_features = 64);
+    compare_outputs(net, (const beam_value[]){beam_nn_add(net, y, z), z}, 2, 11);
+}
+
 static void test_networks(void **state)
 {
     (void)state;
@@ -251,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_elementwise),
         cmocka_unit_test(test_residual_blocks),
         cmocka_unit_test(test_what_must_not_be_fused),
+        cmocka_unit_test(test_large_values),
         cmocka_unit_test(test_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
