@@ -177,14 +177,28 @@ BEAM_API beam_status beam_check_emit_(beam_ctx *ctx, uint32_t output, const beam
     (beam_check_emit_((ctx), (output), &T##_type) != BEAM_OK ? BEAM_INVALID_ARGUMENT : (emit))
 #endif
 
+/* The address of a fresh T that lives as long as the expression. */
+#ifdef __cplusplus
+} /* extern "C" */
+template <typename T> static inline const T *beam_address_(const T &temporary)
+{
+    return &temporary;
+}
+extern "C" {
+#define BEAM_TEMPORARY_(T, ...) (beam_address_<T>(T{__VA_ARGS__}))
+#else
+#define BEAM_TEMPORARY_(T, ...) (&(const T){__VA_ARGS__})
+#endif
+
 /* beam_emit(c, word_count, .key = word, .value = 1): a fresh T to the main output.
  * beam_emit_to(c, 2, T, ...): to another output.
  * beam_emit_value(c, T, &value), beam_emit_batch(c, output, T, array, n): what exists already.
  * For scalar types: beam_emit(c, beam_int64, 7). */
 #define beam_emit(ctx, T, ...) beam_emit_to(ctx, 0, T, __VA_ARGS__)
 #define beam_emit_to(ctx, output, T, ...) \
-    BEAM_CHECKED_EMIT_(ctx, output, T,    \
-                       beam_emit_sized_((ctx), (output), &(const T){__VA_ARGS__}, sizeof(T)))
+    BEAM_CHECKED_EMIT_(                   \
+        ctx, output, T,                   \
+        beam_emit_sized_((ctx), (output), BEAM_TEMPORARY_(T, __VA_ARGS__), sizeof(T)))
 #define beam_emit_value(ctx, T, pointer) \
     BEAM_CHECKED_EMIT_(ctx, 0, T, beam_emit_sized_((ctx), 0, (const T *)(pointer), sizeof(T)))
 #define beam_emit_batch(ctx, output, T, array, n) \
@@ -277,6 +291,10 @@ typedef struct beam_dofn {
     size_t struct_size;
     const char *name;    /* unique in a program; part of the pipeline proto */
     const beam_type *in; /* NULL: any type; the callbacks ask beam_ctx_in_type */
+    /* One element; or any number of them at once.  A DoFn offers either or both (Beam's
+     * batched DoFns): all elements of a batch share one info. NULL for a splittable DoFn. */
+    beam_status (*process)(beam_ctx *ctx, const void *element);
+    beam_status (*process_batch)(beam_ctx *ctx, const void *elements, size_t n);
     /* Types of the outputs, the first is the main one; NULL entries are for functions of the
      * library whose output type follows from the input. */
     const beam_type *const *outs;
@@ -289,10 +307,6 @@ typedef struct beam_dofn {
     size_t n_metrics;
     beam_status (*setup)(beam_ctx *ctx);
     beam_status (*start_bundle)(beam_ctx *ctx);
-    /* One element; or any number of them at once.  A DoFn offers either or both (Beam's
-     * batched DoFns): all elements of a batch share one info. NULL for a splittable DoFn. */
-    beam_status (*process)(beam_ctx *ctx, const void *element);
-    beam_status (*process_batch)(beam_ctx *ctx, const void *elements, size_t n);
     beam_status (*finish_bundle)(beam_ctx *ctx);
     void (*teardown)(beam_ctx *ctx);
     const beam_splittable *splittable; /* NULL: an ordinary DoFn */
