@@ -1,0 +1,241 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* main.c - from argv to exit status. */
+#include <beam/app.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "app/options.h"
+#include "app/report.h"
+#include "bundle/crash.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
+
+/* ---- Signals: the first asks the run to stop, the second ends the process ------------------- */
+
+static int cancel;    /* what a run looks at */
+static int by_signal; /* which one it was */
+
+static void on_signal(int number)
+{
+    __atomic_store_n(&by_signal, number, __ATOMIC_RELAXED);
+    __atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
+}
+
+static void install_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write, not an end */
+}
+
+/* ---- Progress ----------------------------------------------------------------------------------
+ */
+
+typedef struct progress {
+    bool shown;
+    bool line_open; /* a line without its end is on the terminal */
+} progress;
+
+static void on_progress(void *user, const beam_progress *p)
+{
+    progress *state = user;
+    char done[32] = "";
+    if (p->fraction >= 0)
+        snprintf(done, sizeof done, "%3.0f%%  ", 100 * p->fraction);
+    fprintf(stderr, "\r%s%6.1f s  %llu elements  %.0f/s  %.50s\033[K", done, p->seconds,
+            (unsigned long long)p->elements,
+            p->seconds > 0 ? (double)p->elements / p->seconds : 0.0,
+            p->transform ? p->transform : "");
+    fflush(stderr);
+    state->line_open = true;
+}
+
+static void end_progress(progress *state)
+{
+    if (state->line_open)
+        fprintf(stderr, "\r\033[K");
+    state->line_open = false;
+}
+
+/* ---- Options to structs
+ * -------------------------------------------------------------------------- */
+
+static beam_status parse_count(const char *key, const char *value, int64_t *n, beam_error *err)
+{
+    char tail;
+    long long parsed;
+    if (sscanf(value, "%lld%c", &parsed, &tail) != 1 || parsed < 0)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "--resource_hints=%s=%s: expected a whole number", key, value);
+    *n = parsed;
+    return BEAM_OK;
+}
+
+static beam_status read_hints(const beam_args *args, beam_hints *hints, beam_error *err)
+{
+    const char *hint;
+    for (size_t at = 0; (hint = beam_args_next(args, "resource_hints", &at));) {
+        const char *equals = strchr(hint, '=');
+        size_t len = equals ? (size_t)(equals - hint) : 0;
+        const char *value = equals ? equals + 1 : "";
+        if (len == 11 && strncmp(hint, "accelerator", len) == 0)
+            hints->accelerator = value;
+        else if (len == 7 && strncmp(hint, "min_ram", len) == 0)
+            hints->min_ram = value;
+        else if (len == 9 && strncmp(hint, "cpu_count", len) == 0)
+            BEAM_TRY(parse_count("cpu_count", value, &hints->cpu_count, err));
+        else if (len == 29 && strncmp(hint, "max_active_bundles_per_worker", len) == 0)
+            BEAM_TRY(parse_count("max_active_bundles_per_worker", value,
+                                 &hints->max_active_bundles_per_worker, err));
+        else
+            return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                                  "--resource_hints=%s: expected accelerator=, min_ram=, "
+                                  "cpu_count= or max_active_bundles_per_worker=",
+                                  hint);
+    }
+    return BEAM_OK;
+}
+
+static beam_status read_run_options(const beam_args *args, beam_run_options *options,
+                                    beam_error *err)
+{
+    options->runner = beam_args_str(args, "runner");
+    if (strcmp(options->runner, "direct") != 0)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "--runner=%s: this build has one runner, direct", options->runner);
+    int64_t workers = beam_args_int(args, "direct_num_workers");
+    if (workers > 1024)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--direct_num_workers=%lld: at most 1024",
+                              (long long)workers);
+    options->direct_num_workers = (uint32_t)workers;
+    const char *budget = beam_args_str(args, "memory_budget");
+    if (budget && beam_parse_bytes(budget, &options->memory_budget, err) != BEAM_OK)
+        return beam_error_wrap(err, BEAM_INVALID_ARGUMENT, "--memory_budget");
+    options->temp_dir = beam_args_str(args, "temp_location");
+    return BEAM_OK;
+}
+
+/* ---- The run
+ * ----------------------------------------------------------------------------------------- */
+
+static int64_t peak_rss_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+static beam_status print_dot(beam_pipeline *pipeline, beam_error *err)
+{
+    char *dot;
+    BEAM_TRY(beam_pipeline_to_dot(pipeline, &dot, err));
+    fputs(dot, stdout);
+    beam_release(dot);
+    return BEAM_OK;
+}
+
+static beam_status write_report(const beam_app *app, const beam_args *args,
+                                const beam_run_options *options, const beam_result *result,
+                                beam_error *err)
+{
+    beam_report *report = beam_report_new();
+    beam_report_str(report, "example", app->name);
+    beam_report_str(report, "runner", options->runner);
+    beam_status status = app->finish ? app->finish(result, args, report, app->state, err) : BEAM_OK;
+    beam_report_double(report, "seconds", beam_result_seconds(result));
+    beam_report_int(report, "peak_rss_bytes", peak_rss_bytes());
+    const char *path = beam_args_str(args, "result_json");
+    if (status == BEAM_OK && path)
+        status = beam_report_write_json(report, path, err);
+    if (status == BEAM_OK)
+        beam_report_print(report);
+    beam_report_free(report);
+    return status;
+}
+
+static beam_status run(const beam_app *app, const beam_args *args, beam_pipeline *pipeline,
+                       beam_run_options *options, beam_error *err)
+{
+    beam_status status = app->build(pipeline, args, app->state);
+    if (status == BEAM_OK || beam_pipeline_status(pipeline, NULL) != BEAM_OK)
+        status = beam_pipeline_status(pipeline, err);
+    else
+        beam_error_set(err, status, "building the pipeline failed");
+    if (status != BEAM_OK)
+        return status;
+    if (beam_args_flag(args, "dot"))
+        return print_dot(pipeline, err);
+    progress state = {.shown = beam_args_given(args, "progress") ? beam_args_flag(args, "progress")
+                                                                 : isatty(STDERR_FILENO) == 1};
+    if (state.shown) {
+        options->on_progress = on_progress;
+        options->progress_user = &state;
+    }
+    beam_result *result = NULL;
+    status = beam_pipeline_run(pipeline, options, &result, err);
+    end_progress(&state);
+    if (status == BEAM_OK)
+        status = write_report(app, args, options, result, err);
+    beam_result_free(result);
+    return status;
+}
+
+static int fail(const beam_app *app, const beam_error *err, int code)
+{
+    fprintf(stderr, "%s: %s\n", app->name, err->message);
+    return code;
+}
+
+static int run_with(const beam_app *app, const beam_args *args)
+{
+    beam_error err = {0};
+    beam_logger logger = {0};
+    beam_pipeline_options made = {.struct_size = sizeof made, .name = app->name, .logger = &logger};
+    beam_run_options options = {.struct_size = sizeof options,
+                                .logger = &logger,
+                                .functions = &app->functions,
+                                .cancel = &cancel};
+    if (beam_log_level_parse(beam_args_str(args, "log_level"), &logger.min_level, &err) ||
+        read_hints(args, &made.hints, &err) || read_run_options(args, &options, &err))
+        return fail(app, &err, EXIT_USAGE);
+    if (beam_args_given(args, "job_name"))
+        made.name = beam_args_str(args, "job_name");
+    if (beam_crash_install(&err) != BEAM_OK)
+        return fail(app, &err, EXIT_FAILED);
+    install_signals();
+    beam_pipeline *pipeline = beam_pipeline_new(&made);
+    if (!pipeline) {
+        beam_error_set(&err, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+        return fail(app, &err, EXIT_FAILED);
+    }
+    beam_status status = run(app, args, pipeline, &options, &err);
+    beam_pipeline_free(pipeline);
+    int number = __atomic_load_n(&by_signal, __ATOMIC_RELAXED);
+    if (status == BEAM_OK)
+        return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+    return fail(app, &err, status == BEAM_CANCELLED && number ? EXIT_SIGNAL + number : EXIT_FAILED);
+}
+
+int beam_main(int argc, char **argv, const beam_app *app)
+{
+    beam_args *args;
+    bool help;
+    beam_error err = {0};
+    if (beam_args_parse(argc, argv, app, &args, &help, &err) != BEAM_OK) {
+        fail(app, &err, EXIT_USAGE);
+        fprintf(stderr, "%s --help tells more\n", app->name);
+        return EXIT_USAGE;
+    }
+    int code = EXIT_DONE;
+    if (help)
+        beam_print_help(app);
+    else
+        code = run_with(app, args);
+    beam_args_free(args);
+    return code;
+}

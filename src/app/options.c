@@ -1,0 +1,376 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+#include "app/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+
+/* ---- Common options --------------------------------------------------------------------- */
+
+static const beam_option running[] = {
+    {"runner", "direct", "direct", "what executes the pipeline: direct runs it in this process",
+     false},
+    {"direct_num_workers", "N", "0", "threads of the direct runner; 0: one a core", false},
+    {"memory_budget", "BYTES", NULL,
+     "memory for grouping, as 500MB or 2GiB, before it spills to files; default: no limit", false},
+    {"temp_location", "DIR", NULL, "folder for what is spilled; default: $TMPDIR or /tmp", false},
+    {"resource_hints", "HINT=VALUE", NULL,
+     "accelerator=..., min_ram=16GB, cpu_count=4 or max_active_bundles_per_worker=1 for the "
+     "whole pipeline; may be repeated",
+     false},
+    {"job_name", "NAME", NULL, "name of the run; default: the program's", false},
+};
+static const beam_option output[] = {
+    {"result_json", "FILE", NULL, "write what was run and measured as one JSON object", false},
+    {"dot", NULL, NULL, "print the pipeline in Graphviz' language and stop", false},
+    {"log_level", "TRACE|DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL", "WARNING",
+     "least level that is logged", false},
+    {"progress", NULL, NULL, "show progress; default: when stderr is a terminal", false},
+    {"help", NULL, NULL, "print this and stop", false},
+};
+static const beam_option_group groups[] = {
+    {"Running", running, sizeof running / sizeof *running},
+    {"Output", output, sizeof output / sizeof *output},
+};
+
+const beam_option_group *beam_common_options(size_t *n_groups)
+{
+    *n_groups = sizeof groups / sizeof *groups;
+    return groups;
+}
+
+/* ---- Parsing ------------------------------------------------------------------------------ */
+
+typedef struct given {
+    const beam_option *option;
+    const char *value; /* flags: "true" or "false" */
+} given;
+
+struct beam_args {
+    const beam_app *app;
+    given *given;
+    size_t n, capacity;
+};
+
+static const beam_option *find_in(const beam_option *options, size_t n, const char *name,
+                                  size_t len)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0)
+            return &options[i];
+    return NULL;
+}
+
+static const beam_option *find_option(const beam_app *app, const char *name, size_t len)
+{
+    const beam_option *found = find_in(app->options, app->n_options, name, len);
+    for (size_t g = 0; !found && g < sizeof groups / sizeof *groups; g++)
+        found = find_in(groups[g].options, groups[g].n_options, name, len);
+    return found;
+}
+
+/* Insertions, deletions and substitutions from a to b (Levenshtein, 1965). */
+static size_t distance(const char *a, size_t a_len, const char *b)
+{
+    size_t row[64], b_len = strlen(b);
+    if (a_len >= 64 || b_len >= 63)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 0; i < a_len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < b_len; j++) {
+            size_t best = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (diagonal + 1 < best)
+                best = diagonal + 1;
+            row[j + 1] = best;
+        }
+    }
+    return row[b_len];
+}
+
+static void nearest_in(const beam_option *options, size_t n, const char *name, size_t len,
+                       const char **best, size_t *least)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t d = distance(name, len, options[i].name);
+        if (d < *least) {
+            *least = d;
+            *best = options[i].name;
+        }
+    }
+}
+
+static beam_status unknown_option(const beam_app *app, const char *name, size_t len,
+                                  beam_error *err)
+{
+    const char *best = NULL;
+    size_t least = SIZE_MAX;
+    nearest_in(app->options, app->n_options, name, len, &best, &least);
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+        nearest_in(groups[g].options, groups[g].n_options, name, len, &best, &least);
+    if (best && least <= 1 + len / 3)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "unknown option --%.*s; did you mean --%s?", (int)len, name, best);
+    return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                          "unknown option --%.*s; --help lists those there are%s%s", (int)len, name,
+                          best ? ", the nearest being --" : "", best ? best : "");
+}
+
+static bool one_of(const char *value, const char *choices)
+{
+    size_t len = strlen(value);
+    for (const char *at = choices; at;) {
+        const char *end = strchr(at, '|');
+        size_t n = end ? (size_t)(end - at) : strlen(at);
+        if (n == len && strncasecmp(at, value, n) == 0)
+            return true;
+        at = end ? end + 1 : NULL;
+    }
+    return false;
+}
+
+static beam_status check_value(const beam_option *option, const char *value, beam_error *err)
+{
+    char *end = NULL;
+    errno = 0;
+    if (strcmp(option->value, "N") == 0) {
+        long long n = strtoll(value, &end, 10);
+        if (end == value || *end || errno || n < 0)
+            return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                                  "--%s=%s: expected a whole number that is not negative",
+                                  option->name, value);
+    } else if (strcmp(option->value, "X") == 0) {
+        (void)strtod(value, &end);
+        if (end == value || *end || errno)
+            return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s=%s: expected a number",
+                                  option->name, value);
+    } else if (strchr(option->value, '|') &&
+               strspn(option->value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ|") != strlen(option->value) &&
+               !one_of(value, option->value)) {
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s=%s: expected one of %s",
+                              option->name, value, option->value);
+    }
+    return BEAM_OK;
+}
+
+static beam_status add(beam_args *args, const beam_option *option, const char *value,
+                       beam_error *err)
+{
+    void *items = args->given;
+    int grown = beam_grow(&items, &args->capacity, args->n + 1, sizeof *args->given);
+    args->given = items;
+    if (grown != 0)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+    args->given[args->n++] = (given){option, value};
+    return BEAM_OK;
+}
+
+static beam_status parse_one(beam_args *args, int argc, char **argv, int *i, beam_error *err)
+{
+    const char *arg = argv[*i];
+    if (strncmp(arg, "--", 2) != 0 || !arg[2])
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "unexpected argument '%s'; options begin with --", arg);
+    const char *name = arg + 2, *equals = strchr(name, '=');
+    size_t len = equals ? (size_t)(equals - name) : strlen(name);
+    const beam_option *option = find_option(args->app, name, len);
+    bool negated = false;
+    if (!option && strncmp(name, "no-", 3) == 0) {
+        option = find_option(args->app, name + 3, len - 3);
+        negated = option && !option->value;
+        option = negated ? option : NULL;
+    }
+    if (!option)
+        return unknown_option(args->app, name, len, err);
+    if (!option->value) {
+        if (equals && strcasecmp(equals + 1, "true") != 0 && strcasecmp(equals + 1, "false") != 0)
+            return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s is a flag and takes no value",
+                                  option->name);
+        bool on = !equals || strcasecmp(equals + 1, "true") == 0;
+        return add(args, option, on != negated ? "true" : "false", err);
+    }
+    if (!equals && *i + 1 >= argc)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s needs a value: --%s=%s",
+                              option->name, option->name, option->value);
+    const char *value = equals ? equals + 1 : argv[++*i];
+    BEAM_TRY(check_value(option, value, err));
+    return add(args, option, value, err);
+}
+
+beam_status beam_args_parse(int argc, char **argv, const beam_app *app, beam_args **out, bool *help,
+                            beam_error *err)
+{
+    *out = NULL;
+    *help = false;
+    beam_args *args = beam_calloc(1, sizeof *args);
+    if (!args)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+    args->app = app;
+    beam_status status = BEAM_OK;
+    for (int i = 1; i < argc && status == BEAM_OK && !*help; i++) {
+        *help = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+        if (!*help)
+            status = parse_one(args, argc, argv, &i, err);
+    }
+    for (size_t i = 0; i < app->n_options && status == BEAM_OK && !*help; i++)
+        if (app->options[i].required && !beam_args_given(args, app->options[i].name))
+            status =
+                beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s=%s must be given: %s",
+                               app->options[i].name, app->options[i].value, app->options[i].help);
+    if (status != BEAM_OK) {
+        beam_args_free(args);
+        return status;
+    }
+    *out = args;
+    return BEAM_OK;
+}
+
+void beam_args_free(beam_args *args)
+{
+    if (args)
+        beam_free(args->given);
+    beam_free(args);
+}
+
+/* ---- Access -------------------------------------------------------------------------------- */
+
+const char *beam_args_next(const beam_args *args, const char *name, size_t *at)
+{
+    while (*at < args->n) {
+        const given *g = &args->given[(*at)++];
+        if (strcmp(g->option->name, name) == 0)
+            return g->value;
+    }
+    return NULL;
+}
+
+/* The last one given counts. */
+static const char *last_given(const beam_args *args, const char *name)
+{
+    const char *value = NULL, *next;
+    for (size_t at = 0; (next = beam_args_next(args, name, &at));)
+        value = next;
+    return value;
+}
+
+bool beam_args_given(const beam_args *args, const char *name)
+{
+    return last_given(args, name) != NULL;
+}
+
+const char *beam_args_str(const beam_args *args, const char *name)
+{
+    const char *value = last_given(args, name);
+    if (value)
+        return value;
+    const beam_option *option = find_option(args->app, name, strlen(name));
+    if (!option)
+        BEAM_LOG(NULL, BEAM_LOG_ERROR, "the program asks for an option '%s' it did not declare",
+                 name);
+    return option ? option->default_value : NULL;
+}
+
+int64_t beam_args_int(const beam_args *args, const char *name)
+{
+    const char *value = beam_args_str(args, name);
+    return value ? strtoll(value, NULL, 10) : 0;
+}
+
+double beam_args_double(const beam_args *args, const char *name)
+{
+    const char *value = beam_args_str(args, name);
+    return value ? strtod(value, NULL) : 0;
+}
+
+bool beam_args_flag(const beam_args *args, const char *name)
+{
+    const char *value = beam_args_str(args, name);
+    return value && strcmp(value, "true") == 0;
+}
+
+beam_status beam_parse_bytes(const char *text, uint64_t *bytes, beam_error *err)
+{
+    static const struct {
+        const char *unit;
+        uint64_t size;
+    } units[] = {{"", 1},           {"B", 1},           {"KB", 1000},
+                 {"MB", 1000000},   {"GB", 1000000000}, {"KiB", 1u << 10},
+                 {"MiB", 1u << 20}, {"GiB", 1u << 30},  {"TB", UINT64_C(1000000000000)}};
+    char *end;
+    errno = 0;
+    double n = strtod(text, &end);
+    if (end != text && errno == 0 && n >= 0)
+        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+            if (strcasecmp(end, units[i].unit) == 0 && n * (double)units[i].size < 1e18) {
+                *bytes = (uint64_t)(n * (double)units[i].size);
+                return BEAM_OK;
+            }
+    return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                          "'%s' is no amount of memory; write 500MB, 2GiB or a number of bytes",
+                          text);
+}
+
+/* ---- Help ------------------------------------------------------------------------------------ */
+
+enum { LEFT = 30, RIGHT = 96 };
+
+/* Prints the text from column LEFT on, broken at spaces. */
+static void print_wrapped(const char *text)
+{
+    size_t column = LEFT;
+    for (const char *at = text; *at;) {
+        size_t word = strcspn(at, " ");
+        if (column > LEFT && column + 1 + word > RIGHT) {
+            printf("\n%*s", LEFT, "");
+            column = LEFT;
+        } else if (column > LEFT) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", (int)word, at);
+        column += word;
+        at += word + (at[word] == ' ');
+    }
+}
+
+static void print_option(const beam_option *option)
+{
+    char head[128];
+    int n = snprintf(head, sizeof head, "  --%s%s%s", option->name, option->value ? "=" : "",
+                     option->value ? option->value : "");
+    printf("%-*s", LEFT, head);
+    if (n >= LEFT - 1)
+        printf("\n%*s", LEFT, "");
+    print_wrapped(option->help);
+    if (option->required)
+        printf(" (required)");
+    else if (option->default_value)
+        printf(" [%s]", option->default_value);
+    putchar('\n');
+}
+
+static void print_group(const char *title, const beam_option *options, size_t n)
+{
+    printf("\n%s:\n", title);
+    for (size_t i = 0; i < n; i++)
+        print_option(&options[i]);
+}
+
+void beam_print_help(const beam_app *app)
+{
+    printf("usage: %s [--option=value ...]\n", app->name);
+    if (app->about)
+        printf("\n%s\n", app->about);
+    print_group("Options", app->options, app->n_options);
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+        print_group(groups[g].title, groups[g].options, groups[g].n_options);
+}

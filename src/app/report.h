@@ -1,0 +1,16 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* report.h - what a run did: lines on stdout and a JSON object. */
+#ifndef APP_REPORT_H
+#define APP_REPORT_H
+
+#include <beam/app.h>
+
+/* NULL when memory is out, which every function here and beam_report_* take. */
+beam_report *beam_report_new(void);
+void beam_report_free(beam_report *report);
+/* "key: value" lines, aligned. */
+void beam_report_print(const beam_report *report);
+/* Whole or not at all.  Fails also when an entry did not fit into memory. */
+beam_status beam_report_write_json(const beam_report *report, const char *path, beam_error *err);
+
+#endif
