@@ -51,8 +51,7 @@ static const beam_nn_op *only_reader(const fusing *f, uint32_t value, beam_op_ki
 static bool may_overwrite(const fusing *f, uint32_t value, const beam_nn_op *add)
 {
     const beam_network *network = f->network;
-    if (!f->ready[value] || network->values[value].kind != BEAM_VALUE_COMPUTED ||
-        is_output(network, value))
+    if (!f->ready[value] || is_output(network, value)) /* never ready: the caller's inputs */
         return false;
     for (size_t i = f->at; i < network->num_ops; i++)
         if (&network->ops[i] != add && reads(&network->ops[i], value))
