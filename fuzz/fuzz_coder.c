@@ -20,11 +20,17 @@ BEAM_MAP(entries, entry);
 BEAM_KV(pair, beam_int64, beam_int64);
 BEAM_ITERABLE(pairs, pair);
 BEAM_GROUPED(group, beam_str, pair);
-#define ROW_(FIELD, S)                                                                       \
-    FIELD(S, maybe_int, a)                                                                   \
-    FIELD(S, beam_float, b) FIELD(S, points, c) FIELD(S, maybe_strs, d) FIELD(S, entries, e) \
-        FIELD(S, beam_tensor, f) FIELD(S, beam_timestamp, g) FIELD(S, beam_decimal, h)       \
-            FIELD(S, pair, i) FIELD(S, pairs, j)
+#define ROW_(FIELD, S)          \
+    FIELD(S, maybe_int, a)      \
+    FIELD(S, beam_float, b)     \
+    FIELD(S, points, c)         \
+    FIELD(S, maybe_strs, d)     \
+    FIELD(S, entries, e)        \
+    FIELD(S, beam_tensor, f)    \
+    FIELD(S, beam_timestamp, g) \
+    FIELD(S, beam_decimal, h)   \
+    FIELD(S, pair, i)           \
+    FIELD(S, pairs, j)
 BEAM_STRUCT(row, ROW_);
 
 static const beam_field prefixed_fields[] = {{"value", &group_type, 0}};

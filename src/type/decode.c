@@ -16,15 +16,23 @@ enum { MAX_FREE_VALUES = 64, TENSOR_ALIGN = 64 };
 static beam_status decode(const beam_decoder *d, const beam_type *type, int context,
                           beam_reader *in, void *value);
 
-/* Describes why reading `what` gave `status`; returns it. */
-__attribute__((noinline)) static beam_status broken(const beam_decoder *d, beam_status status,
-                                                    const char *what)
+/* Describes why reading `what` gave `status`. */
+__attribute__((noinline)) static void describe(const beam_decoder *d, beam_status status,
+                                               const char *what)
 {
     if (status == BEAM_OUT_OF_RANGE)
-        return beam_error_set(d->err, status, "the bytes end inside %s", what);
-    if (status == BEAM_RESOURCE_EXHAUSTED)
-        return beam_error_set(d->err, status, "no memory for %s", what);
-    return beam_error_set(d->err, status, "bad bytes for %s", what);
+        beam_error_set(d->err, status, "the bytes end inside %s", what);
+    else if (status == BEAM_RESOURCE_EXHAUSTED)
+        beam_error_set(d->err, status, "no memory for %s", what);
+    else
+        beam_error_set(d->err, status, "bad bytes for %s", what);
+}
+
+/* Inline, so that the compiler sees that a failure stays one. */
+static inline beam_status broken(const beam_decoder *d, beam_status status, const char *what)
+{
+    describe(d, status, what);
+    return status;
 }
 
 #define READ(call, what)                            \

@@ -166,13 +166,14 @@ static void tensors(void **state)
 
 /* ---- Rows ----------------------------------------------------------------------------- */
 
-#define OPTIONAL_(FIELD, S)                                                                     \
-    FIELD(S, maybe_int, a)                                                                      \
-    FIELD(S, maybe_int, b)                                                                      \
-    FIELD(S, maybe_int, c)                                                                      \
-    FIELD(S, maybe_int, d)                                                                      \
-    FIELD(S, maybe_int, e) FIELD(S, maybe_int, f) FIELD(S, maybe_int, g) FIELD(S, maybe_int, h) \
-        FIELD(S, maybe_int, i) FIELD(S, maybe_int, j)
+#define OPTIONAL_(FIELD, S) \
+    FIELD(S, maybe_int, a)  \
+    FIELD(S, maybe_int, b)  \
+    FIELD(S, maybe_int, c)  \
+    FIELD(S, maybe_int, d)  \
+    FIELD(S, maybe_int, e)  \
+    FIELD(S, maybe_int, f)  \
+    FIELD(S, maybe_int, g) FIELD(S, maybe_int, h) FIELD(S, maybe_int, i) FIELD(S, maybe_int, j)
 BEAM_STRUCT(optional, OPTIONAL_);
 
 static void null_bitmaps(void **state)

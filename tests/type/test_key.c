@@ -196,11 +196,11 @@ static void hashes_spread(void **state)
     static const unsigned shifts[] = {0, 8, 32, 56}, strides[] = {1, 64, 4096};
     for (size_t s = 0; s < sizeof strides / sizeof *strides; s++)
         for (size_t h = 0; h < sizeof shifts / sizeof *shifts; h++) {
-            unsigned counts[BUCKETS] = {0};
+            unsigned found[BUCKETS] = {0};
             for (uint64_t i = 0; i < N; i++)
-                counts[beam_key_hash64(i * strides[s]) >> shifts[h] & (BUCKETS - 1)]++;
+                found[beam_key_hash64(i * strides[s]) >> shifts[h] & (BUCKETS - 1)]++;
             for (unsigned b = 0; b < BUCKETS; b++) /* 64 expected, of deviation 8 */
-                assert_in_range(counts[b], 64 - 48, 64 + 48);
+                assert_in_range(found[b], 64 - 48, 64 + 48);
         }
     uint64_t word = 12345;
     assert_true(beam_key_hash(&word, sizeof word) == beam_key_hash64(word));
