@@ -1,6 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* Sound files of weights: every format gives the tensors that PyTorch put in. */
-#include "ml_test.h"
+#include "support/files.h"
 
 #include <jansson.h>
 #include <math.h>

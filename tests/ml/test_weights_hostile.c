@@ -1,6 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* Files of weights that are damaged, or made to do harm: each is refused with words. */
-#include "ml_test.h"
+#include "support/files.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* ml_test.h - what the tests of this folder share: files to read and files to write. */
-#ifndef ML_TEST_H
-#define ML_TEST_H
+/* files.h - what tests share: files to read, folders to write into, words to expect. */
+#ifndef SUPPORT_FILES_H
+#define SUPPORT_FILES_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-#include "ml_test.h"
+#include "support/files.h"
 
 #include <dirent.h>
 #include <stdio.h>
