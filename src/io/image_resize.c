@@ -186,8 +186,15 @@ static beam_status bilinear(const beam_image *from, uint32_t width, uint32_t hei
     if (width == from->width)
         return resize_down(from, height, to, err);
     beam_image between = {0};
-    BEAM_TRY(resize_across(from, width, &between, err));
-    beam_status status = resize_down(&between, height, to, err);
+    beam_status status;
+    /* Across first, but not where that would only make more rows' worth of pixels to shrink. */
+    if (width > from->width && height < from->height) {
+        BEAM_TRY(resize_down(from, height, &between, err));
+        status = resize_across(&between, width, to, err);
+    } else {
+        BEAM_TRY(resize_across(from, width, &between, err));
+        status = resize_down(&between, height, to, err);
+    }
     beam_image_free(&between);
     return status;
 }
