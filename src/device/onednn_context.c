@@ -10,8 +10,7 @@
 /* Batch sizes kept ready: the full one, and those that ends of input bring. */
 enum { MAX_BINDINGS = 4 };
 
-/* Large pages carry blocks of activations better than small ones. */
-enum { BLOCK_ALIGNMENT = 1 << 21 };
+enum { BLOCK_ALIGNMENT = 4096 };
 
 typedef struct binding {
     beam_onednn_plan *plan; /* NULL: free */
@@ -69,8 +68,7 @@ static beam_status grow_block(onednn_context *context, size_t bytes, beam_error 
 {
     if (bytes <= context->block_bytes)
         return BEAM_OK;
-    size_t alignment = bytes >= BLOCK_ALIGNMENT ? BLOCK_ALIGNMENT : 4096;
-    char *block = beam_aligned_alloc(alignment, bytes);
+    char *block = beam_aligned_alloc(BLOCK_ALIGNMENT, bytes);
     if (!block)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED,
                               "no memory for activations (%zu bytes): try a smaller batch", bytes);

@@ -118,6 +118,20 @@ static void test_linear_and_softmax(void **state)
     }
 }
 
+static void test_softmax_of_images(void **state)
+{
+    (void)state;
+    for (int64_t channels = 3; channels < 40; channels += 29) {
+        for (int inside = 0; inside < 2; inside++) {
+            beam_network *net = beam_network_new("softmax_of_images");
+            beam_value y = beam_nn_conv2d(net, image(net, 3, 5, 7), "conv",
+                                          .out_channels = channels, .kernel = 1);
+            y = beam_nn_softmax(net, y);
+            compare(net, inside ? beam_nn_relu(net, y) : y, 2);
+        }
+    }
+}
+
 static void test_elementwise(void **state)
 {
     (void)state;
@@ -260,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_conv2d),
         cmocka_unit_test(test_pools),
         cmocka_unit_test(test_linear_and_softmax),
+        cmocka_unit_test(test_softmax_of_images),
         cmocka_unit_test(test_elementwise),
         cmocka_unit_test(test_residual_blocks),
         cmocka_unit_test(test_what_must_not_be_fused),
