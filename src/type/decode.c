@@ -10,6 +10,9 @@
 #include "type/layout.h"
 #include "type/wire.h"
 
+/* Rare or long work is kept out of decode(), whose frame then stays small. */
+#define APART __attribute__((noinline))
+
 /* Values that take no bytes (the global window) are paid for by this bound. */
 enum { MAX_FREE_VALUES = 64, TENSOR_ALIGN = 64 };
 
@@ -17,8 +20,7 @@ static beam_status decode(const beam_decoder *d, const beam_type *type, int cont
                           beam_reader *in, void *value);
 
 /* Describes why reading `what` gave `status`. */
-__attribute__((noinline)) static void describe(const beam_decoder *d, beam_status status,
-                                               const char *what)
+APART static void describe(const beam_decoder *d, beam_status status, const char *what)
 {
     if (status == BEAM_OUT_OF_RANGE)
         beam_error_set(d->err, status, "the bytes end inside %s", what);
@@ -237,8 +239,8 @@ static beam_status keep_tail(const beam_decoder *d, const growing *from, beam_by
     return BEAM_OK;
 }
 
-static beam_status decode_iterable(const beam_decoder *d, const beam_type *type, int context,
-                                   beam_reader *in, beam_iterable *values)
+APART static beam_status decode_iterable(const beam_decoder *d, const beam_type *type, int context,
+                                         beam_reader *in, beam_iterable *values)
 {
     growing to = {.element = beam_type_inner(type),
                   .context = context == BEAM_IN_ROW ? BEAM_IN_ROW : BEAM_NESTED};
@@ -390,7 +392,7 @@ static beam_status keep_tensor_data(const beam_decoder *d, beam_bytes from, beam
     return BEAM_OK;
 }
 
-static beam_status decode_tensor(const beam_decoder *d, beam_reader *in, beam_tensor *tensor)
+APART static beam_status decode_tensor(const beam_decoder *d, beam_reader *in, beam_tensor *tensor)
 {
     int32_t dtype;
     uint32_t rank;
@@ -419,8 +421,8 @@ static beam_status decode_tensor(const beam_decoder *d, beam_reader *in, beam_te
 }
 
 /* Kinds that only a schema has. */
-static beam_status decode_in_row(const beam_decoder *d, const beam_type *type, int context,
-                                 beam_reader *in, void *value)
+APART static beam_status decode_in_row(const beam_decoder *d, const beam_type *type, int context,
+                                       beam_reader *in, void *value)
 {
     if (context != BEAM_IN_ROW)
         BEAM_TRY(read_full_header(d, 1, in));
@@ -475,8 +477,8 @@ static beam_status decode_window(const beam_decoder *d, beam_reader *in, beam_wi
     return BEAM_OK;
 }
 
-static beam_status decode_custom_window(const beam_decoder *d, const beam_type *type,
-                                        beam_reader *in, beam_window *window)
+APART static beam_status decode_custom_window(const beam_decoder *d, const beam_type *type,
+                                              beam_reader *in, beam_window *window)
 {
     beam_timestamp last;
     BEAM_TRY(decode_timestamp(d, in, &last));
@@ -486,14 +488,26 @@ static beam_status decode_custom_window(const beam_decoder *d, const beam_type *
     return BEAM_OK;
 }
 
+/* Half of a KV; most often it is an int64. */
+static inline beam_status decode_half(const beam_decoder *d, const beam_type *type, int context,
+                                      beam_reader *in, char *value)
+{
+    uint64_t wire;
+    if (type->kind != BEAM_KIND_INT64)
+        return decode(d, type, context, in, value);
+    READ(beam_wire_get_varint_(in, &wire), "an int64");
+    memcpy(value, &wire, sizeof wire);
+    return BEAM_OK;
+}
+
 static beam_status decode_kv(const beam_decoder *d, const beam_type *type, int context,
                              beam_reader *in, char *value)
 {
     if (context == BEAM_IN_ROW)
         return decode_row(d, type, in, value);
     const beam_field *key = &type->fields[0], *second = &type->fields[1];
-    WITHIN(decode(d, key->type, BEAM_NESTED, in, value + key->offset), "key");
-    WITHIN(decode(d, second->type, context, in, value + second->offset), "value");
+    WITHIN(decode_half(d, key->type, BEAM_NESTED, in, value + key->offset), "key");
+    WITHIN(decode_half(d, second->type, context, in, value + second->offset), "value");
     return BEAM_OK;
 }
 
@@ -518,8 +532,8 @@ static beam_status all_used(const beam_decoder *d, const beam_reader *in)
                           beam_reader_left(in));
 }
 
-static beam_status decode_prefixed(const beam_decoder *d, const beam_type *type, beam_reader *in,
-                                   void *value)
+APART static beam_status decode_prefixed(const beam_decoder *d, const beam_type *type,
+                                         beam_reader *in, void *value)
 {
     beam_bytes bytes;
     BEAM_TRY(take_bytes(d, BEAM_NESTED, in, &bytes, "a value with its length"));
@@ -580,8 +594,8 @@ static beam_status decode(const beam_decoder *d, const beam_type *type, int cont
 }
 
 /* Says what was being decoded, and where it went wrong. */
-__attribute__((noinline)) static beam_status report(const beam_decoder *d, const beam_type *type,
-                                                    size_t at, size_t of, beam_status status)
+APART static beam_status report(const beam_decoder *d, const beam_type *type, size_t at, size_t of,
+                                beam_status status)
 {
     char text[128];
     beam_error_wrap(d->err, status, "%s cannot be decoded (at byte %zu of %zu)",

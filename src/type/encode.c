@@ -9,6 +9,9 @@
 #include "type/layout.h"
 #include "type/wire.h"
 
+/* Rare or long work is kept out of encode(), whose frame then stays small. */
+#define APART __attribute__((noinline))
+
 static beam_status encode(const beam_type *type, int context, const void *value, beam_buffer *out,
                           beam_error *err);
 
@@ -16,7 +19,14 @@ static beam_status encode_bytes(const beam_bytes *bytes, int context, beam_buffe
 {
     if (context != BEAM_OUTER)
         BEAM_TRY(beam_wire_put_varint_(out, bytes->len));
-    return beam_buffer_append(out, bytes->at, bytes->len);
+    if (!bytes->len)
+        return BEAM_OK;
+    uint8_t *to = beam_wire_room_(out, bytes->len);
+    if (BEAM_UNLIKELY(!to))
+        return BEAM_RESOURCE_EXHAUSTED;
+    memcpy(to, bytes->at, bytes->len);
+    out->len += bytes->len;
+    return BEAM_OK;
 }
 
 /* Beam's VarIntCoder of an int: 32 bits without sign extension, five bytes at most. */
@@ -87,8 +97,9 @@ static beam_status encode_read(const beam_type *element, int context, const beam
     return BEAM_OK;
 }
 
-static beam_status encode_iterable(const beam_type *type, int context, const beam_iterable *values,
-                                   beam_buffer *out, beam_error *err)
+APART static beam_status encode_iterable(const beam_type *type, int context,
+                                         const beam_iterable *values, beam_buffer *out,
+                                         beam_error *err)
 {
     const beam_type *element = beam_type_inner(type);
     int inner = context == BEAM_IN_ROW ? BEAM_IN_ROW : BEAM_NESTED;
@@ -178,8 +189,8 @@ static beam_status encode_tensor(const beam_tensor *tensor, beam_buffer *out, be
 }
 
 /* Kinds that only a schema has. */
-static beam_status encode_in_row(const beam_type *type, int context, const void *value,
-                                 beam_buffer *out, beam_error *err)
+APART static beam_status encode_in_row(const beam_type *type, int context, const void *value,
+                                       beam_buffer *out, beam_error *err)
 {
     if (context != BEAM_IN_ROW)
         BEAM_TRY(beam_buffer_append(out, BEAM_BARE_HEADER, BEAM_BARE_HEADER_SIZE));
@@ -225,11 +236,22 @@ static beam_status encode_window(const beam_window *window, beam_buffer *out)
     return beam_wire_put_varint_(out, (uint64_t)window->end - (uint64_t)window->start);
 }
 
-static beam_status encode_custom_window(const beam_type *type, const beam_window *window,
-                                        beam_buffer *out, beam_error *err)
+APART static beam_status encode_custom_window(const beam_type *type, const beam_window *window,
+                                              beam_buffer *out, beam_error *err)
 {
     BEAM_TRY(beam_wire_put_be64_(out, beam_wire_from_time_(beam_window_max_timestamp(*window))));
     return encode(beam_type_inner(type), BEAM_NESTED, window, out, err);
+}
+
+/* Half of a KV; most often it is an int64. */
+static inline beam_status encode_half(const beam_type *type, int context, const char *value,
+                                      beam_buffer *out, beam_error *err)
+{
+    uint64_t wire;
+    if (type->kind != BEAM_KIND_INT64)
+        return encode(type, context, value, out, err);
+    memcpy(&wire, value, sizeof wire);
+    return beam_wire_put_varint_(out, wire);
 }
 
 static beam_status encode_kv(const beam_type *type, int context, const char *value,
@@ -238,8 +260,8 @@ static beam_status encode_kv(const beam_type *type, int context, const char *val
     if (context == BEAM_IN_ROW)
         return encode_row(type, value, out, err);
     const beam_field *key = &type->fields[0], *second = &type->fields[1];
-    BEAM_TRY(encode(key->type, BEAM_NESTED, value + key->offset, out, err));
-    return encode(second->type, context, value + second->offset, out, err);
+    BEAM_TRY(encode_half(key->type, BEAM_NESTED, value + key->offset, out, err));
+    return encode_half(second->type, context, value + second->offset, out, err);
 }
 
 static beam_status encode_nullable(const beam_type *type, int context, const char *value,
@@ -254,8 +276,8 @@ static beam_status encode_nullable(const beam_type *type, int context, const cha
 
 /* The length stands in front of what it counts: the value is encoded behind a gap of one
  * byte, which is widened for the rare long one. */
-static beam_status encode_prefixed(const beam_type *type, const void *value, beam_buffer *out,
-                                   beam_error *err)
+APART static beam_status encode_prefixed(const beam_type *type, const void *value, beam_buffer *out,
+                                         beam_error *err)
 {
     size_t start = out->len;
     BEAM_TRY(beam_buffer_u8(out, 0));
