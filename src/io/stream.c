@@ -37,24 +37,9 @@ beam_compression beam_compression_of(beam_compression wanted, beam_str path)
     return ends_with(path, ".zst") ? BEAM_COMPRESSION_ZSTD : BEAM_COMPRESSION_NONE;
 }
 
-/* The inflater's allocations come through the seam as all others. */
-static voidpf zlib_alloc(voidpf opaque, uInt items, uInt size)
-{
-    (void)opaque;
-    return beam_calloc(items, size);
-}
-
-static void zlib_free(voidpf opaque, voidpf memory)
-{
-    (void)opaque;
-    beam_free(memory);
-}
-
 static beam_status open_decoder(beam_stream *s)
 {
     if (s->compression == BEAM_COMPRESSION_GZIP) {
-        s->zlib.zalloc = zlib_alloc;
-        s->zlib.zfree = zlib_free;
         s->zlib_open = inflateInit2(&s->zlib, 15 + 16) == Z_OK; /* 16: gzip's header */
         return s->zlib_open ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
     }
