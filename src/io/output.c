@@ -178,7 +178,7 @@ beam_status beam_output_close(beam_output_file *f, beam_error *err)
 {
     beam_status status = BEAM_OK;
     if (f->compression == BEAM_COMPRESSION_GZIP)
-        status = write_gzip(f, NULL, 0, Z_FINISH, err);
+        status = write_gzip(f, "", 0, Z_FINISH, err);
     else if (f->compression == BEAM_COMPRESSION_ZSTD)
         status = write_zstd(f, NULL, 0, ZSTD_e_end, err);
     if (status == BEAM_OK)
