@@ -223,8 +223,12 @@ beam_status beam_make_folders(const char *path, beam_error *err)
             continue;
         char was = *at;
         *at = '\0';
+        struct stat info;
         if (mkdir(copy, 0777) != 0 && errno != EEXIST)
             status = failed(err, "make folder", copy);
+        else if (stat(copy, &info) == 0 && !S_ISDIR(info.st_mode))
+            status = beam_error_set(err, BEAM_ALREADY_EXISTS, "cannot make folder %s: it is a file",
+                                    copy);
         *at = was;
         if (!was)
             break;
