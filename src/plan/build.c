@@ -10,8 +10,10 @@
 #include "type/value.h"
 
 static const beam_node_kind *const kinds[] = {
-    &beam_source_kind,  &beam_sink_kind,        &beam_pardo_kind,
-    &beam_flatten_kind, &beam_window_into_kind, &beam_map_windows_kind,
+    &beam_source_kind,      &beam_sink_kind,        &beam_pardo_kind,          &beam_flatten_kind,
+    &beam_window_into_kind, &beam_map_windows_kind, &beam_precombine_kind,     &beam_merge_kind,
+    &beam_extract_kind,     &beam_convert_kind,     &beam_combine_values_kind, &beam_sdf_pair_kind,
+    &beam_sdf_split_kind,   &beam_sdf_process_kind, &beam_sdf_truncate_kind,
 };
 
 void *beam_plan_alloc(beam_plan *plan, size_t count, size_t size, beam_error *err)

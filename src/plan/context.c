@@ -212,11 +212,3 @@ const beam_element_info *beam_info_save(beam_ctx *ctx)
     plan->saved = copy;
     return copy;
 }
-
-void *beam_acc_realloc(void *old, size_t size)
-{
-    if (size)
-        return beam_realloc(old, size);
-    beam_free(old);
-    return NULL;
-}

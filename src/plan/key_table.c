@@ -1,0 +1,72 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* key_table.c - how the table grows. */
+#include "plan/key_table.h"
+
+#include "base/alloc.h"
+
+enum { FIRST_CAPACITY = 256, GROWTH = 4 };
+
+void beam_table_init(beam_key_table *table, bool number, size_t payload_size, size_t max_bytes)
+{
+    *table = (beam_key_table){.number = number};
+    table->payload = number ? offsetof(beam_table_slot, b) : sizeof(beam_table_slot);
+    table->stride = (table->payload + payload_size + 7) & ~(size_t)7;
+    table->max_capacity = FIRST_CAPACITY;
+    while (table->max_capacity * 2 * table->stride <= max_bytes)
+        table->max_capacity *= 2;
+}
+
+void beam_table_free(beam_key_table *table)
+{
+    beam_free(table->slots);
+    beam_arena_free(&table->texts);
+    table->slots = NULL;
+    table->capacity = table->used = 0;
+}
+
+void beam_table_cleared(beam_key_table *table)
+{
+    table->used = 0;
+    beam_arena_reset(&table->texts);
+}
+
+static bool grow(beam_key_table *table)
+{
+    beam_key_table old = *table;
+    size_t capacity = old.capacity ? old.capacity * GROWTH : FIRST_CAPACITY;
+    if (capacity > table->max_capacity)
+        capacity = table->max_capacity;
+    char *slots = beam_aligned_alloc(64, capacity * table->stride);
+    if (!slots)
+        return false;
+    memset(slots, 0, capacity * table->stride);
+    table->slots = slots;
+    table->capacity = capacity;
+    table->shift = 64 - (unsigned)__builtin_ctzll(capacity);
+    for (size_t i = 0; i < old.capacity; i++) {
+        const beam_table_slot *from = beam_table_at(&old, i);
+        if (from->tag == 0)
+            continue;
+        beam_table_key key = {from->a, table->number ? 0 : from->b, from->len, from->tag};
+        uint64_t hash = beam_table_hash(&key, table->number);
+        memcpy(beam_table_find(table, &key, hash, table->number), from, table->stride);
+    }
+    beam_free(old.slots);
+    return true;
+}
+
+bool beam_table_reserve(beam_key_table *table, size_t more, bool *out_of_memory)
+{
+    *out_of_memory = false;
+    if (table->texts.total > BEAM_TABLE_TEXTS)
+        return false;
+    while (table->used + more > table->capacity / 2) {
+        if (table->capacity == table->max_capacity)
+            return false;
+        if (!grow(table)) {
+            *out_of_memory = true;
+            return false;
+        }
+    }
+    return true;
+}
