@@ -247,7 +247,12 @@ void beam_assert_that_(beam_pcoll pcoll, const beam_assert_args *args)
         beam_graph_fail(pcoll.pipeline, call, BEAM_INVALID_ARGUMENT, "it is given no values");
         return;
     }
-    snprintf(place, sizeof place, "%s:%d", args->file ? args->file : "?", args->line);
+    const char *slash = args->file ? strrchr(args->file, '/') : NULL;
+    snprintf(place, sizeof place, "%s:%d",
+             slash        ? slash + 1
+             : args->file ? args->file
+                          : "?",
+             args->line);
     if (encode_expected(pcoll.pipeline, call, args, &bytes) &&
         beam_graph_open(pcoll.pipeline, call, NULL, (ProtobufCBinaryData){0, NULL})) {
         const check_config config = {.place = beam_str_of(place),
