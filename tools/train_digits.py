@@ -4,7 +4,7 @@
 
 usage: train_digits.py share/digits/digits.bin share/digits/digits-cnn.safetensors
 
-Needs JAX (made with jax 0.10.2 and numpy 2.4.6, on a CPU); about two minutes on
+Needs JAX (made with jax 0.10.2 and numpy 2.4.6, on a CPU); half a minute on
 two cores.  The same versions on the same machine write the same bytes.
 
 The network is nn.h's small_cnn: conv1..conv4 (3x3, padding 1, no bias; 32, 32,

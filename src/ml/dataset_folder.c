@@ -2,6 +2,8 @@
 /* dataset_folder.c - images that are files, one folder a class. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,10 +22,9 @@ typedef struct names {
 static bool is_folder(const char *folder, const char *name)
 {
     struct stat info;
-    char *path = beam_asprintf("%s/%s", folder, name);
-    bool is = path && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-    beam_free(path);
-    return is;
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return len > 0 && (size_t)len < sizeof path && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 static bool is_image(const char *folder, const char *name)
