@@ -1,0 +1,140 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* run.c - beam_pipeline_run: the graph becomes a proto, and a runner gets nothing else. */
+#include <beam/pipeline.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "direct/direct.h"
+#include "graph/pipeline.h"
+
+struct beam_result {
+    beam_direct_result direct;
+};
+
+/* The functions that the runner may use: those given (and the library's own), or, when none
+ * are, those that the graph was built with. */
+static beam_status resolve(const beam_pipeline *pipeline, const beam_functions *functions,
+                           beam_registry *own, const beam_registry **registry, beam_error *err)
+{
+    *registry = beam_pipeline_registry(pipeline);
+    if (!functions)
+        return BEAM_OK;
+    *registry = own;
+    BEAM_TRY(beam_registry_add_functions(own, functions, err));
+    return beam_registry_add_functions(own, beam_transform_functions(), err);
+}
+
+static beam_status run_direct(beam_pipeline *pipeline, const beam_run_options *options,
+                              beam_direct_result *result, beam_error *err)
+{
+    beam_registry own = {0};
+    const beam_registry *registry;
+    void *proto = NULL;
+    size_t size = 0;
+    beam_status status = resolve(pipeline, options->functions, &own, &registry, err);
+    if (status == BEAM_OK)
+        status = beam_pipeline_to_proto(pipeline, &proto, &size, err);
+    if (status == BEAM_OK) {
+        const beam_direct_options direct = {.registry = registry, .run = options};
+        status = beam_direct_run(proto, size, &direct, result, err);
+    }
+    beam_release(proto);
+    beam_registry_free(&own);
+    return status;
+}
+
+beam_status beam_pipeline_run(beam_pipeline *pipeline, const beam_run_options *options,
+                              beam_result **out, beam_error *err)
+{
+    static const beam_run_options defaults = {.struct_size = sizeof defaults};
+    if (out)
+        *out = NULL;
+    if (!options)
+        options = &defaults;
+    BEAM_TRY(beam_pipeline_status(pipeline, err));
+    if (options->struct_size != sizeof *options)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "beam_run_options.struct_size is %zu instead of %zu",
+                              options->struct_size, sizeof *options);
+    if (options->runner && strcmp(options->runner, "direct") != 0)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "there is no runner \"%s\": this build has \"direct\"",
+                              options->runner);
+    beam_result *result = beam_calloc(1, sizeof *result);
+    if (!result)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to run the pipeline");
+    beam_status status = run_direct(pipeline, options, &result->direct, err);
+    if (out)
+        *out = result;
+    else
+        beam_result_free(result);
+    return status;
+}
+
+/* ---- Results ---------------------------------------------------------------------------- */
+
+/* Whether `name` is `transform` or lies below it. */
+static bool covers(const char *transform, const char *name)
+{
+    if (!transform)
+        return true;
+    size_t len = strlen(transform);
+    return strncmp(name, transform, len) == 0 && (name[len] == '\0' || name[len] == '/');
+}
+
+static void add_cell(beam_metric_kind kind, beam_metric_cell *a, const beam_metric_cell *b,
+                     bool first)
+{
+    if (first || (kind == BEAM_GAUGE && b->timestamp > a->timestamp)) {
+        *a = *b;
+        return;
+    }
+    if (kind == BEAM_GAUGE || (kind == BEAM_DISTRIBUTION && b->count == 0))
+        return;
+    if (a->count == 0 || b->min < a->min)
+        a->min = b->min;
+    if (a->count == 0 || b->max > a->max)
+        a->max = b->max;
+    a->sum += b->sum;
+    a->count += b->count;
+}
+
+beam_status beam_result_metric(const beam_result *result, const char *transform, const char *name,
+                               beam_metric_cell *cell)
+{
+    bool found = false;
+    *cell = (beam_metric_cell){0};
+    for (size_t i = 0; i < result->direct.n_metrics; i++) {
+        const beam_direct_metric *metric = &result->direct.metrics[i];
+        if (strcmp(metric->name, name) != 0 || !covers(transform, metric->transform))
+            continue;
+        add_cell(metric->kind, cell, &metric->cell, !found);
+        found = true;
+    }
+    return found ? BEAM_OK : BEAM_NOT_FOUND;
+}
+
+void beam_result_metrics(const beam_result *result,
+                         void (*visit)(void *user, const char *transform, const char *namespace_,
+                                       const char *name, beam_metric_kind kind,
+                                       const beam_metric_cell *cell),
+                         void *user)
+{
+    for (size_t i = 0; i < result->direct.n_metrics; i++) {
+        const beam_direct_metric *m = &result->direct.metrics[i];
+        visit(user, m->transform, m->function, m->name, m->kind, &m->cell);
+    }
+}
+
+double beam_result_seconds(const beam_result *result)
+{
+    return result->direct.seconds;
+}
+
+void beam_result_free(beam_result *result)
+{
+    if (!result)
+        return;
+    beam_direct_result_free(&result->direct);
+    beam_free(result);
+}

@@ -1,0 +1,241 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* processor.c - what a bundle processor meets at its edges: stores to write, side inputs to
+ * read, restrictions that were split. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "direct/run.h"
+#include "model/function.h"
+#include "type/value.h"
+
+/* ---- Exits ---------------------------------------------------------------------------- */
+
+static beam_status write_shuffle(beam_ctx *ctx, const void *elements, size_t n)
+{
+    beam_exit_state *exit = ctx->state;
+    beam_status status = BEAM_OK;
+    if (BEAM_UNLIKELY(!exit->writer)) {
+        status = beam_shuffle_write_begin(exit->store->shuffle, &exit->writer, beam_ctx_error(ctx));
+        if (status != BEAM_OK)
+            return status;
+    }
+    status = beam_shuffle_write(exit->writer, beam_info(ctx), elements, n);
+    if (BEAM_LIKELY(status == BEAM_OK))
+        return BEAM_OK;
+    const char *words = beam_shuffle_writer_error(exit->writer);
+    return beam_fail(ctx, status, "%s", words[0] ? words : "no memory to group elements");
+}
+
+static beam_status write_shuffle_one(beam_ctx *ctx, const void *element)
+{
+    return write_shuffle(ctx, element, 1);
+}
+
+static beam_status write_buffer(beam_ctx *ctx, const void *elements, size_t n)
+{
+    beam_exit_state *exit = ctx->state;
+    beam_status status = beam_buffer_write(&exit->buffer, beam_info(ctx), elements, n);
+    if (BEAM_LIKELY(status == BEAM_OK))
+        return BEAM_OK;
+    return beam_fail(ctx, status, "elements between stages: %s",
+                     status == BEAM_RESOURCE_EXHAUSTED ? "no memory to keep them"
+                                                       : "an iterable could not be read");
+}
+
+static beam_status write_buffer_one(beam_ctx *ctx, const void *element)
+{
+    return write_buffer(ctx, element, 1);
+}
+
+static beam_status bind_sink(void *self, const beam_plan_port *port, beam_plan_sink *sink,
+                             beam_error *err)
+{
+    beam_processor *processor = self;
+    const beam_stage *stage = &processor->worker->run->graph.stages[processor->stage];
+    uint32_t index;
+    if (!beam_local_index(port->transform, BEAM_DIRECT_SINK_PREFIX, &index) ||
+        index >= stage->n_exits)
+        return beam_error_set(err, BEAM_INTERNAL, "sink %s is no exit of its stage",
+                              port->transform);
+    beam_exit_state *exit = &processor->exits[index];
+    bool shuffle = exit->store->plan->kind == BEAM_STORE_SHUFFLE;
+    *sink = (beam_plan_sink){.state = exit,
+                             .process = shuffle ? write_shuffle_one : write_buffer_one,
+                             .process_batch = shuffle ? write_shuffle : write_buffer};
+    return BEAM_OK;
+}
+
+/* ---- Side inputs ----------------------------------------------------------------------- */
+
+static beam_status bind_side(void *self, beam_plan_side *side, beam_error *err)
+{
+    const beam_processor *processor = self;
+    const beam_execution *run = processor->worker->run;
+    uint32_t dataset = beam_graph_find_dataset(&run->graph, side->pcollection);
+    uint32_t store = dataset == BEAM_NONE ? BEAM_NONE : run->graph.datasets[dataset].buffer;
+    if (store == BEAM_NONE)
+        return beam_error_set(err, BEAM_INTERNAL, "side input %s is kept nowhere",
+                              side->local_name);
+    side->user = &run->stores[store];
+    return BEAM_OK;
+}
+
+static beam_status side_input(void *self, const beam_plan_side *side, const beam_window *window,
+                              const void *key, beam_iterable *values, beam_error *err)
+{
+    beam_processor *processor = self;
+    beam_store *store = side->user;
+    if (!key)
+        return beam_side_view_all(store->view, window, values, err);
+    return beam_side_view_get(store->view, window, key, &processor->image, values, err);
+}
+
+/* ---- Splits ---------------------------------------------------------------------------- */
+
+static void free_stand_in(beam_stand_in *it)
+{
+    if (it)
+        beam_arena_free(&it->memory);
+    beam_free(it);
+}
+
+static beam_stand_in *new_stand_in(const beam_plan_split *split, const void *element)
+{
+    beam_stand_in *it = beam_calloc(1, sizeof *it);
+    if (!it)
+        return NULL;
+    void *copy = beam_arena_alloc(&it->memory, split->type->size);
+    it->element = copy;
+    it->info = beam_direct_copy_info(split->info, &it->memory);
+    if (!copy || !it->info || beam_value_copy(split->type, copy, element, &it->memory) != BEAM_OK) {
+        free_stand_in(it);
+        return NULL;
+    }
+    return it;
+}
+
+/* The residual becomes an item of its own at once, and the bundle's element its primary, so
+ * that another try of this bundle does not do the residual again. */
+static beam_status take_residual(void *self, const beam_plan_split *split, beam_error *err)
+{
+    beam_processor *processor = self;
+    beam_worker *worker = processor->worker;
+    beam_item *item = beam_calloc(1, sizeof *item);
+    beam_stand_in *primary = new_stand_in(split, split->primary);
+    beam_stand_in *residual = new_stand_in(split, split->residual);
+    if (!item || !primary || !residual) {
+        free_stand_in(primary);
+        free_stand_in(residual);
+        beam_free(item);
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to split a restriction");
+    }
+    item->stage = processor->stage;
+    item->end = 1;
+    item->stand_ins = residual;
+    pthread_mutex_lock(&worker->lock);
+    primary->unit = worker->item->at - 1; /* restrictions are claimed one by one */
+    primary->older = worker->item->stand_ins;
+    worker->item->stand_ins = primary;
+    worker->split_asked = 0;
+    pthread_mutex_unlock(&worker->lock);
+    beam_schedule_add(worker->run, item);
+    return BEAM_OK;
+}
+
+/* ---- The bundle processor --------------------------------------------------------------- */
+
+static beam_status make_exits(beam_processor *processor, beam_error *err)
+{
+    const beam_execution *run = processor->worker->run;
+    const beam_stage *stage = &run->graph.stages[processor->stage];
+    if (processor->exits)
+        return BEAM_OK;
+    processor->exits = beam_calloc(stage->n_exits, sizeof *processor->exits);
+    if (!processor->exits)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a bundle processor");
+    for (size_t i = 0; i < stage->n_exits; i++) {
+        beam_exit_state *exit = &processor->exits[i];
+        exit->store = &run->stores[stage->exits[i].store];
+        if (exit->store->plan->kind == BEAM_STORE_BUFFER)
+            beam_buffer_write_begin(&exit->store->buffer, &exit->buffer);
+    }
+    return BEAM_OK;
+}
+
+beam_status beam_processor_open(beam_processor *processor, beam_error *err)
+{
+    if (processor->bundle)
+        return BEAM_OK;
+    const beam_execution *run = processor->worker->run;
+    BEAM_TRY(make_exits(processor, err));
+    const beam_plan_driver driver = {.self = processor,
+                                     .bind_sink = bind_sink,
+                                     .bind_side = bind_side,
+                                     .side_input = side_input,
+                                     .residual = take_residual,
+                                     .logger = run->options->logger};
+    const beam_plan_options options = {.descriptor = run->graph.stages[processor->stage].descriptor,
+                                       .registry = run->registry,
+                                       .driver = &driver};
+    BEAM_TRY(beam_bundle_open(&options, &processor->bundle, err));
+    processor->source = beam_bundle_source(processor->bundle, BEAM_DIRECT_SOURCE_ID);
+    beam_status status = processor->source
+                             ? beam_result_register(processor, err)
+                             : beam_error_set(err, BEAM_INTERNAL, "a stage without a source");
+    if (status != BEAM_OK) {
+        beam_bundle_close(processor->bundle);
+        processor->bundle = NULL;
+    }
+    return status;
+}
+
+static void forget_exits(beam_processor *processor)
+{
+    const beam_stage *stage = &processor->worker->run->graph.stages[processor->stage];
+    for (size_t i = 0; processor->exits && i < stage->n_exits; i++) {
+        beam_exit_state *exit = &processor->exits[i];
+        beam_shuffle_abort(exit->writer);
+        exit->writer = NULL;
+        beam_buffer_abort(&exit->buffer);
+    }
+}
+
+void beam_processor_reset(beam_processor *processor)
+{
+    forget_exits(processor);
+    beam_bundle_close(processor->bundle);
+    processor->bundle = NULL;
+}
+
+/* Shuffles first: theirs is the commit that may fail. */
+beam_status beam_processor_commit(beam_processor *processor, bool *partly, beam_error *err)
+{
+    const beam_stage *stage = &processor->worker->run->graph.stages[processor->stage];
+    *partly = false;
+    for (size_t i = 0; i < stage->n_exits; i++) {
+        beam_shuffle_writer *writer = processor->exits[i].writer;
+        processor->exits[i].writer = NULL;
+        if (!writer)
+            continue;
+        beam_status status = beam_shuffle_commit(writer, err);
+        if (status != BEAM_OK)
+            return beam_error_wrap(err, status, "%s",
+                                   *partly ? "after part of a bundle was committed"
+                                           : "committing a bundle");
+        *partly = true;
+    }
+    for (size_t i = 0; i < stage->n_exits; i++)
+        if (processor->exits[i].buffer.buffer)
+            beam_buffer_commit(&processor->exits[i].buffer);
+    beam_result_commit(processor);
+    return BEAM_OK;
+}
+
+void beam_processor_free(beam_processor *processor)
+{
+    beam_processor_reset(processor);
+    beam_free(processor->exits);
+    beam_free(processor->metrics);
+    beam_free(processor->counts);
+    beam_buffer_free(&processor->image);
+}
