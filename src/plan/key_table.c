@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 
-enum { FIRST_CAPACITY = 256, GROWTH = 4 };
+enum { FIRST_CAPACITY = 256, LARGE_CAPACITY = 8192 }; /* doubled from there on, else times 4 */
 
 void beam_table_init(beam_key_table *table, bool number, size_t payload_size, size_t max_bytes)
 {
@@ -33,7 +33,8 @@ void beam_table_cleared(beam_key_table *table)
 static bool grow(beam_key_table *table)
 {
     beam_key_table old = *table;
-    size_t capacity = old.capacity ? old.capacity * GROWTH : FIRST_CAPACITY;
+    size_t capacity =
+        old.capacity ? old.capacity * (old.capacity < LARGE_CAPACITY ? 4 : 2) : FIRST_CAPACITY;
     if (capacity > table->max_capacity)
         capacity = table->max_capacity;
     char *slots = beam_aligned_alloc(64, capacity * table->stride);
@@ -55,7 +56,7 @@ static bool grow(beam_key_table *table)
     return true;
 }
 
-bool beam_table_reserve(beam_key_table *table, size_t more, bool *out_of_memory)
+bool beam_table_make_room_(beam_key_table *table, size_t more, bool *out_of_memory)
 {
     *out_of_memory = false;
     if (table->texts.total > BEAM_TABLE_TEXTS)

@@ -50,7 +50,13 @@ enum { BEAM_TABLE_TEXTS = 1 << 20 }; /* bytes of long images until the table cou
 void beam_table_init(beam_key_table *table, bool number, size_t payload_size, size_t max_bytes);
 void beam_table_free(beam_key_table *table);
 /* Room for `more` keys without moving any; false: it is full, or memory is out (grown says). */
-bool beam_table_reserve(beam_key_table *table, size_t more, bool *out_of_memory);
+bool beam_table_make_room_(beam_key_table *table, size_t more, bool *out_of_memory);
+static inline bool beam_table_reserve(beam_key_table *table, size_t more, bool *out_of_memory)
+{
+    return BEAM_LIKELY(table->used + more <= table->capacity / 2 &&
+                       table->texts.total <= BEAM_TABLE_TEXTS) ||
+           beam_table_make_room_(table, more, out_of_memory);
+}
 /* Forgets the long images; all slots must be free. */
 void beam_table_cleared(beam_key_table *table);
 

@@ -11,13 +11,22 @@
 #include "plan/window_set.h"
 
 enum {
-    TABLE_BYTES = 1 << 20,
+    TABLE_BYTES = 1 << 23,
     OWNED_BYTES = 16 << 20, /* that accumulators may own until they go on */
     BLOCK = 64,             /* inputs handled at once: their slots are fetched meanwhile */
+    QUEUE = 32,
+    QUEUE_VALUE = 16, /* bytes of an input that may wait in the queue */
     OUT_ELEMENTS = 256,
     OUT_BYTES = 1 << 15,
     BYPASS = 32 /* inputs that pass by for each key of a table that was of little use */
 };
+
+/* An input with a short text as its key, waiting for its slot to come into the cache. */
+typedef struct queued {
+    beam_table_key key;
+    uint64_t hash;
+    _Alignas(16) char value[QUEUE_VALUE];
+} queued;
 
 typedef struct precombine_node {
     beam_combine_node combine;
@@ -26,10 +35,13 @@ typedef struct precombine_node {
     beam_window_set *windows;
     size_t time_at, acc_at; /* in a slot */
     bool keeps_time;        /* outputs are to have the earliest or latest timestamp */
-    uint64_t looked_up;     /* since the table was empty */
-    uint64_t bypass;        /* inputs still to pass by */
-    int64_t held;           /* beam_acc_held when the table was empty */
-    char *out;              /* room for n_out elements */
+    bool queues;            /* inputs are flat and small enough to wait */
+    size_t n_queued;        /* the table has room for so many keys besides */
+    queued *queue;
+    uint64_t looked_up; /* since the table was empty */
+    uint64_t bypass;    /* inputs still to pass by */
+    int64_t held;       /* beam_acc_held when the table was empty */
+    char *out;          /* room for n_out elements */
     size_t n_out;
     char (*texts)[BEAM_TABLE_SHORT]; /* short keys of those */
     beam_buffer image;               /* of a general key */
@@ -130,6 +142,7 @@ static void destroy_all(precombine_node *self)
             beam_combine_destroy(&self->combine, acc_of(self, slot));
         slot->tag = 0;
     }
+    self->n_queued = 0;
     beam_table_cleared(&self->table);
     beam_window_set_clear(self->windows);
     self->looked_up = 0;
@@ -153,23 +166,13 @@ static beam_status flush(precombine_node *self)
     return status;
 }
 
-/* Empties a table that is full, and decides what it was good for. */
-static beam_status make_room(precombine_node *self)
-{
-    uint64_t keys = self->table.used;
-    if (self->looked_up * 2 < keys * 3) /* of three inputs not even one met its key again */
-        self->bypass = keys * BYPASS;
-    return flush(self);
-}
-
 /* ---- Inputs that pass by -------------------------------------------------------------- */
 
 static beam_status add_inputs(precombine_node *self, void *const *accs, const char *values,
-                              size_t n)
+                              size_t stride, size_t n)
 {
     beam_ctx *ctx = &self->combine.node.ctx;
     const beam_combinefn *fn = self->combine.fn;
-    size_t stride = self->combine.in.type->size;
     if (fn->add_batch)
         return fn->add_batch(ctx, accs, values, stride, n);
     for (size_t i = 0; i < n; i++)
@@ -194,7 +197,7 @@ static beam_status pass_by(precombine_node *self, const char *kvs, size_t n)
             break;
     }
     if (status == BEAM_OK)
-        status = add_inputs(self, accs, kvs + in->value_at, n);
+        status = add_inputs(self, accs, kvs + in->value_at, in->type->size, n);
     for (size_t i = 0; i < n && fn->compact && status == BEAM_OK; i++)
         status = fn->compact(ctx, accs[i]);
     if (status == BEAM_OK)
@@ -290,16 +293,40 @@ static beam_status find_texts(precombine_node *self, const char *kvs, size_t n, 
     return BEAM_OK;
 }
 
-/* Makes sure that n keys fit, and that the window has a number. */
-static beam_status prepare(precombine_node *self, size_t n, beam_window window, uint32_t *tag)
+/* Adds the inputs that wait. */
+static beam_status drain(precombine_node *self)
+{
+    void *accs[QUEUE];
+    size_t n = self->n_queued;
+    if (n == 0)
+        return BEAM_OK;
+    self->n_queued = 0;
+    for (size_t i = 0; i < n; i++)
+        BEAM_TRY(find_slot(self, &self->queue[i].key, self->queue[i].hash, false, &accs[i]));
+    return add_inputs(self, accs, self->queue->value, sizeof(queued), n);
+}
+
+/* Empties a table that is full, and decides what it was good for. */
+static beam_status make_room(precombine_node *self)
+{
+    BEAM_TRY(drain(self));
+    uint64_t keys = self->table.used;
+    if (self->looked_up * 2 < keys * 3) /* of three inputs not even one met its key again */
+        self->bypass = keys * BYPASS;
+    return flush(self);
+}
+
+/* Makes sure that n keys fit besides those that wait, and that the window has a number. */
+static inline beam_status prepare(precombine_node *self, size_t n, beam_window window,
+                                  uint32_t *tag)
 {
     bool out_of_memory;
-    if (BEAM_UNLIKELY(beam_acc_held() - self->held > OWNED_BYTES))
-        BEAM_TRY(make_room(self));
-    if (BEAM_UNLIKELY(!beam_table_reserve(&self->table, n, &out_of_memory))) {
+    if (BEAM_UNLIKELY(!beam_table_reserve(&self->table, n + self->n_queued, &out_of_memory))) {
         if (out_of_memory)
             return BEAM_RESOURCE_EXHAUSTED;
         BEAM_TRY(make_room(self));
+        if (!beam_table_reserve(&self->table, n, &out_of_memory))
+            return BEAM_RESOURCE_EXHAUSTED;
     }
     *tag = beam_window_set_number(self->windows, window);
     if (BEAM_UNLIKELY(*tag == 0)) {
@@ -314,19 +341,44 @@ static beam_status keep_block(precombine_node *self, const char *kvs, size_t n, 
 {
     uint32_t tag;
     void *accs[BLOCK];
+    if (BEAM_UNLIKELY(beam_acc_held() - self->held > OWNED_BYTES))
+        BEAM_TRY(make_room(self));
     BEAM_TRY(prepare(self, n, window, &tag));
     if (self->table.number)
         BEAM_TRY(find_numbers(self, kvs, n, tag, accs));
     else
         BEAM_TRY(find_texts(self, kvs, n, tag, accs));
-    return add_inputs(self, accs, kvs + self->combine.in.value_at, n);
+    return add_inputs(self, accs, kvs + self->combine.in.value_at, self->combine.in.type->size, n);
+}
+
+/* Most texts are short: their inputs wait a while for their slots, which are far apart. */
+static beam_status queue_texts(precombine_node *self, const char *kvs, size_t n, beam_window window)
+{
+    const beam_kv_layout *in = &self->combine.in;
+    for (const char *kv = kvs; n > 0; n--, kv += in->type->size) {
+        uint32_t tag;
+        BEAM_TRY(prepare(self, 1, window, &tag));
+        queued *entry = &self->queue[self->n_queued];
+        BEAM_TRY(make_table_key(self, kv, tag, &entry->key));
+        if (BEAM_UNLIKELY(entry->key.len > BEAM_TABLE_SHORT)) {
+            self->looked_up--; /* counted again there */
+            BEAM_TRY(keep_block(self, kv, 1, window));
+            continue;
+        }
+        entry->hash = beam_table_hash(&entry->key, false);
+        __builtin_prefetch(beam_table_at(&self->table, entry->hash >> self->table.shift), 1);
+        memcpy(entry->value, kv + in->value_at, in->value->size);
+        if (++self->n_queued == QUEUE)
+            BEAM_TRY(drain(self));
+    }
+    return BEAM_OK;
 }
 
 static beam_status keep_batch(precombine_node *self, const char *kvs, size_t n)
 {
     const beam_element_info *info = self->combine.node.ctx.frame->info;
     for (uint32_t w = 0; w < info->n_windows; w++)
-        BEAM_TRY(keep_block(self, kvs, n, info->windows[w]));
+        BEAM_TRY((self->queues ? queue_texts : keep_block)(self, kvs, n, info->windows[w]));
     return BEAM_OK;
 }
 
@@ -368,7 +420,9 @@ static beam_status make_scratch(precombine_node *self, beam_error *err)
     self->out = beam_plan_alloc(plan, self->n_out, size, err);
     self->texts = beam_plan_alloc(plan, self->n_out, sizeof *self->texts, err);
     self->windows = beam_plan_alloc(plan, 1, sizeof *self->windows, err);
-    return self->out && self->texts && self->windows ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+    self->queue = beam_plan_alloc(plan, QUEUE, sizeof *self->queue, err);
+    return self->out && self->texts && self->windows && self->queue ? BEAM_OK
+                                                                    : BEAM_RESOURCE_EXHAUSTED;
 }
 
 static beam_status open_precombine(beam_node *node, beam_error *err)
@@ -387,6 +441,8 @@ static beam_status open_precombine(beam_node *node, beam_error *err)
     beam_table_init(&self->table, number, time_size + combine->acc->size, TABLE_BYTES);
     self->time_at = self->table.payload;
     self->acc_at = self->table.payload + time_size;
+    self->queues = !number && !self->keeps_time && combine->in.value->size <= QUEUE_VALUE &&
+                   beam_type_is_flat(combine->in.value);
     self->pane = (beam_pane)BEAM_PANE_NO_FIRING;
     node->process = precombine_one;
     node->process_batch = precombine_batch;
@@ -401,6 +457,7 @@ static beam_status start_precombine(beam_node *node)
 
 static beam_status finish_precombine(beam_node *node)
 {
+    BEAM_TRY(drain((precombine_node *)node));
     return flush((precombine_node *)node);
 }
 
