@@ -117,6 +117,11 @@ foreach(_room IN LISTS BEAM_ROOMS)
     set_target_properties(beam_${_room} PROPERTIES LINKER_LANGUAGE C)
     target_link_libraries(beam_${_room} PRIVATE beam_settings)
     target_compile_options(beam_${_room} PRIVATE ${BEAM_WARNINGS})
+    if(_room STREQUAL "ml") # where the files of share/ are: see src/ml/share.h
+        target_compile_definitions(beam_ml PRIVATE
+            BEAM_SOURCE_SHARE_DIR="${PROJECT_SOURCE_DIR}/share"
+            BEAM_INSTALL_SHARE_DIR="${CMAKE_INSTALL_FULL_DATADIR}/libbeam")
+    endif()
     if(_room STREQUAL "model" OR "model" IN_LIST BEAM_ROOM_${_room}_MAY_INCLUDE)
         add_dependencies(beam_${_room} beam_protos)
     endif()
