@@ -175,7 +175,7 @@ static void test_cifar10(void **state)
     assert_int_equal(info->count, 60000);
     assert_string_equal(info->class_names[4], "deer");
     assert_string_equal(info->location, below);
-    assert_int_equal(beam_dataset_read(d, 20020, &r), BEAM_OK);
+    assert_int_equal(beam_dataset_read(d, 20030, &r), BEAM_OK);
     assert_int_equal(r.label, 3);
     assert_int_equal(r.pixels[0], 255);
     assert_int_equal(beam_dataset_read(d, 59999, &r), BEAM_OK);
