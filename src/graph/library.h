@@ -5,17 +5,56 @@
 #define GRAPH_LIBRARY_H
 
 #include <beam/fn.h>
+#include <string.h>
 
 #include "base/arena.h"
 
-/* State of a function whose elements are made in place. */
+/* ---- Functions that make elements of parts of others (made.c) ------------------------- */
+
+/* A part of the input that becomes a part of the output. */
+typedef struct beam_part {
+    size_t from, to, size;
+} beam_part;
+
+enum { BEAM_MADE_BATCH = 128, BEAM_MADE_PARTS = 3 };
+
+/* The state of such a function. */
 typedef struct beam_made {
-    char *value;      /* one of the output's type, all zero at first */
+    char *values; /* BEAM_MADE_BATCH of the output's type, all zero but for constant parts */
+    size_t in_size, out_size;
+    beam_part parts[BEAM_MADE_PARTS];
+    uint32_t n_parts;
     uint64_t next;    /* a counter that starts elsewhere in each instance */
-    beam_arena arena; /* what a constant part of the value points to */
+    beam_arena arena; /* what constant parts point to */
 } beam_made;
+
+/* For `setup`: allocates the values. Then add the parts. */
 beam_status beam_made_setup(beam_ctx *ctx);
+/* The part at `from` of the input, field `to` of the output. */
+void beam_made_field(beam_made *made, size_t from, size_t to_offset, const beam_field *to);
+/* Copies the first value, with its constant parts, to all others. */
+void beam_made_repeat(beam_made *made);
+/* process, process_batch and teardown. */
+beam_status beam_made_process(beam_ctx *ctx, const void *element);
+beam_status beam_made_process_batch(beam_ctx *ctx, const void *elements, size_t n);
 void beam_made_teardown(beam_ctx *ctx);
+
+/* Fills in the parts of one value. */
+static inline void beam_made_fill(const beam_made *made, char *value, const void *element)
+{
+    for (uint32_t i = 0; i < made->n_parts; i++) {
+        const beam_part *part = &made->parts[i];
+        const char *from = (const char *)element + part->from;
+        if (part->size == 8) /* the common sizes, without a call */
+            memcpy(value + part->to, from, 8);
+        else if (part->size == 16)
+            memcpy(value + part->to, from, 16);
+        else
+            memcpy(value + part->to, from, part->size);
+    }
+}
+
+/* ---- The functions -------------------------------------------------------------------- */
 
 /* Bytes of encoded values that travel in a config. */
 #define BEAM_ENCODED_CONFIG_(FIELD, S) FIELD(S, beam_int64, count) FIELD(S, beam_bytes, bytes)

@@ -17,26 +17,27 @@ static const beam_type *const any_type[] = {NULL};
 
 static beam_status tag_setup(beam_ctx *ctx)
 {
-    const beam_type *out = beam_ctx_out_type(ctx, 0);
-    int64_t tag = beam_config(ctx, beam_tag_config)->tag;
-    if (tag < 0 || tag >= (int64_t)out->fields[1].type->n_fields - 1)
+    beam_made *made = beam_self(ctx, beam_made);
+    const beam_type *in = beam_ctx_in_type(ctx), *out = beam_ctx_out_type(ctx, 0);
+    const beam_int64 tag = beam_config(ctx, beam_tag_config)->tag;
+    if (tag < 0 || tag >= (beam_int64)out->fields[1].type->n_fields - 1)
         return beam_fail(ctx, BEAM_DATA_LOSS, "no input %" PRId64 " in its union", tag);
-    return beam_made_setup(ctx);
+    BEAM_TRY(beam_made_setup(ctx));
+    beam_made_field(made, in->fields[0].offset, 0, &out->fields[0]);
+    memcpy(made->values + out->fields[1].offset + out->fields[1].type->fields[0].offset, &tag,
+           sizeof tag);
+    return BEAM_OK;
 }
 
 static beam_status tag_process(beam_ctx *ctx, const void *element)
 {
     const beam_type *in = beam_ctx_in_type(ctx), *out = beam_ctx_out_type(ctx, 0);
-    const beam_type *row = out->fields[1].type;
-    const beam_int64 tag = beam_config(ctx, beam_tag_config)->tag;
+    const beam_field *slot =
+        &out->fields[1].type->fields[beam_config(ctx, beam_tag_config)->tag + 1];
     const beam_list one = {(const char *)element + in->fields[1].offset, 1};
-    char *kv = beam_self(ctx, beam_made)->value;
-    char *at = kv + out->fields[1].offset;
-    memcpy(kv + out->fields[0].offset, (const char *)element + in->fields[0].offset,
-           in->fields[0].type->size);
-    memcpy(at + row->fields[0].offset, &tag, sizeof tag);
-    memcpy(at + row->fields[tag + 1].offset, &one, sizeof one);
-    return beam_emit_element(ctx, 0, kv);
+    char *row = beam_self(ctx, beam_made)->values + out->fields[1].offset;
+    memcpy(row + slot->offset, &one, sizeof one);
+    return beam_made_process(ctx, element);
 }
 
 const beam_dofn beam_tag_fn = {.struct_size = sizeof(beam_dofn),

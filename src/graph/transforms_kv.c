@@ -1,42 +1,53 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* transforms_kv.c - Keys, Values, KvSwap and WithKeys. */
-#include <string.h>
-#include <time.h>
-
-#include "base/alloc.h"
 #include "base/buffer.h"
-#include "base/hash.h"
 #include "graph/library.h"
 #include "graph/pipeline.h"
 #include "type/coder.h"
 
 static const beam_type *const any_type[] = {NULL};
 
-/* ---- Keys and values: a part of the element, in place --------------------------------- */
+#define MADE_CALLBACKS(setup_function)                                                       \
+    .outs = any_type, .n_outs = 1, .state_size = sizeof(beam_made), .setup = setup_function, \
+    .process_batch = beam_made_process_batch, .teardown = beam_made_teardown
 
-static beam_status keys_process(beam_ctx *ctx, const void *element)
+/* ---- Keys and values: one at a time they are handed on in place ------------------------ */
+
+/* The output is the field itself. */
+static beam_status field_setup(beam_ctx *ctx, uint32_t field)
 {
-    return beam_emit_element(ctx, 0,
-                             (const char *)element + beam_ctx_in_type(ctx)->fields[0].offset);
+    const beam_field *from = &beam_ctx_in_type(ctx)->fields[field];
+    const beam_field whole = {NULL, from->type, 0};
+    BEAM_TRY(beam_made_setup(ctx));
+    beam_made_field(beam_self(ctx, beam_made), from->offset, 0, &whole);
+    return BEAM_OK;
 }
 
-static beam_status values_process(beam_ctx *ctx, const void *element)
+static beam_status keys_setup(beam_ctx *ctx)
+{
+    return field_setup(ctx, 0);
+}
+
+static beam_status values_setup(beam_ctx *ctx)
+{
+    return field_setup(ctx, 1);
+}
+
+static beam_status field_process(beam_ctx *ctx, const void *element)
 {
     return beam_emit_element(ctx, 0,
-                             (const char *)element + beam_ctx_in_type(ctx)->fields[1].offset);
+                             (const char *)element + beam_self(ctx, beam_made)->parts[0].from);
 }
 
 const beam_dofn beam_keys_fn = {.struct_size = sizeof(beam_dofn),
                                 .name = "beam:keys",
-                                .outs = any_type,
-                                .n_outs = 1,
-                                .process = keys_process};
+                                .process = field_process,
+                                MADE_CALLBACKS(keys_setup)};
 
 const beam_dofn beam_values_fn = {.struct_size = sizeof(beam_dofn),
                                   .name = "beam:values",
-                                  .outs = any_type,
-                                  .n_outs = 1,
-                                  .process = values_process};
+                                  .process = field_process,
+                                  MADE_CALLBACKS(values_setup)};
 
 static beam_pcoll part(beam_pcoll kvs, const beam_call *call, const beam_dofn *fn, uint32_t field)
 {
@@ -56,43 +67,21 @@ beam_pcoll beam_values_(beam_pcoll kvs, const beam_transform_args *args)
     return part(kvs, BEAM_CALL(args, "Values"), &beam_values_fn, 1);
 }
 
-/* ---- KVs made of parts ---------------------------------------------------------------- */
+/* ---- KvSwap ---------------------------------------------------------------------------- */
 
-beam_status beam_made_setup(beam_ctx *ctx)
-{
-    beam_made *made = beam_self(ctx, beam_made);
-    struct timespec now = {0, 0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    made->next = beam_hash64(&now, sizeof now, (uint64_t)(uintptr_t)made);
-    made->value = beam_calloc(1, beam_ctx_out_type(ctx, 0)->size);
-    return made->value ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
-}
-
-void beam_made_teardown(beam_ctx *ctx)
-{
-    beam_made *made = beam_self(ctx, beam_made);
-    beam_free(made->value);
-    beam_arena_free(&made->arena);
-}
-
-static beam_status swap_process(beam_ctx *ctx, const void *element)
+static beam_status swap_setup(beam_ctx *ctx)
 {
     const beam_type *in = beam_ctx_in_type(ctx), *out = beam_ctx_out_type(ctx, 0);
-    char *kv = beam_self(ctx, beam_made)->value;
+    BEAM_TRY(beam_made_setup(ctx));
     for (uint32_t i = 0; i < 2; i++)
-        memcpy(kv + out->fields[i].offset, (const char *)element + in->fields[1 - i].offset,
-               out->fields[i].type->size);
-    return beam_emit_element(ctx, 0, kv);
+        beam_made_field(beam_self(ctx, beam_made), in->fields[1 - i].offset, 0, &out->fields[i]);
+    return BEAM_OK;
 }
 
 const beam_dofn beam_kv_swap_fn = {.struct_size = sizeof(beam_dofn),
                                    .name = "beam:kv_swap",
-                                   .outs = any_type,
-                                   .n_outs = 1,
-                                   .state_size = sizeof(beam_made),
-                                   .setup = beam_made_setup,
-                                   .process = swap_process,
-                                   .teardown = beam_made_teardown};
+                                   .process = beam_made_process,
+                                   MADE_CALLBACKS(swap_setup)};
 
 beam_pcoll beam_kv_swap_(beam_pcoll kvs, const beam_transform_args *args)
 {
@@ -111,30 +100,21 @@ static beam_status with_keys_setup(beam_ctx *ctx)
 {
     beam_made *made = beam_self(ctx, beam_made);
     const beam_encoded_config *config = beam_config(ctx, beam_encoded_config);
-    const beam_field *key = &beam_ctx_out_type(ctx, 0)->fields[0];
+    const beam_field *fields = beam_ctx_out_type(ctx, 0)->fields;
     beam_reader reader = beam_reader_of(config->bytes.at, config->bytes.len);
     BEAM_TRY(beam_made_setup(ctx));
-    return beam_decode(key->type, BEAM_NESTED, &reader, made->value + key->offset, &made->arena,
-                       beam_ctx_error(ctx));
-}
-
-static beam_status with_keys_process(beam_ctx *ctx, const void *element)
-{
-    const beam_field *value = &beam_ctx_out_type(ctx, 0)->fields[1];
-    char *kv = beam_self(ctx, beam_made)->value;
-    memcpy(kv + value->offset, element, value->type->size);
-    return beam_emit_element(ctx, 0, kv);
+    BEAM_TRY(beam_decode(fields[0].type, BEAM_NESTED, &reader, made->values + fields[0].offset,
+                         &made->arena, beam_ctx_error(ctx)));
+    beam_made_repeat(made);
+    beam_made_field(made, 0, 0, &fields[1]);
+    return BEAM_OK;
 }
 
 const beam_dofn beam_with_keys_fn = {.struct_size = sizeof(beam_dofn),
                                      .name = "beam:with_keys",
-                                     .outs = any_type,
-                                     .n_outs = 1,
                                      .config = &beam_encoded_config_type,
-                                     .state_size = sizeof(beam_made),
-                                     .setup = with_keys_setup,
-                                     .process = with_keys_process,
-                                     .teardown = beam_made_teardown};
+                                     .process = beam_made_process,
+                                     MADE_CALLBACKS(with_keys_setup)};
 
 beam_pcoll beam_with_keys_(beam_pcoll in, const beam_with_keys_args *args)
 {
@@ -164,19 +144,14 @@ beam_pcoll beam_with_keys_(beam_pcoll in, const beam_with_keys_args *args)
 
 /* ---- T to KV<T, false>: the way to combine per element -------------------------------- */
 
-static beam_status pair_process(beam_ctx *ctx, const void *element)
+static beam_status pair_setup(beam_ctx *ctx)
 {
-    const beam_field *key = &beam_ctx_out_type(ctx, 0)->fields[0];
-    char *kv = beam_self(ctx, beam_made)->value;
-    memcpy(kv + key->offset, element, key->type->size);
-    return beam_emit_element(ctx, 0, kv);
+    BEAM_TRY(beam_made_setup(ctx));
+    beam_made_field(beam_self(ctx, beam_made), 0, 0, &beam_ctx_out_type(ctx, 0)->fields[0]);
+    return BEAM_OK;
 }
 
 const beam_dofn beam_pair_fn = {.struct_size = sizeof(beam_dofn),
                                 .name = "beam:pair",
-                                .outs = any_type,
-                                .n_outs = 1,
-                                .state_size = sizeof(beam_made),
-                                .setup = beam_made_setup,
-                                .process = pair_process,
-                                .teardown = beam_made_teardown};
+                                .process = beam_made_process,
+                                MADE_CALLBACKS(pair_setup)};

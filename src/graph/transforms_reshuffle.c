@@ -25,18 +25,26 @@ static const beam_type *const any_type[] = {NULL};
 
 /* ---- T to KV<number, KV<T, info>> ------------------------------------------------------ */
 
+static beam_status pair_setup(beam_ctx *ctx)
+{
+    const beam_type *out = beam_ctx_out_type(ctx, 0);
+    BEAM_TRY(beam_made_setup(ctx));
+    beam_made_field(beam_self(ctx, beam_made), 0, out->fields[1].offset,
+                    &out->fields[1].type->fields[0]);
+    return BEAM_OK;
+}
+
 static beam_status pair_process(beam_ctx *ctx, const void *element)
 {
     beam_made *made = beam_self(ctx, beam_made);
-    const beam_type *out = beam_ctx_out_type(ctx, 0), *value = out->fields[1].type;
+    const beam_type *out = beam_ctx_out_type(ctx, 0);
     const beam_element_info *info = beam_info(ctx);
     const saved_info saved = {info->timestamp, {info->windows, info->n_windows}};
     const int64_t shard = (int64_t)(made->next++ % SHARDS);
-    char *at = made->value + out->fields[1].offset;
-    memcpy(made->value + out->fields[0].offset, &shard, sizeof shard);
-    memcpy(at + value->fields[0].offset, element, value->fields[0].type->size);
-    memcpy(at + value->fields[1].offset, &saved, sizeof saved);
-    return beam_emit_element(ctx, 0, made->value);
+    memcpy(made->values + out->fields[0].offset, &shard, sizeof shard);
+    memcpy(made->values + out->fields[1].offset + out->fields[1].type->fields[1].offset, &saved,
+           sizeof saved);
+    return beam_made_process(ctx, element);
 }
 
 const beam_dofn beam_reshuffle_pair_fn = {.struct_size = sizeof(beam_dofn),
@@ -44,7 +52,7 @@ const beam_dofn beam_reshuffle_pair_fn = {.struct_size = sizeof(beam_dofn),
                                           .outs = any_type,
                                           .n_outs = 1,
                                           .state_size = sizeof(beam_made),
-                                          .setup = beam_made_setup,
+                                          .setup = pair_setup,
                                           .process = pair_process,
                                           .teardown = beam_made_teardown};
 

@@ -7,23 +7,27 @@
 
 static const beam_type *const any_type[] = {NULL};
 
-static void copy_field(char *to, const beam_field *field, const void *from)
-{
-    memcpy(to + field->offset, from, field->type->size);
-}
+/* ---- KV<K, V> to KV<KV<shard, K>, V> --------------------------------------------------- */
 
-static beam_status add_shard_process(beam_ctx *ctx, const void *element)
+static beam_status add_shard_setup(beam_ctx *ctx)
 {
     beam_made *made = beam_self(ctx, beam_made);
     const beam_type *in = beam_ctx_in_type(ctx), *out = beam_ctx_out_type(ctx, 0);
-    const beam_type *sharded = out->fields[0].type;
+    BEAM_TRY(beam_made_setup(ctx));
+    beam_made_field(made, in->fields[0].offset, out->fields[0].offset,
+                    &out->fields[0].type->fields[1]);
+    beam_made_field(made, in->fields[1].offset, 0, &out->fields[1]);
+    return BEAM_OK;
+}
+
+/* The shard is the first thing in its KV, which is the first thing in the output. */
+static beam_status add_shard_process(beam_ctx *ctx, const void *element)
+{
+    beam_made *made = beam_self(ctx, beam_made);
     int64_t shards = beam_config(ctx, beam_shard_config)->shards;
     int64_t shard = (int64_t)(made->next++ % (uint64_t)(shards > 0 ? shards : 1));
-    char *key = made->value + out->fields[0].offset;
-    copy_field(key, &sharded->fields[0], &shard);
-    copy_field(key, &sharded->fields[1], (const char *)element + in->fields[0].offset);
-    copy_field(made->value, &out->fields[1], (const char *)element + in->fields[1].offset);
-    return beam_emit_element(ctx, 0, made->value);
+    memcpy(made->values, &shard, sizeof shard);
+    return beam_made_process(ctx, element);
 }
 
 const beam_dofn beam_add_shard_fn = {.struct_size = sizeof(beam_dofn),
@@ -32,18 +36,21 @@ const beam_dofn beam_add_shard_fn = {.struct_size = sizeof(beam_dofn),
                                      .n_outs = 1,
                                      .config = &beam_shard_config_type,
                                      .state_size = sizeof(beam_made),
-                                     .setup = beam_made_setup,
+                                     .setup = add_shard_setup,
                                      .process = add_shard_process,
                                      .teardown = beam_made_teardown};
 
-static beam_status drop_shard_process(beam_ctx *ctx, const void *element)
+/* ---- And back ---------------------------------------------------------------------------- */
+
+static beam_status drop_shard_setup(beam_ctx *ctx)
 {
     beam_made *made = beam_self(ctx, beam_made);
     const beam_type *in = beam_ctx_in_type(ctx), *out = beam_ctx_out_type(ctx, 0);
-    const char *key = (const char *)element + in->fields[0].offset;
-    copy_field(made->value, &out->fields[0], key + in->fields[0].type->fields[1].offset);
-    copy_field(made->value, &out->fields[1], (const char *)element + in->fields[1].offset);
-    return beam_emit_element(ctx, 0, made->value);
+    BEAM_TRY(beam_made_setup(ctx));
+    beam_made_field(made, in->fields[0].offset + in->fields[0].type->fields[1].offset, 0,
+                    &out->fields[0]);
+    beam_made_field(made, in->fields[1].offset, 0, &out->fields[1]);
+    return BEAM_OK;
 }
 
 const beam_dofn beam_drop_shard_fn = {.struct_size = sizeof(beam_dofn),
@@ -51,9 +58,12 @@ const beam_dofn beam_drop_shard_fn = {.struct_size = sizeof(beam_dofn),
                                       .outs = any_type,
                                       .n_outs = 1,
                                       .state_size = sizeof(beam_made),
-                                      .setup = beam_made_setup,
-                                      .process = drop_shard_process,
+                                      .setup = drop_shard_setup,
+                                      .process = beam_made_process,
+                                      .process_batch = beam_made_process_batch,
                                       .teardown = beam_made_teardown};
+
+/* ---- A group without values, where there is no result ---------------------------------- */
 
 static beam_status empty_group_process(beam_ctx *ctx, const void *element)
 {
@@ -71,7 +81,7 @@ static beam_status empty_group_process(beam_ctx *ctx, const void *element)
     } else if (result.len) {
         return BEAM_OK;
     }
-    return beam_emit_element(ctx, 0, beam_self(ctx, beam_made)->value);
+    return beam_emit_element(ctx, 0, beam_self(ctx, beam_made)->values);
 }
 
 static const beam_side_spec any_iterable[] = {{BEAM_SIDE_ITERABLE, NULL}};
