@@ -2,9 +2,15 @@
 /* key_table.c - how the table grows. */
 #include "plan/key_table.h"
 
+#include <sys/mman.h>
+
 #include "base/alloc.h"
 
-enum { FIRST_CAPACITY = 256, LARGE_CAPACITY = 8192 }; /* doubled from there on, else times 4 */
+enum {
+    FIRST_CAPACITY = 256,
+    LARGE_CAPACITY = 8192,
+    HUGE_PAGE = 2 << 20
+}; /* doubled from there on, else times 4 */
 
 void beam_table_init(beam_key_table *table, bool number, size_t payload_size, size_t max_bytes)
 {
@@ -30,6 +36,18 @@ void beam_table_cleared(beam_key_table *table)
     beam_arena_reset(&table->texts);
 }
 
+/* Slots are far apart: on small pages every other lookup would walk the page table. */
+static char *make_slots(size_t bytes)
+{
+    char *slots = beam_aligned_alloc(bytes >= HUGE_PAGE ? HUGE_PAGE : 64, bytes);
+    if (!slots)
+        return NULL;
+    if (bytes >= HUGE_PAGE)
+        (void)madvise(slots, bytes, MADV_HUGEPAGE); /* a wish */
+    memset(slots, 0, bytes);
+    return slots;
+}
+
 static bool grow(beam_key_table *table)
 {
     beam_key_table old = *table;
@@ -37,10 +55,9 @@ static bool grow(beam_key_table *table)
         old.capacity ? old.capacity * (old.capacity < LARGE_CAPACITY ? 4 : 2) : FIRST_CAPACITY;
     if (capacity > table->max_capacity)
         capacity = table->max_capacity;
-    char *slots = beam_aligned_alloc(64, capacity * table->stride);
+    char *slots = make_slots(capacity * table->stride);
     if (!slots)
         return false;
-    memset(slots, 0, capacity * table->stride);
     table->slots = slots;
     table->capacity = capacity;
     table->shift = 64 - (unsigned)__builtin_ctzll(capacity);

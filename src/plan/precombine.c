@@ -209,16 +209,16 @@ static beam_status pass_by(precombine_node *self, const char *kvs, size_t n)
 
 /* ---- Inputs that are kept ------------------------------------------------------------- */
 
-static beam_status make_table_key(precombine_node *self, const char *key, uint32_t tag,
-                                  beam_table_key *table_key)
+static inline beam_status make_table_key(precombine_node *self, const char *key, uint32_t tag,
+                                         beam_table_key *table_key)
 {
     if (self->shape.kind == BEAM_KEY_STRING) {
-        beam_str text;
-        memcpy(&text, key, sizeof text);
-        if (text.len > UINT32_MAX)
-            return beam_fail(&self->combine.node.ctx, BEAM_OUT_OF_RANGE, "a key of %zu bytes",
-                             text.len);
-        *table_key = beam_table_text(text.at, text.len, tag);
+        /* Field by field: one load of both would wait for the two stores that made them. */
+        const beam_str *text = (const beam_str *)(const void *)key;
+        size_t len = text->len;
+        if (BEAM_UNLIKELY(len > UINT32_MAX))
+            return beam_fail(&self->combine.node.ctx, BEAM_OUT_OF_RANGE, "a key of %zu bytes", len);
+        *table_key = beam_table_text(text->at, len, tag);
         return BEAM_OK;
     }
     self->image.len = 0;
@@ -317,7 +317,7 @@ static beam_status make_room(precombine_node *self)
 }
 
 /* Makes sure that n keys fit besides those that wait, and that the window has a number. */
-static inline beam_status prepare(precombine_node *self, size_t n, beam_window window,
+static inline beam_status prepare(precombine_node *self, size_t n, const beam_window *window,
                                   uint32_t *tag)
 {
     bool out_of_memory;
@@ -337,7 +337,8 @@ static inline beam_status prepare(precombine_node *self, size_t n, beam_window w
     return BEAM_OK;
 }
 
-static beam_status keep_block(precombine_node *self, const char *kvs, size_t n, beam_window window)
+static beam_status keep_block(precombine_node *self, const char *kvs, size_t n,
+                              const beam_window *window)
 {
     uint32_t tag;
     void *accs[BLOCK];
@@ -352,7 +353,8 @@ static beam_status keep_block(precombine_node *self, const char *kvs, size_t n, 
 }
 
 /* Most texts are short: their inputs wait a while for their slots, which are far apart. */
-static beam_status queue_texts(precombine_node *self, const char *kvs, size_t n, beam_window window)
+static beam_status queue_texts(precombine_node *self, const char *kvs, size_t n,
+                               const beam_window *window)
 {
     const beam_kv_layout *in = &self->combine.in;
     for (const char *kv = kvs; n > 0; n--, kv += in->type->size) {
@@ -367,7 +369,10 @@ static beam_status queue_texts(precombine_node *self, const char *kvs, size_t n,
         }
         entry->hash = beam_table_hash(&entry->key, false);
         __builtin_prefetch(beam_table_at(&self->table, entry->hash >> self->table.shift), 1);
-        memcpy(entry->value, kv + in->value_at, in->value->size);
+        if (BEAM_LIKELY(in->value->size == 8))
+            memcpy(entry->value, kv + in->value_at, 8);
+        else
+            memcpy(entry->value, kv + in->value_at, in->value->size);
         if (++self->n_queued == QUEUE)
             BEAM_TRY(drain(self));
     }
@@ -378,7 +383,7 @@ static beam_status keep_batch(precombine_node *self, const char *kvs, size_t n)
 {
     const beam_element_info *info = self->combine.node.ctx.frame->info;
     for (uint32_t w = 0; w < info->n_windows; w++)
-        BEAM_TRY((self->queues ? queue_texts : keep_block)(self, kvs, n, info->windows[w]));
+        BEAM_TRY((self->queues ? queue_texts : keep_block)(self, kvs, n, &info->windows[w]));
     return BEAM_OK;
 }
 

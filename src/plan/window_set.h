@@ -25,23 +25,23 @@ static inline void beam_window_set_clear(beam_window_set *set)
 }
 
 /* The window's number, from 1; 0: the set is full. */
-static inline uint32_t beam_window_set_number(beam_window_set *set, beam_window window)
+static inline uint32_t beam_window_set_number(beam_window_set *set, const beam_window *window)
 {
     const beam_window *last = set->last ? &set->windows[set->last - 1] : NULL;
-    if (last && last->start == window.start && last->end == window.end)
+    if (last && last->start == window->start && last->end == window->end)
         return set->last;
     uint64_t hash =
-        ((uint64_t)window.start ^ (uint64_t)window.end * 31) * UINT64_C(0x9e3779b97f4a7c15);
+        ((uint64_t)window->start ^ (uint64_t)window->end * 31) * UINT64_C(0x9e3779b97f4a7c15);
     for (uint32_t place = (uint32_t)(hash >> 52);; place++) {
         uint16_t *number = &set->places[place % BEAM_WINDOW_SET_PLACES];
         if (*number == 0) {
             if (set->n == BEAM_WINDOW_SET_MAX)
                 return 0;
-            set->windows[set->n] = window;
+            set->windows[set->n] = *window;
             *number = (uint16_t)++set->n;
         }
         const beam_window *have = &set->windows[*number - 1];
-        if (have->start == window.start && have->end == window.end)
+        if (have->start == window->start && have->end == window->end)
             return set->last = *number;
     }
 }
