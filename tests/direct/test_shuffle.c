@@ -494,7 +494,7 @@ static void each_allocation_fails(void **state)
     for (int spill = 0; spill < 2; spill++)
         for (uint64_t n = 1;; n++) {
             beam_alloc_fail_at(n, 0);
-            beam_status status = small_run(spill ? 5000 : 0);
+            beam_status status = small_run(spill ? 20000 : 0);
             uint64_t tried = beam_alloc_count();
             beam_alloc_fail_at(0, 0);
             if (tried < n) {
