@@ -337,7 +337,8 @@ static beam_status next_flat(beam_run_values *values, const beam_shuffle_layout 
 static beam_status decode_one(const beam_shuffle_layout *layout, beam_reader *reader, char *value,
                               beam_arena *arena, beam_error *err)
 {
-    BEAM_TRY(beam_decode(layout->value, BEAM_NESTED, reader, value, arena, err));
+    const beam_decoder decoder = {.arena = arena, .err = err, .any_text = true};
+    BEAM_TRY(beam_decode_with(&decoder, layout->value, BEAM_NESTED, reader, value));
     const uint8_t *extra;
     if (layout->sessions) {
         BEAM_TRY(beam_read_bytes(reader, sizeof(beam_window), &extra));
