@@ -146,8 +146,8 @@ static inline void stage_source(stage *s, const char *id, const char *pcoll)
 
 static inline void stage_sink_of(stage *s, const char *id, const char *pcoll)
 {
-    stage_transform(s, id, BEAM_URN_DATA_SINK, NULL,
-                    beam_arena_printf(&s->arena, "in0=%s", pcoll), "");
+    stage_transform(s, id, BEAM_URN_DATA_SINK, NULL, beam_arena_printf(&s->arena, "in0=%s", pcoll),
+                    "");
 }
 
 /* A DoFn's transform of any URN; inputs named side<i> are side inputs. */
@@ -159,8 +159,7 @@ static inline void stage_dofn(stage *s, const char *id, const char *urn, const b
     STAGE_OK(beam_dofn_to_proto(fn, config, &s->arena, &payload->do_fn, NULL));
     payload->side_inputs = beam_arena_calloc(&s->arena, 8, sizeof *payload->side_inputs);
     for (size_t i = 0; i < fn->n_sides; i++) {
-        BeamPb__SideInputEntry *entry =
-            stage_message(s, &beam_pb__side_input_entry__descriptor);
+        BeamPb__SideInputEntry *entry = stage_message(s, &beam_pb__side_input_entry__descriptor);
         entry->key = beam_arena_printf(&s->arena, "side%zu", i);
         entry->value = stage_message(s, &beam_pb__side_input__descriptor);
         entry->value->access_pattern = stage_message(s, &beam_pb__function_spec__descriptor);
@@ -179,8 +178,8 @@ static inline void stage_pardo(stage *s, const char *id, const beam_dofn *fn, co
 }
 
 static inline void stage_combine(stage *s, const char *id, const char *urn,
-                                 const beam_combinefn *fn, const beam_type *acc,
-                                 const void *config, const char *inputs, const char *outputs)
+                                 const beam_combinefn *fn, const beam_type *acc, const void *config,
+                                 const char *inputs, const char *outputs)
 {
     STAGE_OK(beam_registry_add_combinefn(&s->registry, fn, NULL));
     BeamPb__CombinePayload *payload = stage_message(s, &beam_pb__combine_payload__descriptor);
@@ -220,13 +219,12 @@ static inline beam_status stage_keep(stage *s, const beam_type *type, const void
 static inline beam_status stage_sink_batch(beam_ctx *ctx, const void *elements, size_t n)
 {
     stage_sink *sink = beam_self(ctx, stage_sink);
-    if (beam_grow((void **)&sink->elements, &sink->capacity, sink->n + n,
-                  sizeof *sink->elements) != 0)
+    if (beam_grow((void **)&sink->elements, &sink->capacity, sink->n + n, sizeof *sink->elements) !=
+        0)
         return BEAM_RESOURCE_EXHAUSTED;
     for (size_t i = 0; i < n; i++, sink->n++)
-        BEAM_TRY(stage_keep(sink->stage, sink->type,
-                            (const char *)elements + i * sink->type->size, beam_info(ctx), n,
-                            &sink->elements[sink->n]));
+        BEAM_TRY(stage_keep(sink->stage, sink->type, (const char *)elements + i * sink->type->size,
+                            beam_info(ctx), n, &sink->elements[sink->n]));
     return BEAM_OK;
 }
 
@@ -284,8 +282,7 @@ static inline beam_status stage_read_side(void *self, const beam_plan_side *side
     return BEAM_OK;
 }
 
-static inline beam_status stage_residual(void *self, const beam_plan_split *split,
-                                         beam_error *err)
+static inline beam_status stage_residual(void *self, const beam_plan_split *split, beam_error *err)
 {
     stage *s = self;
     if (s->fail_residual)
@@ -316,6 +313,43 @@ static inline beam_plan_options stage_options(stage *s)
     s->descriptor.coders = s->coders.entries;
     return (beam_plan_options){
         .descriptor = &s->descriptor, .registry = &s->registry, .driver = &s->driver};
+}
+
+static inline beam_plan *stage_open(stage *s)
+{
+    beam_plan_options options = stage_options(s);
+    beam_plan *plan;
+    beam_error err = {.code = BEAM_OK};
+    if (beam_plan_open(&options, &plan, &err) != BEAM_OK)
+        fail_msg("%s", err.message);
+    STAGE_OK(beam_plan_setup(plan));
+    STAGE_OK(beam_plan_start_bundle(plan));
+    return plan;
+}
+
+/* Opening fails with this code and a message that holds `words`. */
+static inline void stage_refused(stage *s, beam_status code, const char *words)
+{
+    beam_plan_options options = stage_options(s);
+    beam_plan *plan;
+    beam_error err = {.code = BEAM_OK};
+    assert_int_equal(beam_plan_open(&options, &plan, &err), code);
+    assert_null(plan);
+    if (!strstr(err.message, words))
+        fail_msg("\"%s\" does not say \"%s\"", err.message, words);
+}
+
+static inline beam_status stage_push(beam_plan *plan, const void *elements, size_t n,
+                                     const beam_element_info *info)
+{
+    return beam_plan_push(plan, beam_plan_get_source(plan, 0), info, elements, n);
+}
+
+static inline void stage_finish(beam_plan *plan)
+{
+    if (beam_plan_finish_bundle(plan) != BEAM_OK)
+        fail_msg("%s", beam_plan_get_failure(plan)->error.message);
+    beam_plan_end_bundle(plan);
 }
 
 static inline stage_sink *stage_find(stage *s, const char *id)
