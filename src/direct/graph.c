@@ -453,7 +453,8 @@ static void apply_order(beam_direct_graph *graph, const uint32_t *order, beam_st
         sorted[i] = graph->steps[order[i]];
         place[order[i]] = i;
     }
-    memcpy(graph->steps, sorted, graph->n_steps * sizeof *sorted);
+    if (graph->n_steps) /* an empty pipeline has no list */
+        memcpy(graph->steps, sorted, graph->n_steps * sizeof *sorted);
     for (size_t d = 0; d < graph->n_datasets; d++) {
         beam_dataset *dataset = &graph->datasets[d];
         if (dataset->producer != BEAM_NONE)
