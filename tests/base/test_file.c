@@ -94,7 +94,8 @@ static void test_make_folders(void **state)
     assert_ok(beam_make_folders(path, &err), err);
     assert_ok(beam_make_folders(path, &err), err);
     test_write_file(test_path(folder, "f"), "", 0);
-    assert_fails(beam_make_folders(test_path(folder, "f/g"), &err), BEAM_NOT_FOUND, err, "f/g");
+    assert_fails(beam_make_folders(test_path(folder, "f/g"), &err), BEAM_ALREADY_EXISTS, err,
+                 "it is a file");
     test_remove_folder(folder);
 }
 
