@@ -243,12 +243,10 @@ static void weigh(beam_shuffle *shuffle)
     uint64_t *weights = shuffle->weights;
     for (const beam_generation *g = shuffle->generations; g; g = g->next) {
         for (uint64_t i = 0; i < g->slots_used; i++)
-            for (const beam_chunk *c = g->ordered[i].slot->chunk; c; c = c->prev)
-                weights[beam_shuffle_partition(g->ordered[i].hash) + 1] += c->n;
-        if (g->radix)
-            for (size_t p = 0; p < BEAM_SHUFFLE_PARTITIONS; p++)
-                for (const beam_chunk *c = g->radix[p].chunk; c; c = c->prev)
-                    weights[p + 1] += c->n;
+            weights[beam_shuffle_partition(g->ordered[i].hash) + 1] +=
+                beam_chunk_total(g->ordered[i].slot->chunk);
+        for (size_t p = 0; g->radix && p < BEAM_SHUFFLE_PARTITIONS; p++)
+            weights[p + 1] += beam_chunk_total(g->radix[p].chunk);
     }
     for (const beam_run *run = shuffle->runs; run; run = run->next) {
         uint64_t bytes = run_bytes(run) ? run_bytes(run) : 1;

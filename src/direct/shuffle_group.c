@@ -107,8 +107,7 @@ static beam_status take_slots(beam_grouping *grouping, const beam_shuffle_layout
         beam_group_entry *entry = &grouping->groups[group];
         *piece = (beam_piece){slot->chunk, entry->pieces};
         entry->pieces = piece;
-        for (const beam_chunk *c = slot->chunk; c; c = c->prev)
-            entry->total += c->n;
+        entry->total += beam_chunk_total(slot->chunk);
     }
     return BEAM_OK;
 }
@@ -117,10 +116,22 @@ static size_t count_records(const beam_generation *generations, uint32_t partiti
 {
     size_t n = 0;
     for (const beam_generation *g = generations; g; g = g->next)
-        if (g->radix)
-            for (const beam_chunk *c = g->radix[partition].chunk; c; c = c->prev)
-                n += c->n;
+        n += g->radix ? beam_chunk_total(g->radix[partition].chunk) : 0;
     return n;
+}
+
+/* Counts live apart from the groups: both passes touch one for each record, and so they all
+ * stay in the first cache. */
+static beam_status make_counts(beam_grouping *grouping, size_t n)
+{
+    void *counts = grouping->counts;
+    size_t had = grouping->counts_capacity;
+    int grown = beam_grow(&counts, &grouping->counts_capacity, n, sizeof *grouping->counts);
+    grouping->counts = counts;
+    if (grown != 0)
+        return BEAM_RESOURCE_EXHAUSTED;
+    memset(grouping->counts + had, 0, (grouping->counts_capacity - had) * sizeof *grouping->counts);
+    return BEAM_OK;
 }
 
 static beam_status number_records(beam_grouping *grouping, const beam_shuffle_layout *layout,
@@ -136,13 +147,43 @@ static beam_status number_records(beam_grouping *grouping, const beam_shuffle_la
                 memcpy(&key, record + sizeof tag, sizeof key);
             uint32_t group;
             BEAM_TRY(find_group(grouping, layout, tag, key, &group));
+            if (BEAM_UNLIKELY(group >= grouping->counts_capacity))
+                BEAM_TRY(make_counts(grouping, (size_t)group + 1));
             grouping->record_ids[(*at)++] = group;
-            grouping->groups[group].array_len++;
+            grouping->counts[group]++;
         }
     }
     return BEAM_OK;
 }
 
+/* Same again for keys and values of 8 bytes, with all that does not change in registers. */
+static beam_status number_pairs(beam_grouping *grouping, const beam_shuffle_layout *layout,
+                                const beam_chunk *chunk, size_t *at)
+{
+    uint32_t *ids_out = grouping->record_ids + *at;
+    for (; chunk; chunk = chunk->prev) {
+        const uint64_t *record = (const uint64_t *)(const void *)beam_chunk_data(chunk);
+        for (const uint64_t *end = record + 2 * chunk->n; record < end; record += 2) {
+            const size_t mask = grouping->table_size - 1;
+            const uint64_t tag = *record;
+            size_t i = beam_shuffle_mix(tag) & mask;
+            while (grouping->ids[i] && grouping->tags[i] != tag)
+                i = (i + 1) & mask;
+            uint32_t group = grouping->ids[i] - 1;
+            if (BEAM_UNLIKELY(group == UINT32_MAX)) {
+                BEAM_TRY(add_group(grouping, layout, tag, NULL, &group));
+                if (group >= grouping->counts_capacity)
+                    BEAM_TRY(make_counts(grouping, (size_t)group + 1));
+            }
+            *ids_out++ = group;
+            grouping->counts[group]++;
+        }
+    }
+    *at = (size_t)(ids_out - grouping->record_ids);
+    return BEAM_OK;
+}
+
+/* counts[g] is where the next value of group g goes, in values from the array's start. */
 static void scatter_records(beam_grouping *grouping, const beam_shuffle_layout *layout,
                             const beam_chunk *chunk, size_t *at)
 {
@@ -150,13 +191,35 @@ static void scatter_records(beam_grouping *grouping, const beam_shuffle_layout *
     for (; chunk; chunk = chunk->prev) {
         const char *value = beam_chunk_data(chunk) + layout->record_value;
         for (uint64_t i = 0; i < chunk->n; i++, value += layout->record) {
-            beam_group_entry *entry = &grouping->groups[grouping->record_ids[(*at)++]];
-            char *to = (char *)(uintptr_t)entry->array + entry->array_len++ * stride;
-            if (stride == sizeof(uint64_t))
-                memcpy(to, value, sizeof(uint64_t));
-            else
-                memcpy(to, value, stride);
+            uint64_t place = grouping->counts[grouping->record_ids[(*at)++]]++;
+            memcpy(grouping->array + place * stride, value, stride);
         }
+    }
+}
+
+static void scatter_pairs(beam_grouping *grouping, const beam_chunk *chunk, size_t *at)
+{
+    uint64_t *array = (uint64_t *)(void *)grouping->array, *places = grouping->counts;
+    const uint32_t *ids = grouping->record_ids + *at;
+    for (; chunk; chunk = chunk->prev) {
+        const uint64_t *record = (const uint64_t *)(const void *)beam_chunk_data(chunk);
+        for (const uint64_t *end = record + 2 * chunk->n; record < end; record += 2)
+            array[places[*ids++]++] = record[1];
+    }
+    *at = (size_t)(ids - grouping->record_ids);
+}
+
+/* Cuts the array into the groups' parts; counts become the parts' beginnings. */
+static void place_groups(beam_grouping *grouping, const beam_shuffle_layout *layout)
+{
+    uint64_t at = 0;
+    for (size_t i = 0; i < grouping->n_groups; i++) {
+        beam_group_entry *entry = &grouping->groups[i];
+        entry->array_len = grouping->counts[i];
+        entry->array = grouping->array + at * layout->stride;
+        entry->total += entry->array_len;
+        grouping->counts[i] = at;
+        at += entry->array_len;
     }
 }
 
@@ -174,22 +237,24 @@ static beam_status take_records(beam_grouping *grouping, const beam_shuffle_layo
     grouping->array = array;
     if (grown != 0)
         return BEAM_RESOURCE_EXHAUSTED;
+    if (grouping->counts)
+        memset(grouping->counts, 0, grouping->counts_capacity * sizeof *grouping->counts);
+    BEAM_TRY(make_counts(grouping, grouping->n_groups + 1));
+    const bool pairs = layout->scalar && layout->record == 2 * sizeof(uint64_t) &&
+                       layout->stride == sizeof(uint64_t);
     size_t at = 0;
     for (const beam_generation *g = generations; g; g = g->next)
         if (g->radix)
-            BEAM_TRY(number_records(grouping, layout, g->radix[partition].chunk, &at));
-    char *to = grouping->array;
-    for (size_t i = 0; i < grouping->n_groups; i++) {
-        beam_group_entry *entry = &grouping->groups[i];
-        entry->array = to;
-        to += entry->array_len * layout->stride;
-        entry->total += entry->array_len;
-        entry->array_len = 0;
-    }
+            BEAM_TRY((pairs ? number_pairs : number_records)(grouping, layout,
+                                                             g->radix[partition].chunk, &at));
+    place_groups(grouping, layout);
     at = 0;
-    for (const beam_generation *g = generations; g; g = g->next)
-        if (g->radix)
+    for (const beam_generation *g = generations; g; g = g->next) {
+        if (g->radix && pairs)
+            scatter_pairs(grouping, g->radix[partition].chunk, &at);
+        else if (g->radix)
             scatter_records(grouping, layout, g->radix[partition].chunk, &at);
+    }
     return BEAM_OK;
 }
 
@@ -213,6 +278,7 @@ void beam_grouping_free(beam_grouping *grouping)
     beam_free(grouping->tags);
     beam_free(grouping->ids);
     beam_free(grouping->groups);
+    beam_free(grouping->counts);
     beam_free(grouping->record_ids);
     beam_free(grouping->array);
     *grouping = (beam_grouping){0};

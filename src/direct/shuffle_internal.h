@@ -45,13 +45,19 @@ typedef struct beam_shuffle_key {
 typedef struct beam_chunk {
     struct beam_chunk *prev;
     const beam_shuffle_key *key;
-    uint64_t n; /* set when the chunk is full or the generation committed */
-    uint64_t capacity;
+    uint64_t n;      /* its capacity, but of the newest chunk once no more is written */
+    uint64_t before; /* values in the chunks before it */
 } beam_chunk;
 
 static inline char *beam_chunk_data(const beam_chunk *chunk)
 {
     return (char *)(uintptr_t)(chunk + 1);
+}
+
+/* Values in a closed chunk list. */
+static inline uint64_t beam_chunk_total(const beam_chunk *newest)
+{
+    return newest ? newest->before + newest->n : 0;
 }
 
 /* A key's chunk list in a writer's hash table. */
@@ -168,6 +174,8 @@ typedef struct beam_grouping {
     size_t table_size;
     beam_group_entry *groups;
     size_t n_groups, groups_capacity;
+    uint64_t *counts; /* of records, then places in the array: one a group */
+    size_t counts_capacity;
     uint32_t *record_ids;
     size_t record_ids_capacity;
     char *array;

@@ -69,7 +69,7 @@ void beam_generation_free(beam_generation *g, beam_memory_budget *budget)
 
 static beam_chunk *new_chunk(beam_generation *g, beam_chunk *prev, uint64_t first, size_t stride)
 {
-    uint64_t capacity = prev ? prev->capacity * 2 : first;
+    uint64_t capacity = prev ? prev->n * 2 : first;
     if (capacity * stride > LARGEST_CHUNK) {
         capacity = (LARGEST_CHUNK - sizeof(beam_chunk)) / stride;
         if (capacity < 1)
@@ -78,9 +78,7 @@ static beam_chunk *new_chunk(beam_generation *g, beam_chunk *prev, uint64_t firs
     beam_chunk *chunk = beam_arena_alloc(&g->memory, sizeof *chunk + capacity * stride);
     if (!chunk)
         return NULL;
-    if (prev)
-        prev->n = prev->capacity;
-    *chunk = (beam_chunk){.prev = prev, .capacity = capacity};
+    *chunk = (beam_chunk){.prev = prev, .n = capacity, .before = beam_chunk_total(prev)};
     return chunk;
 }
 
@@ -182,7 +180,7 @@ make_room(beam_shuffle_writer *w, beam_slot *slot, uint64_t tag, const beam_shuf
     chunk->key = key;
     g->slots_used += is_new;
     char *data = beam_chunk_data(chunk);
-    *slot = (beam_slot){tag, data, data + chunk->capacity * layout->stride, chunk};
+    *slot = (beam_slot){tag, data, data + chunk->n * layout->stride, chunk};
     *out = slot;
     return BEAM_OK;
 }
@@ -212,7 +210,7 @@ radix_room(beam_generation *g, beam_radix_list *list, size_t record)
         return BEAM_RESOURCE_EXHAUSTED;
     list->chunk = chunk;
     list->at = beam_chunk_data(chunk);
-    list->end = list->at + chunk->capacity * record;
+    list->end = list->at + chunk->n * record;
     return BEAM_OK;
 }
 
