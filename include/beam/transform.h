@@ -181,8 +181,10 @@ BEAM_API beam_pcoll beam_with_keys_(beam_pcoll in, const beam_with_keys_args *ar
 #define beam_with_keys(in, K, ...) \
     beam_with_keys_((in), BEAM_ARGS_(beam_with_keys_args, &K##_type, __VA_ARGS__))
 
-/* The n largest, and n chosen at random (uniform; the same for a seed): one iterable<T> a
- * window, or a key and window. */
+/* The n largest, in order from the largest on, and n chosen at random: one iterable<T> a window,
+ * or a key and window; n must be at least 1.  A sample without a seed is uniform.  With one it
+ * is the same in each run, on every runner, because the values decide: equal values are chosen
+ * together. */
 typedef struct beam_top_args {
     BEAM_COMMON_ARGS_;
     uint32_t n;
@@ -198,7 +200,7 @@ BEAM_API beam_pcoll beam_top_per_key_(beam_pcoll kvs, const beam_top_args *args)
 typedef struct beam_sample_args {
     BEAM_COMMON_ARGS_;
     uint32_t n;
-    uint64_t seed;
+    uint64_t seed; /* 0: none */
     const char *name;
 } beam_sample_args;
 BEAM_API beam_pcoll beam_sample_globally_(beam_pcoll in, const beam_sample_args *args);
