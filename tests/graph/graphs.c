@@ -139,7 +139,7 @@ static void checks(beam_pipeline *p)
     beam_assert_all(evens, &is_even_fn);
 }
 
-const test_graph test_graphs[] = {{"word_count", count_words},     {"side_inputs", side_inputs},
+const test_graph test_graphs[] = {{"word_count", count_words},    {"side_inputs", side_inputs},
                                   {"combines", combines},         {"groups", groups},
                                   {"some_of_many", some_of_many}, {"checks", checks}};
 const size_t test_n_graphs = sizeof test_graphs / sizeof *test_graphs;
