@@ -301,9 +301,14 @@ static beam_status drain(precombine_node *self)
     if (n == 0)
         return BEAM_OK;
     self->n_queued = 0;
-    for (size_t i = 0; i < n; i++)
-        BEAM_TRY(find_slot(self, &self->queue[i].key, self->queue[i].hash, false, &accs[i]));
-    return add_inputs(self, accs, self->queue->value, sizeof(queued), n);
+    beam_status status = BEAM_OK;
+    for (size_t i = 0; i < n && status == BEAM_OK; i++)
+        status = find_slot(self, &self->queue[i].key, self->queue[i].hash, false, &accs[i]);
+    if (status == BEAM_OK)
+        status = add_inputs(self, accs, self->queue->value, sizeof(queued), n);
+    if (status != BEAM_OK) /* noted here: it is not the element at hand that failed */
+        beam_node_failed(&self->combine.node, status, "process", NULL, 0);
+    return status;
 }
 
 /* Empties a table that is full, and decides what it was good for. */

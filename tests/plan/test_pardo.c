@@ -11,7 +11,7 @@ static const beam_windowing global = {BEAM_GLOBAL_WINDOWS, 0, 0, 0, 0, BEAM_END_
 
 static void chain(stage *s, const beam_dofn *const *fns, size_t n, const beam_type *const *types)
 {
-    char id[16], in[32], out[32];
+    char id[32], in[32], out[32];
     stage_init(s);
     stage_pcoll(s, "p0", types[0], global);
     stage_source(s, "source", "p0");
