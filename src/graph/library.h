@@ -16,12 +16,12 @@ typedef struct beam_part {
     size_t from, to, size;
 } beam_part;
 
-enum { BEAM_MADE_BATCH = 128, BEAM_MADE_PARTS = 3 };
+enum { BEAM_MADE_PARTS = 3 };
 
 /* The state of such a function. */
 typedef struct beam_made {
-    char *values; /* BEAM_MADE_BATCH of the output's type, all zero but for constant parts */
-    size_t in_size, out_size;
+    char *values; /* `batch` of the output's type, all zero but for constant parts */
+    size_t batch, in_size, out_size;
     beam_part parts[BEAM_MADE_PARTS];
     uint32_t n_parts;
     uint64_t next;    /* a counter that starts elsewhere in each instance */

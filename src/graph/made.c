@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "graph/library.h"
 
+enum { BATCH_BYTES = 16 << 10 }; /* of made values: they stay in the first cache */
+
 beam_status beam_made_setup(beam_ctx *ctx)
 {
     beam_made *made = beam_self(ctx, beam_made);
@@ -14,7 +16,8 @@ beam_status beam_made_setup(beam_ctx *ctx)
     made->next = beam_hash64(&now, sizeof now, (uint64_t)(uintptr_t)made);
     made->in_size = beam_ctx_in_type(ctx)->size;
     made->out_size = beam_ctx_out_type(ctx, 0)->size;
-    made->values = beam_calloc(BEAM_MADE_BATCH, made->out_size);
+    made->batch = BATCH_BYTES / made->out_size + 1;
+    made->values = beam_calloc(made->batch, made->out_size);
     return made->values ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
 }
 
@@ -25,7 +28,7 @@ void beam_made_field(beam_made *made, size_t from, size_t to_offset, const beam_
 
 void beam_made_repeat(beam_made *made)
 {
-    for (size_t i = 1; i < BEAM_MADE_BATCH; i++)
+    for (size_t i = 1; i < made->batch; i++)
         memcpy(made->values + i * made->out_size, made->values, made->out_size);
 }
 
@@ -41,7 +44,7 @@ beam_status beam_made_process_batch(beam_ctx *ctx, const void *elements, size_t 
     const beam_made *made = beam_self(ctx, beam_made);
     const char *element = elements;
     while (n) {
-        size_t chunk = n < BEAM_MADE_BATCH ? n : BEAM_MADE_BATCH;
+        size_t chunk = n < made->batch ? n : made->batch;
         char *value = made->values;
         for (size_t i = 0; i < chunk; i++, element += made->in_size, value += made->out_size)
             beam_made_fill(made, value, element);
