@@ -94,6 +94,8 @@ typedef struct beam_shuffle_group {
 
 beam_status beam_shuffle_read(beam_shuffle *shuffle, uint32_t first, uint32_t last,
                               beam_shuffle_reader **reader, beam_error *err);
+/* On to other partitions, with the memory that it has: cheaper than another reader. */
+void beam_shuffle_reader_restart(beam_shuffle_reader *reader, uint32_t first, uint32_t last);
 /* BEAM_OUT_OF_RANGE after the last group. */
 beam_status beam_shuffle_next(beam_shuffle_reader *reader, beam_shuffle_group *group,
                               beam_error *err);

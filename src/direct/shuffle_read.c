@@ -430,6 +430,16 @@ static beam_status open_runs(beam_shuffle_reader *reader)
     return reader->cursors && reader->blocks ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
 }
 
+void beam_shuffle_reader_restart(beam_shuffle_reader *reader, uint32_t first, uint32_t last)
+{
+    end_walks(reader);
+    reader->first = reader->partition = first;
+    reader->last = last;
+    reader->in_partition = false;
+    reader->next_group = 0;
+    reader->n_sessions = reader->next_session = 0;
+}
+
 beam_status beam_shuffle_read(beam_shuffle *shuffle, uint32_t first, uint32_t last,
                               beam_shuffle_reader **out, beam_error *err)
 {
@@ -439,8 +449,7 @@ beam_status beam_shuffle_read(beam_shuffle *shuffle, uint32_t first, uint32_t la
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a shuffle");
     reader->shuffle = shuffle;
     reader->layout = &shuffle->layout;
-    reader->first = reader->partition = first;
-    reader->last = last;
+    beam_shuffle_reader_restart(reader, first, last);
     reader->window = (beam_window)BEAM_GLOBAL_WINDOW;
     reader->element = beam_calloc(1, shuffle->layout.group_size);
     if (!reader->element || open_runs(reader) != BEAM_OK) {

@@ -81,12 +81,11 @@ static beam_status feed_buffer(beam_worker *worker, beam_processor *processor,
     return BEAM_OK;
 }
 
-static beam_status read_partitions(beam_processor *processor, beam_shuffle *shuffle, uint64_t first,
-                                   uint64_t n, beam_error *err)
+static beam_status read_partitions(beam_processor *processor, beam_shuffle_reader *reader,
+                                   uint64_t first, uint64_t n, beam_error *err)
 {
-    beam_shuffle_reader *reader;
     beam_shuffle_group group;
-    BEAM_TRY(beam_shuffle_read(shuffle, (uint32_t)first, (uint32_t)(first + n), &reader, err));
+    beam_shuffle_reader_restart(reader, (uint32_t)first, (uint32_t)(first + n));
     beam_status status;
     while ((status = beam_shuffle_next(reader, &group, err)) == BEAM_OK) {
         status =
@@ -94,7 +93,6 @@ static beam_status read_partitions(beam_processor *processor, beam_shuffle *shuf
         if (status != BEAM_OK)
             break;
     }
-    beam_shuffle_reader_close(reader);
     /* The end of the groups, unless it is the pushed element's failure. */
     return status == BEAM_OUT_OF_RANGE &&
                    beam_bundle_get_state(processor->bundle) == BEAM_BUNDLE_RUNNING
@@ -106,13 +104,17 @@ static beam_status feed_shuffle(beam_worker *worker, beam_processor *processor,
                                 beam_shuffle *shuffle, beam_error *err)
 {
     uint64_t want = 1, first, n, before = beam_direct_now();
-    while (beam_item_claim(worker, want, &first, &n)) {
-        BEAM_TRY(read_partitions(processor, shuffle, first, n, err));
+    beam_shuffle_reader *reader;
+    BEAM_TRY(beam_shuffle_read(shuffle, 0, 0, &reader, err));
+    beam_status status = BEAM_OK;
+    while (status == BEAM_OK && beam_item_claim(worker, want, &first, &n)) {
+        status = read_partitions(processor, reader, first, n, err);
         uint64_t now = beam_direct_now();
         want = next_claim(want, now - before, READ_TIME);
         before = now;
     }
-    return BEAM_OK;
+    beam_shuffle_reader_close(reader);
+    return status;
 }
 
 static beam_status feed(beam_worker *worker, beam_processor *processor, beam_error *err)
