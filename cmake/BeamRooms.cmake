@@ -80,6 +80,10 @@ target_include_directories(beam_settings SYSTEM INTERFACE ${BEAM_GENERATED_DIR})
 target_link_libraries(beam_settings INTERFACE beam_public)
 
 set(BEAM_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes)
+if(BEAM_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    # What gcc makes of a sanitizer's extra code; the release build has these warnings.
+    list(APPEND BEAM_WARNINGS -Wno-format-truncation -Wno-maybe-uninitialized)
+endif()
 if(BEAM_WERROR)
     list(APPEND BEAM_WARNINGS -Werror)
 endif()
