@@ -219,6 +219,26 @@ BEAM_API bool beam_type_is_flat(const beam_type *type);
  * (and what holds them) are not. */
 BEAM_API bool beam_type_is_deterministic(const beam_type *type);
 
+/* ---- Values that outlive a callback ----------------------------------------------------- */
+
+/* Memory that is given back all at once, for elements that a DoFn keeps until it has enough of
+ * them.  Not thread-safe: one belongs to one instance. */
+typedef struct beam_pool beam_pool;
+
+/* NULL when memory is out. */
+BEAM_API beam_pool *beam_pool_new(void);
+/* Ends all that came from it; NULL is allowed. */
+BEAM_API void beam_pool_free(beam_pool *pool);
+/* Ends all that came from it, and keeps memory for the next use. */
+BEAM_API void beam_pool_reset(beam_pool *pool);
+/* 16-byte aligned, uninitialised; NULL when memory is out. */
+BEAM_API void *beam_pool_alloc(beam_pool *pool, size_t size);
+/* A deep copy of a value of `type` with all it points to; an iterable is read through and becomes
+ * an array.  *copy is NULL unless BEAM_OK is returned; else BEAM_RESOURCE_EXHAUSTED or why an
+ * iterable could not be read. */
+BEAM_API beam_status beam_pool_copy(beam_pool *pool, const beam_type *type, const void *value,
+                                    void **copy);
+
 /* ---- Making types --------------------------------------------------------------------- */
 
 #if defined(__GNUC__)

@@ -1,0 +1,223 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* classifier.c - which model suits a data set, and what its classes have to do with the data
+ * set's; pictures for it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "ml/model_load.h"
+
+enum { IMAGENET_CLASSES = 1000, IMAGENET_SIZE = 224 };
+
+/* What torchvision's ImageNet models are fed. */
+static const beam_normalization imagenet_pixels = {1 / 255.0f, 0.485f, 0.456f, 0.406f,
+                                                   0.229f,     0.224f, 0.225f};
+
+static bool is_cifar10(const beam_dataset_info *dataset)
+{
+    return dataset->num_classes == 10 && strcmp(dataset->class_names[0], "airplane") == 0 &&
+           strcmp(dataset->class_names[9], "truck") == 0;
+}
+
+/* The known weights for a network and data set, NULL when there are none. */
+static const char *known_weights(const beam_dataset_info *dataset, const char *network)
+{
+    bool digits = strcmp(dataset->name, "digits") == 0;
+    if (strcmp(network, "small_cnn") == 0)
+        return digits ? "digits" : NULL;
+    size_t len = strlen(network);
+    for (size_t i = 0; !digits; i++) {
+        const char *known = beam_weights_known(i);
+        if (!known || (strncmp(known, network, len) == 0 && strcmp(known + len, "-imagenet") == 0))
+            return known;
+    }
+    return NULL;
+}
+
+static void unrelated(beam_classifier *c, const char *why)
+{
+    c->classes = BEAM_CLASSES_UNRELATED;
+    (void)snprintf(c->reason, sizeof c->reason, "%s", why);
+}
+
+static void compare_classes(const beam_dataset_info *dataset, beam_classifier *c)
+{
+    const beam_model_spec *model = &c->model;
+    char why[sizeof c->reason];
+    if (model->channels != dataset->channels) {
+        (void)snprintf(why, sizeof why,
+                       "the model was made for images of %lld channels and those of %s have %u",
+                       (long long)model->channels, dataset->name, dataset->channels);
+        unrelated(c, why);
+    } else if (model->num_classes == dataset->num_classes) {
+        c->classes = BEAM_CLASSES_SAME;
+    } else if (model->num_classes == IMAGENET_CLASSES && is_cifar10(dataset)) {
+        c->classes = BEAM_CLASSES_IMAGENET_CIFAR10;
+    } else {
+        (void)snprintf(why, sizeof why, "the model tells %lld classes apart, and %s has %u others",
+                       (long long)model->num_classes, dataset->name, dataset->num_classes);
+        unrelated(c, why);
+    }
+}
+
+static void set_input(const beam_dataset_info *dataset, int64_t image_size, beam_model_spec *model)
+{
+    bool imagenet = model->num_classes == IMAGENET_CLASSES;
+    if (imagenet)
+        model->pixels = imagenet_pixels;
+    else
+        model->pixels = (beam_normalization){
+            dataset->scale,        dataset->mean[0],      dataset->mean[1],     dataset->mean[2],
+            dataset->deviation[0], dataset->deviation[1], dataset->deviation[2]};
+    bool own = !imagenet && dataset->height && dataset->width;
+    model->height = image_size ? image_size : own ? dataset->height : IMAGENET_SIZE;
+    model->width = image_size ? image_size : own ? dataset->width : IMAGENET_SIZE;
+}
+
+/* Weights that nobody named: those known to suit, fetched if need be. */
+static beam_status default_weights(const beam_dataset_info *dataset, const char *network,
+                                   const beam_classifier_options *o, beam_classifier *c,
+                                   beam_error *err)
+{
+    beam_error why = {0};
+    const char *known = known_weights(dataset, network);
+    char *path = NULL;
+    beam_status status = BEAM_NOT_FOUND;
+    if (known)
+        status = beam_weights_locate(known, NULL, &path, &why);
+    else
+        (void)snprintf(why.message, sizeof why.message, "no weights of %s for %s are known",
+                       network, dataset->name);
+    beam_weights_path_free(path);
+    if (status == BEAM_OK) {
+        c->model.weights = beam_str_of(known);
+        return BEAM_OK;
+    }
+    if (!o->untrained_allowed || !known)
+        return beam_error_set(err, status,
+                              "%s. Give the weights: a .pth or .safetensors file with %s's tensors",
+                              why.message, network);
+    char words[sizeof c->reason];
+    (void)snprintf(words, sizeof words, "the model is not trained: %.400s", why.message);
+    unrelated(c, words);
+    return BEAM_OK;
+}
+
+/* Builds the network once, so that weights of another one are told of now. */
+static beam_status try_weights(const beam_model_spec *model, const beam_weights *weights,
+                               beam_error *err)
+{
+    beam_spec_text name;
+    beam_network *network = NULL;
+    const beam_network_options options = {.struct_size = sizeof options,
+                                          .num_classes = model->num_classes,
+                                          .channels = model->channels,
+                                          .height = model->height,
+                                          .width = model->width,
+                                          .cifar_stem = model->cifar_stem};
+    BEAM_TRY(beam_spec_field(model->network, "network", "", &name, err));
+    BEAM_TRY(beam_network_create(name.text, &options, &network, err));
+    beam_status status = BEAM_OK;
+    if (weights) {
+        beam_weight_source source = beam_weights_source(weights);
+        status = beam_network_bind(network, &source, err);
+        if (status != BEAM_OK)
+            status = beam_error_wrap(err, status, "weights %.*s", (int)model->weights.len,
+                                     model->weights.at);
+    }
+    beam_network_free(network);
+    return status;
+}
+
+static beam_status look_into(const beam_dataset_info *dataset, const beam_classifier_options *o,
+                             beam_classifier *c, beam_error *err)
+{
+    beam_weights *weights = NULL;
+    BEAM_TRY(beam_spec_open_weights(&c->model, NULL, &weights, err));
+    beam_spec_complete(&c->model, weights);
+    if (!c->model.num_classes)
+        c->model.num_classes = dataset->num_classes;
+    if (!c->model.channels)
+        c->model.channels = dataset->channels;
+    if (weights)
+        compare_classes(dataset, c);
+    set_input(dataset, o->image_size, &c->model);
+    beam_status status = try_weights(&c->model, weights, err);
+    beam_weights_close(weights);
+    return status;
+}
+
+beam_status beam_choose_classifier(const beam_dataset_info *dataset,
+                                   const beam_classifier_options *options,
+                                   beam_classifier *classifier, beam_error *err)
+{
+    beam_classifier_options o = {0};
+    beam_classifier *c = classifier;
+    if (options)
+        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    *c = (beam_classifier){0};
+    bool digits = strcmp(dataset->name, "digits") == 0;
+    const char *network = o.network ? o.network : digits ? "small_cnn" : "resnet18";
+    c->model.network = beam_str_of(network);
+    c->model.device = beam_str_of(o.device ? o.device : "");
+    c->model.precision = beam_str_of(o.precision ? o.precision : "");
+    if (o.weights)
+        c->model.weights = beam_str_of(o.weights);
+    else
+        BEAM_TRY(default_weights(dataset, network, &o, c, err));
+    return look_into(dataset, &o, c, err);
+}
+
+/* ---- Pictures -------------------------------------------------------------------------------- */
+
+static beam_normalization pixels_of(const beam_ctx *ctx)
+{
+    static const beam_normalization plain = {1 / 255.0f, 0, 0, 0, 1, 1, 1};
+    const beam_normalization *pixels = &beam_inference_spec(ctx)->pixels;
+    return pixels->scale > 0 ? *pixels : plain;
+}
+
+beam_status beam_pack_image(beam_ctx *ctx, const beam_tensor *image, const beam_model *model,
+                            float *row)
+{
+    beam_tensor input = beam_model_input(model, 0, 1);
+    if (image->dtype != BEAM_U8 || image->rank != 3 || input.rank != 4 || image->shape[1] < 1 ||
+        image->shape[2] < 1 || image->shape[1] > UINT16_MAX || image->shape[2] > UINT16_MAX)
+        return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
+                         "an image is no u8 tensor {channels, height, width}");
+    int64_t channels = image->shape[0], wanted = input.shape[1];
+    if ((channels != 1 && channels != 3) || (channels != wanted && channels != 1) || wanted > 3)
+        return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
+                         "an image of %lld channels for a model that wants %lld",
+                         (long long)channels, (long long)wanted);
+    beam_normalization n = pixels_of(ctx);
+    beam_dataset_info info = {.name = "an image",
+                              .channels = (uint32_t)channels,
+                              .height = (uint32_t)image->shape[1],
+                              .width = (uint32_t)image->shape[2],
+                              .scale = n.scale};
+    uint32_t height = (uint32_t)input.shape[2], width = (uint32_t)input.shape[3];
+    const float mean[] = {n.mean_r, n.mean_g, n.mean_b};
+    const float deviation[] = {n.deviation_r, n.deviation_g, n.deviation_b};
+    for (int64_t first = 0; first < wanted; first += channels) {
+        for (int64_t c = 0; c < channels; c++) {
+            info.mean[c] = mean[first + c];
+            info.deviation[c] = deviation[first + c];
+        }
+        BEAM_TRY(beam_dataset_normalize(&info, image->data, height, width,
+                                        row + (size_t)first * height * width, beam_ctx_error(ctx)));
+    }
+    return BEAM_OK;
+}
+
+int64_t beam_argmax(const beam_tensor *values)
+{
+    const float *at = values->data;
+    int64_t n = 1, best = 0;
+    for (uint32_t i = 0; i < values->rank; i++)
+        n *= values->shape[i];
+    for (int64_t i = 1; i < n; i++)
+        if (at[i] > at[best])
+            best = i;
+    return best;
+}
