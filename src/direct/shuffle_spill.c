@@ -126,7 +126,8 @@ static beam_status put_group(run_writer *w, const beam_group_entry *group)
 
 static int compare_images(const void *a, size_t a_len, const void *b, size_t b_len)
 {
-    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    size_t shared = a_len < b_len ? a_len : b_len;
+    int order = shared ? memcmp(a, b, shared) : 0; /* an image of no bytes is nowhere */
     return order ? order : (a_len > b_len) - (a_len < b_len);
 }
 
