@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "direct/direct.h"
 #include "graph/pipeline.h"
+#include "io/library.h"
+#include "ml/library.h"
 
 struct beam_result {
     beam_direct_result direct;
@@ -21,7 +23,9 @@ static beam_status resolve(const beam_pipeline *pipeline, const beam_functions *
         return BEAM_OK;
     *registry = own;
     BEAM_TRY(beam_registry_add_functions(own, functions, err));
-    return beam_registry_add_functions(own, beam_transform_functions(), err);
+    BEAM_TRY(beam_registry_add_functions(own, beam_transform_functions(), err));
+    BEAM_TRY(beam_registry_add_functions(own, beam_io_functions(), err));
+    return beam_registry_add_functions(own, beam_ml_functions(), err);
 }
 
 static beam_status run_direct(beam_pipeline *pipeline, const beam_run_options *options,
