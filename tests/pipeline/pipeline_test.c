@@ -35,7 +35,7 @@ void run_all_ways(void (*build)(beam_pipeline *p))
     const beam_run_options ways[] = {
         {.struct_size = sizeof(beam_run_options), .direct_num_workers = 1},
         {.struct_size = sizeof(beam_run_options), .direct_num_workers = 4},
-        {.struct_size = sizeof(beam_run_options), .direct_num_workers = 3, .memory_budget = 1},
+        {.struct_size = sizeof(beam_run_options), .direct_num_workers = 3, .memory_budget = 30000},
     };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         beam_pipeline *p = beam_pipeline_new(NULL);

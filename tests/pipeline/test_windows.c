@@ -3,10 +3,10 @@
 #include "pipeline/pipeline_test.h"
 
 /* What a group was and when: key, sum, its window and timestamp. */
-#define SEEN(FIELD, S)                                                              \
-    FIELD(S, beam_int64, key)                                                       \
-    FIELD(S, beam_int64, sum) FIELD(S, beam_int64, start) FIELD(S, beam_int64, end) \
-        FIELD(S, beam_int64, timestamp)
+#define SEEN(FIELD, S)        \
+    FIELD(S, beam_int64, key) \
+    FIELD(S, beam_int64, sum) \
+    FIELD(S, beam_int64, start) FIELD(S, beam_int64, end) FIELD(S, beam_int64, timestamp)
 BEAM_STRUCT(seen, SEEN);
 
 static beam_status by_parity(beam_ctx *c, const beam_int64 *x)
