@@ -97,7 +97,9 @@ beam_status beam_dofn_connect(beam_node *node, beam_error *err)
     beam_dofn_node *self = (beam_dofn_node *)node;
     BEAM_TRY(connect_input(self, err));
     BEAM_TRY(connect_outputs(self, err));
-    return beam_sides_open(self, err);
+    BEAM_TRY(beam_sides_open(self, err));
+    node->one_by_one = beam_sides_windowed(node);
+    return BEAM_OK;
 }
 
 /* ---- A window at a time ---------------------------------------------------------------- */

@@ -53,10 +53,11 @@ struct beam_node {
     /* What a source calls instead of process, if the node gathers; or NULL. */
     beam_status (*entry)(beam_ctx *ctx, const void *element);
 
-    beam_receiver *receivers;  /* ctx.outputs while there is an element */
-    beam_receiver *guards;     /* ctx.outputs while there is none */
-    bool gathers;              /* one of its outputs does */
-    uint64_t batch_left;       /* elements of the batch at hand that come after this one */
+    beam_receiver *receivers; /* ctx.outputs while there is an element */
+    beam_receiver *guards;    /* ctx.outputs while there is none */
+    bool one_by_one;     /* infos change between its elements, so its outputs must not gather */
+    bool gathers;        /* one of its outputs does */
+    uint64_t batch_left; /* elements of the batch at hand that come after this one */
     const beam_receiver *feed; /* the one receiver that calls it; NULL for sources */
     beam_arena scratch;        /* beam_alloc */
     uint64_t scratch_of;       /* the element number it was taken for */

@@ -15,7 +15,8 @@ enum { ROOM_BYTES = 2048, LARGEST_ELEMENT = 64, FEW_ELEMENTS = 4 };
 beam_status beam_output_make_room(beam_node *node, uint32_t output, beam_error *err)
 {
     const beam_type *type = node->outs[output]->type;
-    if (type->size == 0 || type->size > LARGEST_ELEMENT || !beam_type_is_flat(type))
+    if (node->one_by_one || type->size == 0 || type->size > LARGEST_ELEMENT ||
+        !beam_type_is_flat(type))
         return BEAM_OK;
     /* A line to spare on both sides: neighbours' ends must not share one. */
     char *room = beam_plan_alloc(node->plan, 1, ROOM_BYTES + 128, err);

@@ -144,7 +144,7 @@ static beam_status choose_process(pardo_node *self, beam_error *err)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "DoFn %s is splittable, or has neither process nor process_batch",
                               fn->name);
-    bool explode = beam_sides_windowed(node);
+    bool explode = node->one_by_one;
     self->process = fn->process;
     self->process_batch = process_batch;
     if (fn->process)

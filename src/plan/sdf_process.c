@@ -190,7 +190,7 @@ static beam_status open_process(beam_node *node, beam_error *err)
         return BEAM_RESOURCE_EXHAUSTED;
     plan->splittable = node;
     node->fn_in = self->layout.element;
-    node->process = beam_sides_windowed(node) ? process_exploded : process_one;
+    node->process = node->one_by_one ? process_exploded : process_one;
     return BEAM_OK;
 }
 

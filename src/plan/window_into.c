@@ -9,8 +9,6 @@
 #include "plan/node.h"
 #include "plan/windows.h"
 
-enum { MAX_WINDOWS = 1 << 20 }; /* of one element */
-
 /* ---- Assigning windows ---------------------------------------------------------------- */
 
 typedef struct window_node {
@@ -73,12 +71,8 @@ static beam_status open_window_into(beam_node *node, beam_error *err)
     if (node->outs[0])
         BEAM_TRY(
             beam_node_expect_type(node, "the output", node->in_type, node->outs[0]->type, err));
-    uint64_t most = beam_windows_max(&self->windowing);
-    if (most > MAX_WINDOWS)
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                              "sliding windows would put each element into %llu windows",
-                              (unsigned long long)most);
-    self->windows = beam_plan_alloc(node->plan, (size_t)most, sizeof *self->windows, err);
+    size_t most = (size_t)beam_windows_max(&self->windowing); /* bounded by the model */
+    self->windows = beam_plan_alloc(node->plan, most, sizeof *self->windows, err);
     if (!self->windows)
         return BEAM_RESOURCE_EXHAUSTED;
     node->process = window_one;
