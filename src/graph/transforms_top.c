@@ -188,6 +188,15 @@ static beam_status top_add(beam_ctx *ctx, void *acc, const void *in)
     return offer(&order, acc, in);
 }
 
+static beam_status top_add_batch(beam_ctx *ctx, void *const *accs, const void *ins, size_t stride,
+                                 size_t n)
+{
+    const ranking order = order_of(ctx, false);
+    for (size_t i = 0; i < n; i++)
+        BEAM_TRY(offer(&order, accs[i], (const char *)ins + i * stride));
+    return BEAM_OK;
+}
+
 static beam_status top_merge(beam_ctx *ctx, void *acc, const void *other)
 {
     const ranking order = order_of(ctx, false);
@@ -238,6 +247,7 @@ const beam_combinefn beam_top_combine = {.struct_size = sizeof(beam_combinefn),
                                          .name = "beam:top",
                                          .config = &beam_top_config_type,
                                          .add = top_add,
+                                         .add_batch = top_add_batch,
                                          .merge = top_merge,
                                          .extract = top_extract,
                                          .destroy = top_destroy};
@@ -250,27 +260,42 @@ static uint64_t priority_of(uint64_t seed, uint64_t *random, const beam_type *ty
     return beam_hash64(&drawn, sizeof drawn, seed) >> 1; /* as a positive int64 */
 }
 
-static beam_status sample_add(beam_ctx *ctx, void *acc, const void *in)
+/* Draws a priority for a value and offers both; `item` is room to put them together. */
+static beam_status offer_value(const ranking *order, beam_list *acc, uint64_t seed,
+                               const void *value, char *item)
 {
-    const ranking order = order_of(ctx, true);
-    const beam_field *fields = order.item->fields;
-    beam_list *list = acc;
-    if (!list->at)
-        BEAM_TRY(reserve(&order, list));
-    const int64_t priority = (int64_t)priority_of((uint64_t)beam_config(ctx, beam_top_config)->seed,
-                                                  &store_of(list)->random, fields[1].type, in);
+    const beam_field *fields = order->item->fields;
     int64_t worst = INT64_MAX;
-    if (list->len == order.n)
-        memcpy(&worst, (const char *)list->at + fields[0].offset, sizeof worst);
+    if (!acc->at)
+        BEAM_TRY(reserve(order, acc));
+    const int64_t priority =
+        (int64_t)priority_of(seed, &store_of(acc)->random, fields[1].type, value);
+    if (acc->len == order->n)
+        memcpy(&worst, (const char *)acc->at + fields[0].offset, sizeof worst);
     if (priority > worst)
         return BEAM_OK;
+    memcpy(item + fields[0].offset, &priority, sizeof priority);
+    memcpy(item + fields[1].offset, value, fields[1].type->size);
+    return offer(order, acc, item);
+}
+
+static beam_status sample_add_batch(beam_ctx *ctx, void *const *accs, const void *ins,
+                                    size_t stride, size_t n)
+{
+    const ranking order = order_of(ctx, true);
+    const uint64_t seed = (uint64_t)beam_config(ctx, beam_top_config)->seed;
     char *item = beam_alloc(ctx, order.item->size);
     if (!item)
         return BEAM_RESOURCE_EXHAUSTED;
     memset(item, 0, order.item->size);
-    memcpy(item + fields[0].offset, &priority, sizeof priority);
-    memcpy(item + fields[1].offset, in, fields[1].type->size);
-    return offer(&order, list, item);
+    for (size_t i = 0; i < n; i++)
+        BEAM_TRY(offer_value(&order, accs[i], seed, (const char *)ins + i * stride, item));
+    return BEAM_OK;
+}
+
+static beam_status sample_add(beam_ctx *ctx, void *acc, const void *in)
+{
+    return sample_add_batch(ctx, &acc, in, 0, 1);
 }
 
 static beam_status sample_merge(beam_ctx *ctx, void *acc, const void *other)
@@ -290,6 +315,7 @@ const beam_combinefn beam_sample_combine = {.struct_size = sizeof(beam_combinefn
                                             .name = "beam:sample",
                                             .config = &beam_top_config_type,
                                             .add = sample_add,
+                                            .add_batch = sample_add_batch,
                                             .merge = sample_merge,
                                             .extract = sample_extract,
                                             .destroy = top_destroy};
