@@ -16,6 +16,7 @@
 #ifndef BEAM_APP_H
 #define BEAM_APP_H
 
+#include <beam/ml.h>
 #include <beam/pipeline.h>
 
 #ifdef __cplusplus
@@ -48,6 +49,13 @@ typedef struct beam_report beam_report;
 BEAM_API void beam_report_str(beam_report *report, const char *key, const char *value);
 BEAM_API void beam_report_int(beam_report *report, const char *key, int64_t value);
 BEAM_API void beam_report_double(beam_report *report, const char *key, double value);
+
+/* What a run's inferences were: device, device_requested, model, precision, images,
+ * images_per_second (of the whole run), load_seconds.  `transform` is that of RunInference, NULL
+ * for all there are. */
+BEAM_API beam_status beam_report_inference(beam_report *report, const beam_result *result,
+                                           const char *transform, const beam_model_spec *model,
+                                           beam_error *err);
 
 typedef struct beam_app {
     size_t struct_size;

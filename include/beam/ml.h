@@ -55,6 +55,7 @@ BEAM_STRUCT(beam_normalization, BEAM_NORMALIZATION_);
     FIELD(S, beam_int64, height)      /* 224 */                                                \
     FIELD(S, beam_int64, width)       /* the height */                                         \
     FIELD(S, beam_bool, cifar_stem)   /* see beam_network_options */                           \
+    FIELD(S, beam_str, class_map)     /* see beam_predicted_class */                           \
     FIELD(S, beam_normalization, pixels)
 BEAM_STRUCT(beam_model_spec, BEAM_MODEL_SPEC_);
 
@@ -124,8 +125,11 @@ BEAM_API const beam_model_spec *beam_inference_spec(const beam_ctx *ctx);
 BEAM_API beam_status beam_pack_image(beam_ctx *ctx, const beam_tensor *image,
                                      const beam_model *model, float *row);
 
-/* The largest of the first output's values: the class, of a classifier. */
+/* The place of the largest of a tensor's values (f32). */
 BEAM_API int64_t beam_argmax(const beam_tensor *values);
+/* The class that a classifier's logits tell: the largest; with the spec's class_map
+ * "imagenet-cifar10" what beam_imagenet_logits_to_cifar10 makes of 1000 of them. */
+BEAM_API int64_t beam_predicted_class(const beam_ctx *ctx, const beam_tensor *logits);
 
 /* ---- RunInference ------------------------------------------------------------------------ */
 
@@ -178,12 +182,6 @@ BEAM_API beam_pcoll beam_read_dataset_(beam_pipeline *pipeline, const beam_read_
 
 /* ---- A classifier for a data set --------------------------------------------------------- */
 
-typedef enum beam_classes {
-    BEAM_CLASSES_SAME = 0,         /* the model's classes are the data set's */
-    BEAM_CLASSES_IMAGENET_CIFAR10, /* beam_imagenet_logits_to_cifar10 tells which */
-    BEAM_CLASSES_UNRELATED         /* `reason` says why no accuracy can be told */
-} beam_classes;
-
 typedef struct beam_classifier_options {
     size_t struct_size;
     const char *network;    /* NULL: resnet18, or small_cnn for the digits */
@@ -196,8 +194,10 @@ typedef struct beam_classifier_options {
 
 typedef struct beam_classifier {
     beam_model_spec model; /* its strings are the options', or static */
-    beam_classes classes;
-    char reason[512]; /* for BEAM_CLASSES_UNRELATED */
+    /* The predicted classes are the data set's (or are mapped to them: model.class_map);
+     * otherwise no accuracy can be told, and `reason` says why. */
+    bool can_be_scored;
+    char reason[512];
 } beam_classifier;
 
 /* Chooses model, weights, size and normalisation for a data set, and looks into the weights for
@@ -208,15 +208,18 @@ BEAM_API beam_status beam_choose_classifier(const beam_dataset_info *dataset,
 
 /* ---- Accuracy ---------------------------------------------------------------------------- */
 
-#define BEAM_SCORED_(FIELD, S) FIELD(S, beam_int64, label) FIELD(S, beam_int64, predicted)
-BEAM_STRUCT(beam_scored, BEAM_SCORED_);
+#define BEAM_CLASSIFIED_(FIELD, S)                       \
+    FIELD(S, beam_int64, id)        /* of the example */ \
+    FIELD(S, beam_int64, label)     /* its class */      \
+    FIELD(S, beam_int64, predicted) /* and what was found */
+BEAM_STRUCT(beam_classified, BEAM_CLASSIFIED_);
 
 #define BEAM_ACCURACY_(FIELD, S) \
     FIELD(S, beam_int64, correct) FIELD(S, beam_int64, total) FIELD(S, beam_double, accuracy)
 BEAM_STRUCT(beam_accuracy_result, BEAM_ACCURACY_);
 
-/* beam_scored to beam_accuracy_result: the share whose predicted class is the label, 0 to 1; NaN
- * of none. */
+/* beam_classified to beam_accuracy_result: the share whose predicted class is the label, 0 to 1;
+ * NaN of none. */
 BEAM_API extern const beam_combinefn beam_accuracy;
 
 /* ---- What the macros are made of --------------------------------------------------------- */

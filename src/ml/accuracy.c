@@ -10,8 +10,8 @@ static beam_status add(beam_ctx *ctx, void *acc, const void *in)
 {
     (void)ctx;
     accuracy_counts *counts = acc;
-    const beam_scored *scored = in;
-    counts->correct += scored->label == scored->predicted;
+    const beam_classified *found = in;
+    counts->correct += found->label == found->predicted;
     counts->total++;
     return BEAM_OK;
 }
@@ -37,7 +37,7 @@ static beam_status extract(beam_ctx *ctx, const void *acc, void *out)
 
 const beam_combinefn beam_accuracy = {.struct_size = sizeof(beam_combinefn),
                                       .name = "beam_accuracy",
-                                      .in = &beam_scored_type,
+                                      .in = &beam_classified_type,
                                       .acc = &accuracy_counts_type,
                                       .out = &beam_accuracy_result_type,
                                       .add = add,

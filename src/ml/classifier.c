@@ -8,6 +8,7 @@
 #include "ml/model_load.h"
 
 enum { IMAGENET_CLASSES = 1000, IMAGENET_SIZE = 224 };
+static const char imagenet_cifar10[] = "imagenet-cifar10";
 
 /* What torchvision's ImageNet models are fed. */
 static const beam_normalization imagenet_pixels = {1 / 255.0f, 0.485f, 0.456f, 0.406f,
@@ -36,7 +37,7 @@ static const char *known_weights(const beam_dataset_info *dataset, const char *n
 
 static void unrelated(beam_classifier *c, const char *why)
 {
-    c->classes = BEAM_CLASSES_UNRELATED;
+    c->can_be_scored = false;
     (void)snprintf(c->reason, sizeof c->reason, "%s", why);
 }
 
@@ -50,9 +51,10 @@ static void compare_classes(const beam_dataset_info *dataset, beam_classifier *c
                        (long long)model->channels, dataset->name, dataset->channels);
         unrelated(c, why);
     } else if (model->num_classes == dataset->num_classes) {
-        c->classes = BEAM_CLASSES_SAME;
+        c->can_be_scored = true;
     } else if (model->num_classes == IMAGENET_CLASSES && is_cifar10(dataset)) {
-        c->classes = BEAM_CLASSES_IMAGENET_CIFAR10;
+        c->can_be_scored = true;
+        c->model.class_map = beam_str_of(imagenet_cifar10);
     } else {
         (void)snprintf(why, sizeof why, "the model tells %lld classes apart, and %s has %u others",
                        (long long)model->num_classes, dataset->name, dataset->num_classes);
@@ -220,4 +222,13 @@ int64_t beam_argmax(const beam_tensor *values)
         if (at[i] > at[best])
             best = i;
     return best;
+}
+
+int64_t beam_predicted_class(const beam_ctx *ctx, const beam_tensor *logits)
+{
+    beam_str map = beam_inference_spec(ctx)->class_map;
+    if (logits->rank == 1 && logits->shape[0] == IMAGENET_CLASSES &&
+        beam_str_equal(map, beam_str_of(imagenet_cifar10)))
+        return beam_imagenet_logits_to_cifar10(logits->data, NULL);
+    return beam_argmax(logits);
 }
