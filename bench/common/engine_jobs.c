@@ -47,33 +47,21 @@ static beam_status split_range(beam_ctx *c, const void *element, const void *res
     return BEAM_OK;
 }
 
-/* A batch is claimed by its last number, so that a split never cuts one. */
-static int64_t claim_batch(beam_ctx *c, beam_tracker *tracker, int64_t at)
-{
-    const beam_offset_range_state *range = tracker->state;
-    int64_t stop = range->stop < at + BATCH ? range->stop : at + BATCH;
-    if (stop <= at)
-        return beam_try_claim_offset(c, tracker, at) ? at + 1 : at;
-    if (!beam_try_claim_offset(c, tracker, stop - 1))
-        return at;
-    return stop;
-}
-
 static beam_status make_keyed(beam_ctx *c, const void *element, beam_tracker *tracker)
 {
     (void)element;
     const int64_t keys = beam_config(c, numbers_config)->keys;
     const beam_offset_range *range = tracker->restriction;
     number batch[BATCH];
-    for (int64_t at = range->start, stop; (stop = claim_batch(c, tracker, at)) > at; at = stop) {
-        size_t n = 0;
+    int64_t n;
+    for (int64_t at = range->start; (n = beam_try_claim_offsets(c, tracker, at, BATCH)); at += n) {
         if (keys == 1000000)
-            for (int64_t x = at; x < stop; x++)
-                batch[n++] = (number){key_of(x, 1000000), x};
+            for (int64_t i = 0; i < n; i++)
+                batch[i] = (number){key_of(at + i, 1000000), at + i};
         else
-            for (int64_t x = at; x < stop; x++)
-                batch[n++] = (number){key_of(x, 1000), x};
-        BEAM_TRY(beam_emit_batch(c, 0, number, batch, n));
+            for (int64_t i = 0; i < n; i++)
+                batch[i] = (number){key_of(at + i, 1000), at + i};
+        BEAM_TRY(beam_emit_batch(c, 0, number, batch, (size_t)n));
     }
     return BEAM_OK;
 }
@@ -83,10 +71,11 @@ static beam_status make_plain(beam_ctx *c, const void *element, beam_tracker *tr
     (void)element;
     const beam_offset_range *range = tracker->restriction;
     int64_t batch[BATCH];
-    for (int64_t at = range->start, stop; (stop = claim_batch(c, tracker, at)) > at; at = stop) {
-        for (int64_t x = at; x < stop; x++)
-            batch[x - at] = x;
-        BEAM_TRY(beam_emit_batch(c, 0, beam_int64, batch, (size_t)(stop - at)));
+    int64_t n;
+    for (int64_t at = range->start; (n = beam_try_claim_offsets(c, tracker, at, BATCH)); at += n) {
+        for (int64_t i = 0; i < n; i++)
+            batch[i] = at + i;
+        BEAM_TRY(beam_emit_batch(c, 0, beam_int64, batch, (size_t)n));
     }
     return BEAM_OK;
 }

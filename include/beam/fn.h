@@ -417,6 +417,19 @@ static inline bool beam_try_claim_offset(beam_ctx *ctx, beam_tracker *tracker, i
     return position < range->stop;
 }
 
+/* Claims up to `most` positions from `first` on at once and returns how many: 0 when `first` lies
+ * past the range.  A split comes before the claim, so that it never cuts what was claimed. */
+static inline int64_t beam_try_claim_offsets(beam_ctx *ctx, beam_tracker *tracker, int64_t first,
+                                             int64_t most)
+{
+    if (!beam_try_claim_offset(ctx, tracker, first))
+        return 0;
+    beam_offset_range_state *range = (beam_offset_range_state *)tracker->state;
+    int64_t n = range->stop - first < most ? range->stop - first : most;
+    range->claimed = first + n - 1;
+    return n;
+}
+
 /* ---- CombineFn ------------------------------------------------------------------------ */
 
 /* An associative, commutative fold.  An accumulator is a value of type `acc`, which is how it
