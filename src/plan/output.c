@@ -10,7 +10,7 @@
 
 #include "plan/node.h"
 
-enum { ROOM_BYTES = 2048, LARGEST_ELEMENT = 64, FEW_ELEMENTS = 4 };
+enum { ROOM_BYTES = 2048, LARGEST_ELEMENT = 64, FEW_ELEMENTS = 4, UNTIL_CANCELLED = 64 };
 
 beam_status beam_output_make_room(beam_node *node, uint32_t output, beam_error *err)
 {
@@ -82,17 +82,31 @@ beam_status beam_outputs_around(beam_node *node, const void *element,
     return status;
 }
 
-static beam_status loop(beam_node *node, const char *at, size_t n)
+/* n elements of an array, `left` more come after them. */
+static inline beam_status loop_some(beam_node *node, const char *at, size_t n, uint64_t left)
 {
     beam_status (*process)(beam_ctx *, const void *) = node->process;
     size_t size = node->in_type->size;
-    for (uint64_t left = n; left-- > 0; at += size) {
-        node->batch_left = left;
+    for (uint64_t i = left + n; i-- > left; at += size) {
+        node->batch_left = i;
         beam_status status = process(&node->ctx, at);
         if (BEAM_UNLIKELY(status != BEAM_OK)) {
             beam_node_failed(node, status, "process", at, 1);
             return status;
         }
+    }
+    return BEAM_OK;
+}
+
+static beam_status loop(beam_node *node, const char *at, size_t n)
+{
+    while (n > 0) {
+        if (beam_cancelled(&node->ctx)) /* an array may be long, and its elements slow */
+            return beam_fail(&node->ctx, BEAM_CANCELLED, "the bundle was cancelled");
+        size_t now = n < UNTIL_CANCELLED ? n : UNTIL_CANCELLED;
+        n -= now;
+        BEAM_TRY(loop_some(node, at, now, n));
+        at += now * node->in_type->size;
     }
     return BEAM_OK;
 }

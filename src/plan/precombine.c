@@ -422,7 +422,7 @@ static beam_status make_scratch(precombine_node *self, beam_error *err)
 {
     beam_plan *plan = self->combine.node.plan;
     size_t size = self->combine.out.type->size;
-    self->n_out = OUT_BYTES / size;
+    self->n_out = OUT_BYTES / (size ? size : 1);
     if (self->n_out > OUT_ELEMENTS)
         self->n_out = OUT_ELEMENTS;
     if (self->n_out == 0)

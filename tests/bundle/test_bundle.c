@@ -224,6 +224,42 @@ static void test_cancelling(void **state)
     stage_free(&s);
 }
 
+static beam_bundle *cancels;
+static beam_int64 processed;
+
+static beam_status cancel_at_10(beam_ctx *c, const beam_int64 *x)
+{
+    (void)c;
+    processed++;
+    if (*x == 10)
+        beam_bundle_cancel(cancels);
+    return BEAM_OK;
+}
+BEAM_DOFN(cancel_fn, beam_int64, cancel_at_10, BEAM_TYPES(INT));
+
+static void test_cancelling_in_an_array(void **state)
+{
+    (void)state;
+    stage s;
+    stage_init(&s);
+    stage_pcoll(&s, "p0", INT, global);
+    stage_pcoll(&s, "p1", INT, global);
+    stage_source(&s, "source", "p0");
+    stage_pardo(&s, "cancel", &cancel_fn, NULL, "in0=p0", "out0=p1");
+    beam_bundle *bundle = cancels = bundle_open(&s);
+    beam_element_info info = stage_info(0);
+    beam_int64 in[1000];
+    for (int i = 0; i < 1000; i++)
+        in[i] = i;
+    STAGE_OK(beam_bundle_start(bundle, "b", NULL));
+    processed = 0;
+    assert_int_equal(beam_bundle_push(bundle, beam_bundle_source(bundle, NULL), &info, in, 1000),
+                     BEAM_CANCELLED);
+    assert_true(processed > 10 && processed < 1000); /* the rest of the array is left */
+    beam_bundle_close(bundle);
+    stage_free(&s);
+}
+
 /* ---- Splitting from another thread ---------------------------------------------------- */
 
 BEAM_KV(pair, beam_int64, beam_offset_range);
@@ -400,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_calls_out_of_order),
         cmocka_unit_test(test_never_started),
         cmocka_unit_test(test_cancelling),
+        cmocka_unit_test(test_cancelling_in_an_array),
         cmocka_unit_test(test_split_from_another_thread),
         cmocka_unit_test(test_every_allocation_fails),
     };
