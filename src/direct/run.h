@@ -76,6 +76,12 @@ typedef struct beam_exit_state {
     beam_store *store;
     beam_shuffle_writer *writer; /* NULL: nothing was written yet */
     beam_buffer_writer buffer;
+    /* Single elements for a shuffle, gathered to be written as an array; NULL: they are not. */
+    char *gathered;
+    size_t n_gathered, capacity, size; /* elements, elements, bytes of one */
+    bool timestamps;                   /* the shuffle looks at them */
+    beam_element_info info;            /* of all that is gathered, in one window */
+    beam_window window;
 } beam_exit_state;
 
 /* A thread's bundle processor of a stage, and what its bundles committed. */

@@ -181,7 +181,8 @@ static uint64_t *key_place(const side_window *w, uint64_t hash, const void *imag
         if (*place == 0)
             return place;
         const side_key *key = &w->keys[*place - 1];
-        if (key->hash == hash && key->len == len && memcmp(key->image, image, len) == 0)
+        if (key->hash == hash && key->len == len &&
+            (len == 0 || memcmp(key->image, image, len) == 0))
             return place;
     }
 }
