@@ -50,10 +50,10 @@ static void doubles(void **state)
 /* ---- Structs with padding and text -------------------------------------------------------------
  */
 
-#define PADDED(FIELD, S)                                                           \
-    FIELD(S, beam_byte, small)                                                     \
-    FIELD(S, beam_int64, large) FIELD(S, beam_str, text) FIELD(S, beam_bool, flag) \
-        FIELD(S, beam_double, number)
+#define PADDED(FIELD, S)        \
+    FIELD(S, beam_byte, small)  \
+    FIELD(S, beam_int64, large) \
+    FIELD(S, beam_str, text) FIELD(S, beam_bool, flag) FIELD(S, beam_double, number)
 BEAM_STRUCT(padded, PADDED);
 BEAM_KV(padded_int, padded, beam_int64);
 BEAM_GROUPED(padded_ints, padded, beam_int64);
