@@ -68,6 +68,7 @@ beam_status beam_pipeline_run(beam_pipeline *pipeline, const beam_run_options *o
     if (!result)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to run the pipeline");
     beam_status status = run_direct(pipeline, options, &result->direct, err);
+    beam_pipeline_clean(pipeline);
     if (out)
         *out = result;
     else

@@ -177,6 +177,14 @@ static void publish(beam_worker *worker, beam_item *item, beam_processor *proces
     pthread_mutex_unlock(&worker->lock);
 }
 
+/* What only this item read of a shuffle is not needed any more. */
+static void release_read(beam_execution *run, const beam_item *item)
+{
+    const beam_store *source = run->stages[item->stage].source;
+    if (source->plan->kind == BEAM_STORE_SHUFFLE && source->plan->readers.n == 1)
+        beam_shuffle_release(source->shuffle, (uint32_t)item->start, (uint32_t)item->end);
+}
+
 static void run_item(beam_worker *worker, beam_item *item)
 {
     beam_execution *run = worker->run;
@@ -192,6 +200,7 @@ static void run_item(beam_worker *worker, beam_item *item)
     if (status == BEAM_OK)
         status = beam_processor_commit(processor, &partly, &error);
     if (status == BEAM_OK) {
+        release_read(run, item);
         beam_schedule_done(worker, item);
         return;
     }
