@@ -1,0 +1,254 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* How batches are cut, which model suits a data set, one model for many threads. */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "ml/inference.h"
+#include "support/files.h"
+
+/* ---- Sizes of runs -------------------------------------------------------------------------- */
+
+static void test_few_sizes_cover_any_batch(void **state)
+{
+    (void)state;
+    for (int64_t max = 1; max <= 300; max += max < 20 ? 1 : 37) {
+        bool used[512] = {false};
+        int sizes = 0;
+        for (int64_t count = 1; count <= max; count++) {
+            int64_t left = count;
+            while (left > 0) {
+                int64_t padding, rows = beam_batch_rows(left, max, &padding);
+                assert_true(rows >= 1 && rows <= max && rows - padding >= 1);
+                assert_true(rows - padding <= left && padding * 4 <= rows);
+                sizes += !used[rows];
+                used[rows] = true;
+                left -= rows - padding;
+            }
+            assert_true(left == 0);
+        }
+        assert_true(sizes <= 10);
+    }
+}
+
+static void test_full_batches_stay_whole(void **state)
+{
+    (void)state;
+    int64_t padding = 1;
+    assert_int_equal(beam_batch_rows(100, 100, &padding), 100);
+    assert_int_equal(padding, 0);
+    assert_int_equal(beam_batch_rows(99, 100, &padding), 100);
+    assert_int_equal(padding, 1);
+    assert_int_equal(beam_batch_rows(37, 64, &padding), 32);
+    assert_int_equal(padding, 0);
+    assert_int_equal(beam_batch_rows(1, 64, &padding), 1);
+    assert_int_equal(padding, 0);
+}
+
+/* ---- The cache ------------------------------------------------------------------------------ */
+
+static const beam_logger quiet = {.min_level = BEAM_LOG_CRITICAL};
+
+static beam_model_spec digits_model(void)
+{
+    return (beam_model_spec){.network = beam_str_of("small_cnn"),
+                             .weights = beam_str_of("digits"),
+                             .device = beam_str_of("reference"),
+                             .height = 8};
+}
+
+typedef struct user {
+    pthread_t thread;
+    pthread_barrier_t *ready;
+    beam_cached_model held;
+    bool loaded;
+    beam_status status;
+    beam_error error;
+} user;
+
+static void *use_model(void *arg)
+{
+    user *u = arg;
+    beam_model_spec spec = digits_model();
+    const beam_model_request request = {.spec = &spec, .max_batch = 4, .logger = &quiet};
+    (void)pthread_barrier_wait(u->ready);
+    u->status = beam_model_cache_get(&request, &u->held, &u->loaded, &u->error);
+    (void)pthread_barrier_wait(u->ready); /* nobody gives it back before all have it */
+    return NULL;
+}
+
+static void test_one_model_for_all_threads(void **state)
+{
+    (void)state;
+    enum { USERS = 6 };
+    user users[USERS] = {0};
+    pthread_barrier_t ready;
+    size_t models, before, after;
+    int loaded = 0;
+    beam_model_cache_count(&models, &before);
+    assert_int_equal(models, 0);
+    assert_int_equal(pthread_barrier_init(&ready, NULL, USERS), 0);
+    for (int i = 0; i < USERS; i++) {
+        users[i].ready = &ready;
+        assert_int_equal(pthread_create(&users[i].thread, NULL, use_model, &users[i]), 0);
+    }
+    for (int i = 0; i < USERS; i++) {
+        (void)pthread_join(users[i].thread, NULL);
+        assert_ok(users[i].status, users[i].error);
+        assert_ptr_equal(users[i].held.model, users[0].held.model);
+        loaded += users[i].loaded;
+    }
+    beam_model_cache_count(&models, &after);
+    assert_int_equal(models, 1);
+    assert_int_equal(after, before + 1);
+    assert_int_equal(loaded, 1);
+    for (int i = 0; i < USERS; i++)
+        beam_model_cache_release(&users[i].held);
+    beam_model_cache_count(&models, &after);
+    assert_int_equal(models, 0);
+    (void)pthread_barrier_destroy(&ready);
+}
+
+static void test_models_share_a_device(void **state)
+{
+    (void)state;
+    beam_model_spec spec = digits_model();
+    beam_model_request request = {.spec = &spec, .max_batch = 4, .logger = &quiet};
+    beam_cached_model first, second, third;
+    bool loaded;
+    beam_error err = {0};
+    assert_ok(beam_model_cache_get(&request, &first, &loaded, &err), err);
+    request.max_batch = 8;
+    assert_ok(beam_model_cache_get(&request, &second, &loaded, &err), err);
+    assert_true(loaded && first.model != second.model && first.device == second.device);
+    beam_model_cache_release(&first); /* what opened the device goes first */
+    assert_ok(beam_model_cache_get(&request, &third, &loaded, &err), err);
+    assert_true(!loaded && third.model == second.model);
+    beam_device_acquire(third.device);
+    beam_device_release(third.device);
+    beam_model_cache_release(&second);
+    beam_model_cache_release(&third);
+    beam_model_cache_release(&third); /* zeroed by now */
+}
+
+static void test_loads_that_fail(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *network, *weights, *device, *precision, *words;
+        beam_status status;
+    } cases[] = {
+        {"small_cnn", "no/such/file", "cpu", "f32", "no/such/file", BEAM_NOT_FOUND},
+        {"resnet18", "digits", "cpu", "f32", "weights digits: these weights are of another network",
+         BEAM_INVALID_ARGUMENT},
+        {"perceptron", "digits", "cpu", "f32", "perceptron", BEAM_NOT_FOUND},
+        {"small_cnn", "digits", "abacus", "f32", "abacus", BEAM_INVALID_ARGUMENT},
+        {"small_cnn", "digits", "cpu", "f31", "f31", BEAM_INVALID_ARGUMENT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        beam_model_spec spec = {.network = beam_str_of(cases[i].network),
+                                .weights = beam_str_of(cases[i].weights),
+                                .device = beam_str_of(cases[i].device),
+                                .precision = beam_str_of(cases[i].precision),
+                                .height = 8};
+        const beam_model_request request = {.spec = &spec, .max_batch = 1, .logger = &quiet};
+        beam_cached_model held;
+        bool loaded;
+        beam_error err = {0};
+        assert_fails(beam_model_cache_get(&request, &held, &loaded, &err), cases[i].status, err,
+                     cases[i].words);
+        assert_null(held.model);
+        size_t models, loads;
+        beam_model_cache_count(&models, &loads);
+        assert_int_equal(models, 0);
+    }
+}
+
+static void test_failing_memory(void **state)
+{
+    (void)state;
+    beam_model_spec spec = digits_model();
+    const beam_model_request request = {.spec = &spec, .max_batch = 2, .logger = &quiet};
+    beam_status status = BEAM_RESOURCE_EXHAUSTED;
+    for (uint64_t n = 1; status != BEAM_OK; n++) {
+        beam_cached_model held;
+        bool loaded;
+        beam_error err = {0};
+        beam_alloc_fail_at(n, 0);
+        status = beam_model_cache_get(&request, &held, &loaded, &err);
+        beam_alloc_fail_at(0, 0);
+        beam_model_cache_release(&held);
+        assert_true(status == BEAM_OK || status == BEAM_RESOURCE_EXHAUSTED);
+        assert_true(n < 10000);
+    }
+}
+
+/* ---- A model for a data set ------------------------------------------------------------------ */
+
+static void test_digits_are_scored(void **state)
+{
+    (void)state;
+    beam_dataset *dataset = NULL;
+    beam_classifier chosen;
+    beam_error err = {0};
+    assert_ok(beam_dataset_open("digits", NULL, &dataset, &err), err);
+    const beam_dataset_info *info = beam_dataset_get_info(dataset);
+    assert_ok(beam_choose_classifier(info, NULL, &chosen, &err), err);
+    assert_true(chosen.can_be_scored);
+    assert_true(beam_str_equal(chosen.model.network, beam_str_of("small_cnn")));
+    assert_int_equal(chosen.model.num_classes, 10);
+    assert_int_equal(chosen.model.channels, 1);
+    assert_int_equal(chosen.model.height, 8);
+
+    const beam_classifier_options resnet = {.struct_size = sizeof resnet, .network = "resnet18"};
+    assert_fails(beam_choose_classifier(info, &resnet, &chosen, &err), BEAM_NOT_FOUND, err,
+                 "Give the weights");
+    const beam_classifier_options other = {
+        .struct_size = sizeof other, .network = "resnet18", .weights = "digits"};
+    assert_fails(beam_choose_classifier(info, &other, &chosen, &err), BEAM_INVALID_ARGUMENT, err,
+                 "another network");
+    beam_dataset_close(dataset);
+}
+
+/* The digits' ten classes are not those of another data set of other images, or of another
+ * number of classes. */
+static void test_no_meaningless_accuracy(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cat", "dog", "eel"};
+    beam_dataset_info info = {.name = "pets",
+                              .num_classes = 3,
+                              .class_names = names,
+                              .channels = 1,
+                              .height = 8,
+                              .width = 8,
+                              .scale = 1,
+                              .deviation = {1, 1, 1}};
+    const beam_classifier_options options = {
+        .struct_size = sizeof options, .network = "small_cnn", .weights = "digits"};
+    beam_classifier chosen;
+    beam_error err = {0};
+    assert_ok(beam_choose_classifier(&info, &options, &chosen, &err), err);
+    assert_false(chosen.can_be_scored);
+    assert_non_null(strstr(chosen.reason, "10 classes"));
+    info.channels = 3;
+    info.num_classes = 10;
+    assert_ok(beam_choose_classifier(&info, &options, &chosen, &err), err);
+    assert_false(chosen.can_be_scored);
+    assert_non_null(strstr(chosen.reason, "channels"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_few_sizes_cover_any_batch),
+        cmocka_unit_test(test_full_batches_stay_whole),
+        cmocka_unit_test(test_one_model_for_all_threads),
+        cmocka_unit_test(test_models_share_a_device),
+        cmocka_unit_test(test_loads_that_fail),
+        cmocka_unit_test(test_failing_memory),
+        cmocka_unit_test(test_digits_are_scored),
+        cmocka_unit_test(test_no_meaningless_accuracy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
