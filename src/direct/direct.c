@@ -54,9 +54,14 @@ static beam_status open_store(beam_execution *run, uint32_t index, beam_error *e
     }
     if (plan->kind == BEAM_STORE_IMPULSE)
         return BEAM_OK;
-    BEAM_TRY(beam_element_buffer_open(&store->buffer, written->type, &run->budget, err));
+    /* Side inputs are read all over, so they stay in memory. */
+    beam_element_buffer_options options = {.type = written->type,
+                                           .budget = &run->budget,
+                                           .temp_dir = plan->viewers.n ? NULL : run->temp_dir,
+                                           .threads = run->n_workers};
     for (size_t i = 0; i < plan->readers.n; i++)
-        store->buffer.one_window |= run->graph.stages[plan->readers.at[i]].processes_restrictions;
+        options.one_window |= run->graph.stages[plan->readers.at[i]].processes_restrictions;
+    BEAM_TRY(beam_element_buffer_open(&store->buffer, &options, err));
     return plan->viewers.n ? beam_side_view_open(&store->buffer, &store->view, err) : BEAM_OK;
 }
 
@@ -136,6 +141,7 @@ static void close_all(beam_execution *run)
         for (size_t s = 0; worker->processors && s < run->graph.n_stages; s++)
             beam_processor_free(&worker->processors[s]);
         beam_free(worker->processors);
+        beam_span_loader_free(&worker->loader);
         pthread_mutex_destroy(&worker->lock);
     }
     beam_free(run->workers);

@@ -71,12 +71,7 @@ static beam_status gather_one(beam_ctx *ctx, const void *element)
 static beam_status write_buffer(beam_ctx *ctx, const void *elements, size_t n)
 {
     beam_exit_state *exit = ctx->state;
-    beam_status status = beam_buffer_write(&exit->buffer, beam_info(ctx), elements, n);
-    if (BEAM_LIKELY(status == BEAM_OK))
-        return BEAM_OK;
-    return beam_fail(ctx, status, "elements between stages: %s",
-                     status == BEAM_RESOURCE_EXHAUSTED ? "no memory to keep them"
-                                                       : "an iterable could not be read");
+    return beam_buffer_write(&exit->buffer, beam_info(ctx), elements, n, beam_ctx_error(ctx));
 }
 
 static beam_status write_buffer_one(beam_ctx *ctx, const void *element)
@@ -281,7 +276,10 @@ beam_status beam_processor_commit(beam_processor *processor, bool *partly, beam_
     const beam_stage *stage = &processor->worker->run->graph.stages[processor->stage];
     *partly = false;
     for (size_t i = 0; i < stage->n_exits; i++)
-        BEAM_TRY(flush_gathered(&processor->exits[i], err));
+        if (processor->exits[i].buffer.buffer)
+            BEAM_TRY(beam_buffer_prepare(&processor->exits[i].buffer, err));
+        else
+            BEAM_TRY(flush_gathered(&processor->exits[i], err));
     for (size_t i = 0; i < stage->n_exits; i++) {
         beam_shuffle_writer *writer = processor->exits[i].writer;
         processor->exits[i].writer = NULL;

@@ -109,6 +109,7 @@ struct beam_worker {
     uint32_t index;
     pthread_t thread;
     beam_processor *processors;  /* one a stage */
+    beam_span_loader loader;     /* of the buffer that the bundle reads */
     pthread_mutex_t lock;        /* guards what follows, and the item's at and end */
     beam_item *item;             /* running, or NULL */
     beam_processor *processor;   /* that runs it */

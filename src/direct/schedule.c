@@ -134,7 +134,7 @@ static void release_store(beam_execution *run, uint32_t index)
     store->view = NULL;
     beam_shuffle_close(store->shuffle);
     store->shuffle = NULL;
-    if (store->buffer.type)
+    if (store->buffer.options.type)
         beam_element_buffer_clear(&store->buffer);
 }
 
@@ -143,7 +143,7 @@ static beam_status complete_store(beam_execution *run, beam_store *store, beam_e
 {
     if (store->shuffle)
         BEAM_TRY(beam_shuffle_seal(store->shuffle, err));
-    if (store->buffer.type)
+    if (store->buffer.options.type)
         BEAM_TRY(beam_element_buffer_seal(&store->buffer, err));
     const beam_index_list *lists[] = {&store->plan->readers, &store->plan->viewers};
     for (size_t l = 0; l < 2; l++)

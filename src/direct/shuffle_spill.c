@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "direct/shuffle_internal.h"
+#include "direct/spill_file.h"
 #include "type/coder.h"
 
 enum { WRITE_BUFFER = 1 << 20, READ_BUFFER = 64 << 10, BATCH_BYTES = 32 << 10 };
@@ -29,26 +30,6 @@ typedef struct run_writer {
     uint64_t written;   /* bytes in the file */
     beam_error *err;
 } run_writer;
-
-static beam_status open_unnamed(const char *folder, int *fd, beam_error *err)
-{
-    *fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (*fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-        char *name = beam_asprintf("%s/libbeam-run-XXXXXX", folder);
-        if (!name)
-            return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory spilling");
-        *fd = mkostemp(name, O_CLOEXEC);
-        if (*fd >= 0)
-            unlink(name);
-        beam_free(name);
-    }
-    if (*fd < 0)
-        return beam_error_set(err, BEAM_UNAVAILABLE,
-                              "cannot make a file to spill to in %s: %s; name a folder with "
-                              "room by --temp_location or TMPDIR",
-                              folder, strerror(errno));
-    return BEAM_OK;
-}
 
 static beam_status flush(run_writer *w)
 {
@@ -176,7 +157,7 @@ beam_status beam_run_write(const beam_shuffle *shuffle, const beam_generation *g
     w.run = beam_calloc(1, sizeof *w.run);
     if (!w.run)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory spilling");
-    beam_status status = open_unnamed(shuffle->options.temp_dir, &w.run->fd, &reason);
+    beam_status status = beam_spill_file_open(shuffle->options.temp_dir, &w.run->fd, &reason);
     if (status == BEAM_OK)
         status = write_partitions(&w, generations);
     beam_buffer_free(&w.out);

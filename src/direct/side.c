@@ -273,7 +273,7 @@ static beam_status open_window(beam_side_view *view, const beam_window *window, 
     if (status == BEAM_OK)
         *found = find_window(view, *window);
     if (*found && keyed && !(*found)->keyed)
-        status = index_keys(*found, beam_type_bare(view->buffer->type), image, err);
+        status = index_keys(*found, beam_type_bare(view->buffer->options.type), image, err);
     pthread_mutex_unlock(&view->lock);
     return status;
 }
@@ -314,7 +314,7 @@ beam_status beam_side_view_get(beam_side_view *view, const beam_window *window, 
                                beam_buffer *image, beam_iterable *values, beam_error *err)
 {
     side_window *w;
-    const beam_type *kv = beam_type_bare(view->buffer->type);
+    const beam_type *kv = beam_type_bare(view->buffer->options.type);
     *values = (beam_iterable){NULL, NULL, 0};
     BEAM_TRY(open_window(view, window, true, image, &w, err));
     if (!w)

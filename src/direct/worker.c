@@ -47,15 +47,18 @@ static const beam_stand_in *find_stand_in(const beam_item *item, uint64_t unit)
     return it;
 }
 
-static beam_status push_range(beam_processor *processor, const beam_element_buffer *buffer,
-                              uint64_t first, uint64_t n)
+static beam_status push_range(beam_worker *worker, beam_processor *processor,
+                              const beam_element_buffer *buffer, uint64_t first, uint64_t n,
+                              beam_error *err)
 {
     while (n) {
         const beam_span *span = beam_buffer_find(buffer, first);
+        const char *elements;
         uint64_t skip = first - span->first;
         uint64_t now = span->n - skip < n ? span->n - skip : n;
+        BEAM_TRY(beam_span_load(&worker->loader, buffer, span, &elements, err));
         BEAM_TRY(beam_bundle_push(processor->bundle, processor->source, span->info,
-                                  span->elements + skip * buffer->type->size, (size_t)now));
+                                  elements + skip * buffer->options.type->size, (size_t)now));
         first += now;
         n -= now;
     }
@@ -63,17 +66,18 @@ static beam_status push_range(beam_processor *processor, const beam_element_buff
 }
 
 static beam_status feed_buffer(beam_worker *worker, beam_processor *processor,
-                               const beam_element_buffer *buffer)
+                               const beam_element_buffer *buffer, beam_error *err)
 {
     bool single = worker->run->graph.stages[processor->stage].processes_restrictions;
     uint64_t want = 1, first, n, before = beam_direct_now();
+    worker->loader.loaded = NULL; /* another buffer's span may lie where that one did */
     while (beam_item_claim(worker, want, &first, &n)) {
         const beam_stand_in *instead = find_stand_in(worker->item, first);
         if (instead)
             BEAM_TRY(beam_bundle_push(processor->bundle, processor->source, instead->info,
                                       instead->element, 1));
         else
-            BEAM_TRY(push_range(processor, buffer, first, n));
+            BEAM_TRY(push_range(worker, processor, buffer, first, n, err));
         uint64_t now = beam_direct_now();
         want = single ? 1 : next_claim(want, now - before, PUSH_TIME);
         before = now;
@@ -128,7 +132,7 @@ static beam_status feed(beam_worker *worker, beam_processor *processor, beam_err
     case BEAM_STORE_BUFFER:
         break;
     }
-    return feed_buffer(worker, processor, &source->buffer);
+    return feed_buffer(worker, processor, &source->buffer, err);
 }
 
 /* ---- A bundle -------------------------------------------------------------------------- */

@@ -25,7 +25,15 @@ static beam_element_info info_of(const beam_window *windows, uint32_t n, beam_ti
 static void write_ok(beam_buffer_writer *w, const beam_element_info *info, const void *elements,
                      size_t n)
 {
-    assert_int_equal(beam_buffer_write(w, info, elements, n), BEAM_OK);
+    assert_int_equal(beam_buffer_write(w, info, elements, n, NULL), BEAM_OK);
+}
+
+static beam_status open_buffer(beam_element_buffer *buffer, const beam_type *type,
+                               beam_memory_budget *budget)
+{
+    const beam_element_buffer_options options = {
+        .type = type, .budget = budget, .temp_dir = "/tmp", .threads = 1};
+    return beam_element_buffer_open(buffer, &options, NULL);
 }
 
 /* ---- Numbers ------------------------------------------------------------------------------- */
@@ -52,7 +60,7 @@ static void numbers(void **state)
     (void)state;
     beam_memory_budget budget = {0};
     beam_element_buffer buffer;
-    assert_int_equal(beam_element_buffer_open(&buffer, &beam_int64_type, &budget, NULL), BEAM_OK);
+    assert_int_equal(open_buffer(&buffer, &beam_int64_type, &budget), BEAM_OK);
     write_numbers(&buffer, 0, 5000, 1);
     write_numbers(&buffer, 5000, 100000, 777);
     write_numbers(&buffer, 105000, 1, 1);
@@ -88,9 +96,8 @@ static void infos(void **state)
     beam_memory_budget budget = {0};
     for (int one_window = 0; one_window <= 1; one_window++) {
         beam_element_buffer buffer;
-        assert_int_equal(beam_element_buffer_open(&buffer, &beam_int64_type, &budget, NULL),
-                         BEAM_OK);
-        buffer.one_window = one_window;
+        assert_int_equal(open_buffer(&buffer, &beam_int64_type, &budget), BEAM_OK);
+        buffer.options.one_window = one_window;
         beam_buffer_writer writer;
         beam_buffer_write_begin(&buffer, &writer);
         for (int64_t i = 0; i < 100; i++) {
@@ -119,7 +126,7 @@ static const char *const words[] = {"a", "bee", "", "a", "sea", "a"};
 /* Word i with value i: the even ones in the early window, those divisible by 3 in both. */
 static beam_side_view *open_words(beam_element_buffer *buffer, beam_memory_budget *budget)
 {
-    assert_int_equal(beam_element_buffer_open(buffer, &str_int_type, budget, NULL), BEAM_OK);
+    assert_int_equal(open_buffer(buffer, &str_int_type, budget), BEAM_OK);
     beam_buffer_writer writer;
     beam_buffer_write_begin(buffer, &writer);
     for (int64_t i = 0; i < 6; i++) {
@@ -211,37 +218,76 @@ static void side_without_memory(void **state)
     beam_element_buffer_close(&buffer);
 }
 
-/* Text is copied, however many elements come at once. */
-static void deep_copies(void **state)
+/* ---- Texts, in memory and spilled -------------------------------------------------------------
+ */
+
+enum { TEXTS = 6400 };
+
+static void write_texts(beam_element_buffer *buffer)
 {
-    (void)state;
-    beam_memory_budget budget = {0};
-    beam_element_buffer buffer;
-    assert_int_equal(beam_element_buffer_open(&buffer, &int_str_type, &budget, NULL), BEAM_OK);
     beam_buffer_writer writer;
-    beam_buffer_write_begin(&buffer, &writer);
+    beam_buffer_write_begin(buffer, &writer);
     char text[64][16];
     int_str kvs[64];
-    for (int64_t i = 0; i < 640; i++) {
+    for (int64_t i = 0; i < TEXTS; i++) {
         int at = (int)(i % 64);
         kvs[at].key = i;
         kvs[at].value = (beam_str){text[at], (size_t)snprintf(text[at], 16, "text %d", (int)i)};
-        beam_element_info info = info_of(&early, 1, 0);
+        beam_element_info info = info_of(&early, 1, i / 1000);
         if (at == 63)
             write_ok(&writer, &info, kvs, 64);
     }
     memset(text, 0, sizeof text);
+    assert_int_equal(beam_buffer_prepare(&writer, NULL), BEAM_OK);
     beam_buffer_commit(&writer);
-    assert_int_equal(beam_element_buffer_seal(&buffer, NULL), BEAM_OK);
-    assert_int_equal(buffer.n, 640);
-    for (uint64_t i = 0; i < 640; i++) {
-        const beam_span *span = beam_buffer_find(&buffer, i);
-        const int_str *kv = (const int_str *)(const void *)span->elements + (i - span->first);
-        char expected[16];
-        int len = snprintf(expected, sizeof expected, "text %d", (int)kv->key);
-        assert_int_equal(kv->value.len, len);
-        assert_memory_equal(kv->value.at, expected, (size_t)len);
+}
+
+static void texts(void **state)
+{
+    (void)state;
+    static const uint64_t limits[] = {0, 1, 100000};
+    for (size_t l = 0; l < 3; l++) {
+        beam_memory_budget budget = {.limit = limits[l]};
+        beam_element_buffer buffer;
+        beam_span_loader loader = {0};
+        assert_int_equal(open_buffer(&buffer, &int_str_type, &budget), BEAM_OK);
+        write_texts(&buffer);
+        if (limits[l])
+            assert_true(buffer.file_size > 0 && budget.used < 200000);
+        assert_int_equal(beam_element_buffer_seal(&buffer, NULL), BEAM_OK);
+        assert_int_equal(buffer.n, TEXTS);
+        for (uint64_t i = 0; i < TEXTS; i++) {
+            const beam_span *span = beam_buffer_find(&buffer, i);
+            const char *elements;
+            assert_int_equal(beam_span_load(&loader, &buffer, span, &elements, NULL), BEAM_OK);
+            const int_str *kv = (const int_str *)(const void *)elements + (i - span->first);
+            char expected[16];
+            int len = snprintf(expected, sizeof expected, "text %d", (int)kv->key);
+            assert_int_equal(kv->value.len, len);
+            assert_memory_equal(kv->value.at, expected, (size_t)len);
+        }
+        beam_span_loader_free(&loader);
+        beam_element_buffer_close(&buffer);
+        assert_int_equal(budget.used, 0);
     }
+}
+
+static void no_place_to_spill(void **state)
+{
+    (void)state;
+    beam_memory_budget budget = {.limit = 1};
+    beam_element_buffer buffer;
+    const beam_element_buffer_options options = {
+        .type = &beam_int64_type, .budget = &budget, .temp_dir = "/nonexistent", .threads = 1};
+    assert_int_equal(beam_element_buffer_open(&buffer, &options, NULL), BEAM_OK);
+    beam_buffer_writer writer;
+    beam_buffer_write_begin(&buffer, &writer);
+    static const int64_t many[4096];
+    beam_element_info info = info_of(&early, 1, 0);
+    beam_error err = {0};
+    assert_int_equal(beam_buffer_write(&writer, &info, many, 4096, &err), BEAM_UNAVAILABLE);
+    assert_non_null(strstr(err.message, "/nonexistent"));
+    beam_buffer_abort(&writer);
     beam_element_buffer_close(&buffer);
     assert_int_equal(budget.used, 0);
 }
@@ -251,7 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers),     cmocka_unit_test(infos),
         cmocka_unit_test(side_inputs), cmocka_unit_test(side_without_memory),
-        cmocka_unit_test(deep_copies),
+        cmocka_unit_test(texts),       cmocka_unit_test(no_place_to_spill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
