@@ -1,0 +1,94 @@
+#!/bin/bash
+# Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
+# cpu_inference on the digits: what it says, what it writes, and how it refuses.
+set -u
+program=${BEAM_BIN:?}/cpu_inference
+if [ ! -x "$program" ]; then
+    echo "$program is not built: nothing to test"
+    exit 0
+fi
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
+# Nothing may be downloaded, whatever is in the cache of whoever runs this.
+export BEAM_CACHE=$place/cache http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9
+unset BEAM_DATA_DIR
+failures=0
+
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+# refuses STATUS WORDS ARGUMENTS...: ends with the status and says the words; writes nothing.
+refuses() {
+    local status=$1 words=$2
+    shift 2
+    "$program" "$@" --output="$place/refused/x" >"$place/out" 2>"$place/err"
+    local got=$?
+    [ $got = "$status" ] || complain "$* ended with $got instead of $status"
+    grep -q -- "$words" "$place/err" || { complain "$* did not say \"$words\":"; cat "$place/err"; }
+    ls "$place"/refused/x* >/dev/null 2>&1 && complain "$* left output"
+}
+
+# The digits, whatever the threads, batches and device.
+for options in "" "--max_batch_size=7" "--max_batch_size=1 --direct_num_workers=3" \
+    "--precision=bf16" "--device=reference --num_images=50"; do
+    rm -rf "$place/digits"
+    # shellcheck disable=SC2086
+    "$program" --dataset=digits $options --output="$place/digits/x" \
+        --result_json="$place/result.json" >"$place/out" 2>"$place/err" ||
+        complain "digits $options: $(cat "$place/err")"
+    n=359
+    [[ $options == *num_images* ]] && n=50
+    python3 - "$place/result.json" $n "$options" <<'END' || complain "digits $options: result_json"
+import json, sys
+result, n, options = json.load(open(sys.argv[1])), int(sys.argv[2]), sys.argv[3]
+for key in ["example", "runner", "device", "device_requested", "model", "dataset", "precision",
+            "images", "seconds", "images_per_second", "load_seconds", "accuracy",
+            "peak_rss_bytes"]:
+    assert key in result, key
+assert result["example"] == "cpu_inference" and result["runner"] == "direct", result
+assert result["images"] == n and result["model"] == "small_cnn", result
+assert result["accuracy"] > 0.95, result
+assert result["device"] == ("reference" if "reference" in options else "cpu"), result
+assert result["peak_rss_bytes"] > 1000000, result
+END
+    cat "$place"/digits/x-* | sort -t, -k1n >"$place/all"
+    [ "$(wc -l <"$place/all")" = $n ] || complain "digits $options: not $n lines of output"
+    [ "$(cut -d, -f1 "$place/all" | uniq | wc -l)" = $n ] || complain "digits $options: ids repeat"
+    ls "$place/digits" | grep -v '^x-' && complain "digits $options: left other files"
+done
+
+# CIFAR-10 that cannot be had: the digits, with a message.
+"$program" --result_json="$place/result.json" >"$place/out" 2>"$place/err" ||
+    complain "no fall back: $(cat "$place/err")"
+grep -q "CIFAR-10 cannot be had" "$place/err" || complain "the fall back was silent"
+grep -q '"dataset": "digits"' "$place/result.json" || complain "the fall back was not the digits"
+
+refuses 1 "there is no CIFAR-10 in" --data_dir="$place"
+refuses 1 "No such file" --dataset=digits --weights="$place/none.pth"
+refuses 1 "another network" --dataset=digits --model=resnet18 --weights=digits
+refuses 1 "Give the weights" --dataset=digits --model=resnet18
+refuses 2 "expected one of" --dataset=digits --device=abacus
+refuses 2 "did you mean --dataset" --datset=digits
+refuses 2 "whole number" --dataset=digits --num_images=many
+refuses 1 "no split" --dataset=digits --split=test --data_dir="$place" --dataset="$place"
+head -c 1000 "$BEAM_SHARE_DIR/digits/digits-cnn.safetensors" >"$place/cut.safetensors"
+refuses 1 "cut.safetensors" --dataset=digits --weights="$place/cut.safetensors"
+echo "these are no weights" >"$place/text"
+refuses 1 "text" --dataset=digits --weights="$place/text"
+mkdir "$place/cifar"
+head -c 100000 /dev/zero >"$place/cifar/test_batch.bin"
+refuses 1 "test_batch.bin" --data_dir="$place/cifar"
+
+# An output that cannot be written.
+touch "$place/file"
+"$program" --dataset=digits --output="$place/file/x" >"$place/out" 2>"$place/err" &&
+    complain "wrote below a file"
+grep -q "$place/file" "$place/err" || complain "an unwritable output is not named: $(cat "$place/err")"
+
+"$program" --help | grep -q -- --max_batch_size || complain "--help lacks --max_batch_size"
+"$program" --dataset=digits --dot | grep -q RunInference || complain "--dot lacks RunInference"
+
+[ $failures = 0 ]
