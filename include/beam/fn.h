@@ -145,36 +145,21 @@ BEAM_API beam_status beam_emit_full_(beam_ctx *ctx, uint32_t output, const void 
                                      size_t size);
 
 /* Out of line, so that a function which emits saves no registers for what it seldom does. */
-BEAM_NOINLINE_ static beam_status beam_emit_direct_(beam_ctx *ctx, uint32_t output,
-                                                    const void *element)
+BEAM_NOINLINE_ static beam_status beam_emit_slowly_(beam_ctx *ctx, uint32_t output,
+                                                    const void *element, size_t size)
 {
-    return beam_emit_element(ctx, output, element);
-}
-
-/* beam_emit_element for an element whose C type is known. */
-static inline beam_status beam_emit_sized_(beam_ctx *ctx, uint32_t output, const void *element,
-                                           size_t size)
-{
-    beam_receiver *r = &ctx->outputs[output];
-    char *at = r->at;
-    if (BEAM_LIKELY((size_t)(r->end - at) >= size)) {
-        memcpy(at, element, size);
-        r->at = at + size;
-        return BEAM_OK;
-    }
-    if (at)
+    if (ctx->outputs[output].at)
         return beam_emit_full_(ctx, output, element, size);
-    return beam_emit_direct_(ctx, output, element);
+    return beam_emit_element(ctx, output, element);
 }
 
 /* Debug builds (those without NDEBUG) check the output's index and type first: a mismatch
  * fails the callback with BEAM_INVALID_ARGUMENT. */
 BEAM_API beam_status beam_check_emit_(beam_ctx *ctx, uint32_t output, const beam_type *type);
 #ifdef NDEBUG
-#define BEAM_CHECKED_EMIT_(ctx, output, T, emit) (emit)
+#define BEAM_CHECK_EMIT_(ctx, output, T) BEAM_OK
 #else
-#define BEAM_CHECKED_EMIT_(ctx, output, T, emit) \
-    (beam_check_emit_((ctx), (output), &T##_type) != BEAM_OK ? BEAM_INVALID_ARGUMENT : (emit))
+#define BEAM_CHECK_EMIT_(ctx, output, T) beam_check_emit_((ctx), (output), &T##_type)
 #endif
 
 /* The address of a fresh T that lives as long as the expression. */
@@ -186,9 +171,32 @@ template <typename T> static inline const T *beam_address_(const T &temporary)
 }
 extern "C" {
 #define BEAM_TEMPORARY_(T, ...) (beam_address_<T>(T{__VA_ARGS__}))
+#define BEAM_VALUE_(T, ...) (T{__VA_ARGS__})
 #else
+#define BEAM_VALUE_(T, ...) ((const T){__VA_ARGS__})
 #define BEAM_TEMPORARY_(T, ...) (&(const T){__VA_ARGS__})
 #endif
+
+/* beam_emit_element for an element whose C type is known; `value` and `address` are the same
+ * element, only one of them is evaluated.  An assignment, since a copy of bytes would have
+ * the element built in memory first. */
+#define BEAM_EMIT_(ctx, output, T, value, address)                                   \
+    __extension__({                                                                  \
+        beam_ctx *beam_c_ = (ctx);                                                   \
+        const uint32_t beam_o_ = (output);                                           \
+        beam_status beam_s_ = BEAM_CHECK_EMIT_(beam_c_, beam_o_, T);                 \
+        if (beam_s_ == BEAM_OK) {                                                    \
+            beam_receiver *beam_r_ = &beam_c_->outputs[beam_o_];                     \
+            char *beam_at_ = beam_r_->at;                                            \
+            if (BEAM_LIKELY((size_t)(beam_r_->end - beam_at_) >= sizeof(T))) {       \
+                *(T *)(void *)beam_at_ = (value);                                    \
+                beam_r_->at = beam_at_ + sizeof(T);                                  \
+            } else {                                                                 \
+                beam_s_ = beam_emit_slowly_(beam_c_, beam_o_, (address), sizeof(T)); \
+            }                                                                        \
+        }                                                                            \
+        beam_s_;                                                                     \
+    })
 
 /* beam_emit(c, word_count, .key = word, .value = 1): a fresh T to the main output.
  * beam_emit_to(c, 2, T, ...): to another output.
@@ -196,13 +204,13 @@ extern "C" {
  * For scalar types: beam_emit(c, beam_int64, 7). */
 #define beam_emit(ctx, T, ...) beam_emit_to(ctx, 0, T, __VA_ARGS__)
 #define beam_emit_to(ctx, output, T, ...) \
-    BEAM_CHECKED_EMIT_(                   \
-        ctx, output, T,                   \
-        beam_emit_sized_((ctx), (output), BEAM_TEMPORARY_(T, __VA_ARGS__), sizeof(T)))
+    BEAM_EMIT_((ctx), (output), T, BEAM_VALUE_(T, __VA_ARGS__), BEAM_TEMPORARY_(T, __VA_ARGS__))
 #define beam_emit_value(ctx, T, pointer) \
-    BEAM_CHECKED_EMIT_(ctx, 0, T, beam_emit_sized_((ctx), 0, (const T *)(pointer), sizeof(T)))
+    BEAM_EMIT_((ctx), 0, T, *(const T *)(pointer), (const T *)(pointer))
 #define beam_emit_batch(ctx, output, T, array, n) \
-    BEAM_CHECKED_EMIT_(ctx, output, T, beam_emit_elements((ctx), (output), (const T *)(array), (n)))
+    (BEAM_CHECK_EMIT_(ctx, output, T) != BEAM_OK  \
+         ? BEAM_INVALID_ARGUMENT                  \
+         : beam_emit_elements((ctx), (output), (const T *)(array), (n)))
 
 /* Emits with another timestamp (not before the input's), or with an info saved before, as
  * start_bundle and finish_bundle must: where there is no element, the other ways to emit fail
@@ -294,6 +302,9 @@ typedef struct beam_dofn {
     /* One element; or any number of them at once.  A DoFn offers either or both (Beam's
      * batched DoFns): all elements of a batch share one info. NULL for a splittable DoFn. */
     beam_status (*process)(beam_ctx *ctx, const void *element);
+    /* Optional: a loop of `process` over n elements, compiled as one (BEAM_DOFN makes it);
+     * counts *left down by one before each element. */
+    beam_status (*process_each)(beam_ctx *ctx, const void *elements, size_t n, uint64_t *left);
     beam_status (*process_batch)(beam_ctx *ctx, const void *elements, size_t n);
     /* Types of the outputs, the first is the main one; NULL entries are for functions of the
      * library whose output type follows from the input. */
@@ -326,15 +337,26 @@ typedef struct beam_dofn {
  * BEAM_DOFN(split_fn, beam_str, split, BEAM_TYPES(&beam_str_type));
  * defines `static const beam_dofn split_fn`, named "split_fn", and checks that `split` takes
  * a beam_str.  More members of beam_dofn follow as designated initialisers. */
-#define BEAM_DOFN(NAME, In, process_function, ...)                         \
-    static beam_status NAME##_process_(beam_ctx *ctx, const void *element) \
-    {                                                                      \
-        return process_function(ctx, (const In *)element);                 \
-    }                                                                      \
-    static const beam_dofn NAME = {.struct_size = sizeof(beam_dofn),       \
-                                   .name = #NAME,                          \
-                                   .in = &In##_type,                       \
-                                   .process = NAME##_process_,             \
+#define BEAM_DOFN(NAME, In, process_function, ...)                                                 \
+    static beam_status NAME##_process_(beam_ctx *ctx, const void *element)                         \
+    {                                                                                              \
+        return process_function(ctx, (const In *)element);                                         \
+    }                                                                                              \
+    static beam_status NAME##_each_(beam_ctx *ctx, const void *elements, size_t n, uint64_t *left) \
+    {                                                                                              \
+        const In *element = (const In *)elements, *end = element + n;                              \
+        beam_status status = BEAM_OK;                                                              \
+        for (; element < end && status == BEAM_OK; element++) {                                    \
+            --*left;                                                                               \
+            status = process_function(ctx, element);                                               \
+        }                                                                                          \
+        return status;                                                                             \
+    }                                                                                              \
+    static const beam_dofn NAME = {.struct_size = sizeof(beam_dofn),                               \
+                                   .name = #NAME,                                                  \
+                                   .in = &In##_type,                                               \
+                                   .process = NAME##_process_,                                     \
+                                   .process_each = NAME##_each_,                                   \
                                    __VA_ARGS__}
 
 /* The same for a function over arrays: beam_status f(beam_ctx *, const In *elements, size_t n) */

@@ -50,6 +50,8 @@ struct beam_node {
     /* What producers call. */
     beam_status (*process)(beam_ctx *ctx, const void *element);
     beam_status (*process_batch)(beam_ctx *ctx, const void *elements, size_t n);
+    /* A loop over process, compiled as one; or NULL. See beam_dofn. */
+    beam_status (*process_each)(beam_ctx *ctx, const void *elements, size_t n, uint64_t *left);
     /* What a source calls instead of process, if the node gathers; or NULL. */
     beam_status (*entry)(beam_ctx *ctx, const void *element);
 

@@ -82,31 +82,32 @@ beam_status beam_outputs_around(beam_node *node, const void *element,
     return status;
 }
 
-/* n elements of an array, `left` more come after them. */
-static inline beam_status loop_some(beam_node *node, const char *at, size_t n, uint64_t left)
+static beam_status loop_some(beam_node *node, const char *at, size_t n)
 {
-    beam_status (*process)(beam_ctx *, const void *) = node->process;
-    size_t size = node->in_type->size;
-    for (uint64_t i = left + n; i-- > left; at += size) {
-        node->batch_left = i;
-        beam_status status = process(&node->ctx, at);
-        if (BEAM_UNLIKELY(status != BEAM_OK)) {
-            beam_node_failed(node, status, "process", at, 1);
-            return status;
-        }
+    if (node->process_each)
+        return node->process_each(&node->ctx, at, n, &node->batch_left);
+    for (; n-- > 0; at += node->in_type->size) {
+        node->batch_left--;
+        BEAM_TRY(node->process(&node->ctx, at));
     }
     return BEAM_OK;
 }
 
 static beam_status loop(beam_node *node, const char *at, size_t n)
 {
+    size_t size = node->in_type->size;
+    node->batch_left = n;
     while (n > 0) {
         if (beam_cancelled(&node->ctx)) /* an array may be long, and its elements slow */
             return beam_fail(&node->ctx, BEAM_CANCELLED, "the bundle was cancelled");
         size_t now = n < UNTIL_CANCELLED ? n : UNTIL_CANCELLED;
+        beam_status status = loop_some(node, at, now);
+        if (status != BEAM_OK) {
+            beam_node_failed(node, status, "process", at + (n - node->batch_left - 1) * size, 1);
+            return status;
+        }
         n -= now;
-        BEAM_TRY(loop_some(node, at, now, n));
-        at += now * node->in_type->size;
+        at += now * size;
     }
     return BEAM_OK;
 }

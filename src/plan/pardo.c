@@ -149,8 +149,10 @@ static beam_status choose_process(pardo_node *self, beam_error *err)
     self->process_batch = process_batch;
     if (fn->process)
         node->process = explode ? exploded_one : fn->process;
-    if (fn->process && !explode)
+    if (fn->process && !explode) {
+        node->process_each = fn->process_each;
         node->entry = process_entry;
+    }
     if (fn->process_batch) /* else it stays a loop over process */
         node->process_batch = explode ? exploded_batch : process_batch;
     if (fn->process)
