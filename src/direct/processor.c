@@ -167,6 +167,8 @@ static beam_status take_residual(void *self, const beam_plan_split *split, beam_
     item->end = 1;
     item->stand_ins = residual;
     pthread_mutex_lock(&worker->lock);
+    item->parts = worker->item->parts > 1 ? worker->item->parts - 1 : 1;
+    worker->item->parts = 1;
     primary->unit = worker->item->at - 1; /* restrictions are claimed one by one */
     primary->older = worker->item->stand_ins;
     worker->item->stand_ins = primary;

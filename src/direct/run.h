@@ -11,6 +11,8 @@
  * of an Impulse.  A work item is a range of them and becomes one bundle.  Its thread claims
  * units from the front; a thread without work takes half of what is unclaimed from the back,
  * or, when nothing is, asks the splittable DoFn that is at work there for half of the rest.
+ * Restrictions that are too few for all threads are cut before, part by part: whoever begins
+ * one keeps its share and leaves the rest.
  *
  * Locks: run->lock before worker->lock before those of stores.
  */
@@ -44,6 +46,7 @@ typedef struct beam_item {
     struct beam_item *next;
     uint32_t stage;
     unsigned tries;           /* that failed */
+    uint64_t parts;           /* to cut its one restriction into: all but the first are left */
     uint64_t start;           /* the bundle's first unit: where a new try begins */
     uint64_t at, end;         /* units not yet claimed; under worker->lock once it runs */
     beam_stand_in *stand_ins; /* newest first */

@@ -83,13 +83,14 @@ static beam_status cut_item(beam_execution *run, uint32_t index, uint64_t start,
 
 static beam_status cut_buffer(beam_execution *run, uint32_t index, beam_error *err)
 {
-    uint64_t n = run->stages[index].source->buffer.n;
-    uint64_t items = run->n_workers * (uint64_t)ITEMS_A_THREAD;
-    if (items > n)
-        items = n;
-    for (uint64_t i = items; i-- > 0;) /* the queue is last in, first out */
+    beam_stage_run *stage = &run->stages[index];
+    uint64_t n = stage->source->buffer.n;
+    uint64_t wanted = run->n_workers * (uint64_t)ITEMS_A_THREAD, items = wanted < n ? wanted : n;
+    for (uint64_t i = items; i-- > 0;) { /* the queue is last in, first out */
         BEAM_TRY(cut_item(run, index, n / items * i + n % items * i / items,
                           n / items * (i + 1) + n % items * (i + 1) / items, err));
+        stage->queue->parts = stage->plan->processes_restrictions ? wanted / n : 1;
+    }
     return BEAM_OK;
 }
 

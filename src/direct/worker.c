@@ -70,6 +70,9 @@ static beam_status feed_buffer(beam_worker *worker, beam_processor *processor,
 {
     bool single = worker->run->graph.stages[processor->stage].processes_restrictions;
     uint64_t want = 1, first, n, before = beam_direct_now();
+    uint64_t parts = worker->item->parts;
+    if (single && parts > 1) /* at the first claim */
+        (void)beam_bundle_split(processor->bundle, 1 / (double)parts);
     worker->loader.loaded = NULL; /* another buffer's span may lie where that one did */
     while (beam_item_claim(worker, want, &first, &n)) {
         const beam_stand_in *instead = find_stand_in(worker->item, first);
