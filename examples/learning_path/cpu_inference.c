@@ -38,16 +38,6 @@ static beam_status format(beam_ctx *c, const beam_classified *result)
 }
 BEAM_DOFN(format_fn, beam_classified, format, BEAM_TYPES(&beam_str_type));
 
-/* Metrics are how a number leaves a pipeline: every runner adds them up and brings them home. */
-static beam_status tell(beam_ctx *c, const beam_accuracy_result *result)
-{
-    beam_count(c, 0, result->correct);
-    beam_count(c, 1, result->total);
-    return BEAM_OK;
-}
-BEAM_DOFN(tell_fn, beam_accuracy_result, tell,
-          BEAM_METRICS({"correct", BEAM_COUNTER}, {"scored", BEAM_COUNTER}));
-
 /* Opens the data set and chooses a model for it, as the options ask. */
 static beam_status prepare(inference_job *job, const beam_args *args, beam_error *err)
 {
@@ -86,26 +76,21 @@ static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
         beam_run_inference(images, &classify, .model = job->classifier.model,
                            .max_batch_size = beam_args_int(args, "max_batch_size"));
     if (job->classifier.can_be_scored)
-        beam_pardo(beam_combine_globally(results, &beam_accuracy), &tell_fn);
+        beam_pardo(beam_combine_globally(results, &beam_accuracy), &beam_tell_accuracy);
     if (beam_args_given(args, "output"))
         beam_write_text(beam_pardo(results, &format_fn), beam_args_str(args, "output"));
     return BEAM_OK;
 }
 
-/* After the run: what it was and what it found, for people and for --result_json. */
+/* After the run: what it was and what it found, for people and for --result_json.  Metrics are how
+ * numbers leave a pipeline: every runner adds them up and brings them home. */
 static beam_status finish(const beam_result *result, const beam_args *args, beam_report *report,
                           void *state, beam_error *err)
 {
     (void)args;
     const inference_job *job = state;
-    beam_metric_cell correct, scored;
-    beam_report_str(report, "dataset", beam_dataset_get_info(job->dataset)->name);
-    if (!job->classifier.can_be_scored)
-        beam_report_str(report, "accuracy_withheld", job->classifier.reason);
-    else if (beam_result_metric(result, NULL, "correct", &correct) == BEAM_OK &&
-             beam_result_metric(result, NULL, "scored", &scored) == BEAM_OK && scored.sum > 0)
-        beam_report_double(report, "accuracy", (double)correct.sum / (double)scored.sum);
-    return beam_report_inference(report, result, NULL, &job->classifier.model, err);
+    const beam_dataset_info *data = beam_dataset_get_info(job->dataset);
+    return beam_report_classification(report, result, data, &job->classifier, err);
 }
 
 int main(int argc, char **argv)
@@ -115,35 +100,22 @@ int main(int argc, char **argv)
         .struct_size = sizeof app,
         .name = "cpu_inference",
         .about = "Classifies images with a neural network on the CPU, in a pipeline.",
-        BEAM_OPTIONS({"dataset", "cifar10|digits|DIR", "cifar10",
-                      "images to classify; DIR: pictures in a "
-                      "folder a class",
-                      false},
-                     {"split", "test|train|all", NULL,
-                      "which of them; default: test, where there is one", false},
-                     {"data_dir", "DIR", NULL,
-                      "where CIFAR-10 is; default: $BEAM_DATA_DIR or the cache", false},
-                     {"num_images", "N", "0", "only the first so many; 0: all", false},
-                     {"model", "resnet18|resnet34|resnet50|small_cnn", NULL,
-                      "default: resnet18, or "
-                      "small_cnn for digits",
-                      false},
-                     {"weights", "FILE|NAME", NULL,
-                      "a .pth or .safetensors file, or resnet18-imagenet, "
-                      "digits, ...; default: what suits model and data",
-                      false},
-                     {"image_size", "N", "0",
-                      "resize to so many pixels; 0: as the model was made for", false},
-                     {"device", "auto|cpu|reference", "auto", "what runs the model", false},
-                     {"precision", "f32|bf16", "f32", "what it computes in", false},
-                     {"max_batch_size", "N", "0", "most images at once; 0: 64", false},
-                     {"output", "PREFIX", NULL,
-                      "write id,label,predicted of each image to PREFIX-*", false}),
+        BEAM_OPTIONS(
+            {"dataset", "cifar10|digits|DIR", "cifar10", "images; DIR: a folder a class", 0},
+            {"split", "test|train|all", NULL, "which of them; default: test if there is one", 0},
+            {"data_dir", "DIR", NULL, "CIFAR-10's; default: $BEAM_DATA_DIR, else the cache", 0},
+            {"num_images", "N", "0", "only the first so many; 0: all", 0},
+            {"model", "resnet18|resnet34|resnet50|small_cnn", NULL, "default: as data suits", 0},
+            {"weights", "FILE|NAME", NULL, ".pth, .safetensors, resnet18-imagenet, digits", 0},
+            {"image_size", "N", "0", "height and width; 0: as the model was made for", 0},
+            {"device", "auto|cpu|reference", "auto", "what runs the model", 0},
+            {"precision", "f32|bf16", "f32", "what it computes in", 0},
+            {"max_batch_size", "N", "0", "most images at once; 0: 64", 0},
+            {"output", "PREFIX", NULL, "write id,label,predicted of each to PREFIX-*", 0}),
         .build = build,
         .finish = finish,
         .state = &job,
-        .functions = {.struct_size = sizeof app.functions,
-                      BEAM_DOFNS(&classify_fn, &format_fn, &tell_fn)}};
+        .functions = {.struct_size = sizeof app.functions, BEAM_DOFNS(&classify_fn, &format_fn)}};
     int status = beam_main(argc, argv, &app);
     beam_dataset_close(job.dataset);
     return status;

@@ -50,12 +50,12 @@ BEAM_API void beam_report_str(beam_report *report, const char *key, const char *
 BEAM_API void beam_report_int(beam_report *report, const char *key, int64_t value);
 BEAM_API void beam_report_double(beam_report *report, const char *key, double value);
 
-/* What a run's inferences were: device, device_requested, model, precision, images,
- * images_per_second (of the whole run), load_seconds.  `transform` is that of RunInference, NULL
- * for all there are. */
-BEAM_API beam_status beam_report_inference(beam_report *report, const beam_result *result,
-                                           const char *transform, const beam_model_spec *model,
-                                           beam_error *err);
+/* What a run that classified a data set was: dataset, model, device, device_requested, precision,
+ * images, images_per_second (of the whole run), load_seconds, and accuracy where beam_tell_accuracy
+ * was in the pipeline, or accuracy_withheld and why. */
+BEAM_API beam_status beam_report_classification(beam_report *report, const beam_result *result,
+                                                const beam_dataset_info *dataset,
+                                                const beam_classifier *classifier, beam_error *err);
 
 typedef struct beam_app {
     size_t struct_size;

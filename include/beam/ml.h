@@ -221,6 +221,8 @@ BEAM_STRUCT(beam_accuracy_result, BEAM_ACCURACY_);
 /* beam_classified to beam_accuracy_result: the share whose predicted class is the label, 0 to 1;
  * NaN of none. */
 BEAM_API extern const beam_combinefn beam_accuracy;
+/* Brings a beam_accuracy_result home as the metrics "correct" and "scored"; no output. */
+BEAM_API extern const beam_dofn beam_tell_accuracy;
 
 /* ---- What the macros are made of --------------------------------------------------------- */
 

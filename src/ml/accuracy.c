@@ -43,3 +43,18 @@ const beam_combinefn beam_accuracy = {.struct_size = sizeof(beam_combinefn),
                                       .add = add,
                                       .merge = merge,
                                       .extract = extract};
+
+static beam_status tell(beam_ctx *ctx, const void *element)
+{
+    const beam_accuracy_result *result = element;
+    beam_count(ctx, 0, result->correct);
+    beam_count(ctx, 1, result->total);
+    return BEAM_OK;
+}
+
+const beam_dofn beam_tell_accuracy = {
+    .struct_size = sizeof(beam_dofn),
+    .name = "beam_tell_accuracy",
+    .in = &beam_accuracy_result_type,
+    .process = tell,
+    BEAM_METRICS({"correct", BEAM_COUNTER}, {"scored", BEAM_COUNTER})};

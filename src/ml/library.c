@@ -3,7 +3,7 @@
 
 const beam_functions *beam_ml_functions(void)
 {
-    static const beam_dofn *const dofns[] = {&beam_read_dataset_fn};
+    static const beam_dofn *const dofns[] = {&beam_read_dataset_fn, &beam_tell_accuracy};
     static const beam_combinefn *const combinefns[] = {&beam_accuracy};
     static const beam_functions functions = {.struct_size = sizeof functions,
                                              .dofns = dofns,
