@@ -126,10 +126,19 @@ static beam_status start_stage(beam_execution *run, uint32_t index, beam_error *
     return cut_buffer(run, index, err);
 }
 
-static void release_store(beam_execution *run, uint32_t index)
+/* One less; true for the last. */
+static bool count_down(beam_execution *run, size_t *left)
 {
-    beam_store *store = &run->stores[index];
-    if (store->readers_left == 0 || --store->readers_left)
+    pthread_mutex_lock(&run->lock);
+    bool last = *left > 0 && --*left == 0;
+    pthread_mutex_unlock(&run->lock);
+    return last;
+}
+
+/* A stage that reads the store is done; after the last one it is empty. */
+static void release_store(beam_execution *run, beam_store *store)
+{
+    if (!count_down(run, &store->readers_left))
         return;
     beam_side_view_close(store->view);
     store->view = NULL;
@@ -147,61 +156,83 @@ static beam_status complete_store(beam_execution *run, beam_store *store, beam_e
     if (store->buffer.options.type)
         BEAM_TRY(beam_element_buffer_seal(&store->buffer, err));
     const beam_index_list *lists[] = {&store->plan->readers, &store->plan->viewers};
+    pthread_mutex_lock(&run->lock);
     for (size_t l = 0; l < 2; l++)
         for (size_t i = 0; i < lists[l]->n; i++)
             run->stages[lists[l]->at[i]].waiting--;
+    pthread_mutex_unlock(&run->lock);
     return BEAM_OK;
 }
 
-static beam_status end_stage(beam_execution *run, beam_stage_run *stage, beam_error *err)
+static bool writes(const beam_store *store, uint32_t stage)
 {
-    const beam_stage *plan = stage->plan;
-    stage->done = true;
-    run->stages_left--;
-    uint32_t index = (uint32_t)(stage - run->stages);
+    for (size_t i = 0; i < store->plan->writers.n; i++)
+        if (store->plan->writers.at[i] == stage)
+            return true;
+    return false;
+}
+
+/* What follows when a stage is done, which may take long (teardown, giving memory back), so it
+ * is done without the lock, by the thread that did the stage's last item. */
+static beam_status end_stage(beam_execution *run, uint32_t index, beam_error *err)
+{
+    const beam_stage_run *stage = &run->stages[index];
+    const beam_index_list *views = &stage->plan->views;
     for (uint32_t w = 0; w < run->n_workers; w++)
         beam_processor_reset(&run->workers[w].processors[index]);
-    release_store(run, (uint32_t)(stage->source - run->stores));
-    for (size_t i = 0; i < plan->views.n; i++)
-        release_store(run, plan->views.at[i]);
+    release_store(run, stage->source);
+    for (size_t i = 0; i < views->n; i++)
+        release_store(run, &run->stores[views->at[i]]);
     for (size_t s = 0; s < run->graph.n_stores; s++) {
-        const beam_index_list *writers = &run->stores[s].plan->writers;
-        for (size_t i = 0; i < writers->n; i++)
-            if (writers->at[i] == index && --run->stores[s].writers_left == 0)
-                BEAM_TRY(complete_store(run, &run->stores[s], err));
+        beam_store *store = &run->stores[s];
+        if (writes(store, index) && count_down(run, &store->writers_left))
+            BEAM_TRY(complete_store(run, store, err));
     }
     return BEAM_OK;
 }
 
-/* Starts what can start and ends what has nothing to do, until nothing changes.  The caller
- * holds the lock. */
-static beam_status settle(beam_execution *run, beam_error *err)
+/* Starts all stages that can start; *idle is one that has nothing to do, or BEAM_NONE. The
+ * caller holds the lock. */
+static beam_status start_stages(beam_execution *run, uint32_t *idle, beam_error *err)
 {
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (uint32_t i = 0; i < run->graph.n_stages; i++) {
-            beam_stage_run *stage = &run->stages[i];
-            if (stage->done || stage->waiting)
-                continue;
-            if (!stage->started) {
-                stage->started = true;
-                BEAM_TRY(start_stage(run, i, err));
-            }
-            if (stage->queued == 0 && stage->running == 0) {
-                BEAM_TRY(end_stage(run, stage, err));
-                changed = true;
-            }
+    *idle = BEAM_NONE;
+    for (uint32_t i = 0; i < run->graph.n_stages && *idle == BEAM_NONE; i++) {
+        beam_stage_run *stage = &run->stages[i];
+        if (stage->started || stage->waiting)
+            continue;
+        stage->started = true;
+        BEAM_TRY(start_stage(run, i, err));
+        if (stage->queued == 0) {
+            stage->done = true;
+            run->stages_left--;
+            *idle = i;
         }
     }
     return BEAM_OK;
 }
 
+/* Starts what can start, and ends at once what has nothing to do. */
+static beam_status advance(beam_execution *run, beam_error *err)
+{
+    for (;;) {
+        uint32_t idle;
+        pthread_mutex_lock(&run->lock);
+        beam_status status = start_stages(run, &idle, err);
+        pthread_cond_broadcast(&run->work);
+        pthread_mutex_unlock(&run->lock);
+        BEAM_TRY(status);
+        if (idle == BEAM_NONE)
+            return BEAM_OK;
+        BEAM_TRY(end_stage(run, idle, err));
+    }
+}
+
 beam_status beam_schedule_begin(beam_execution *run, beam_error *err)
 {
     for (size_t s = 0; s < run->graph.n_stores; s++)
-        if (run->stores[s].writers_left == 0)
+        if (run->stores[s].plan->writers.n == 0)
             BEAM_TRY(complete_store(run, &run->stores[s], err));
-    return settle(run, err);
+    return advance(run, err);
 }
 
 /* ---- The end --------------------------------------------------------------------------- */
@@ -231,27 +262,29 @@ void beam_schedule_stop(beam_execution *run, beam_status status, const beam_erro
     pthread_mutex_unlock(&run->lock);
 }
 
-/* After an item is done: its stage may be, and others may start. The caller holds the lock. */
-static void after_item(beam_execution *run)
-{
-    beam_error error = {0};
-    beam_status status = settle(run, &error);
-    if (status != BEAM_OK)
-        stop(run, status, &error);
-    pthread_cond_broadcast(&run->work);
-}
-
 void beam_schedule_done(beam_worker *worker, beam_item *item)
 {
     beam_execution *run = worker->run;
-    beam_stage_run *stage = &run->stages[item->stage];
+    uint32_t index = item->stage;
+    beam_stage_run *stage = &run->stages[index];
     pthread_mutex_lock(&run->lock);
     stage->running--;
     stage->units_done += item->end - item->start;
-    if (stage->queued == 0 && stage->running == 0)
-        after_item(run);
+    bool ended = stage->queued == 0 && stage->running == 0;
+    if (ended) {
+        stage->done = true;
+        run->stages_left--;
+    }
     pthread_mutex_unlock(&run->lock);
     beam_item_free(item);
+    if (!ended)
+        return;
+    beam_error error = {0};
+    beam_status status = end_stage(run, index, &error);
+    if (status == BEAM_OK)
+        status = advance(run, &error);
+    if (status != BEAM_OK)
+        beam_schedule_stop(run, status, &error);
 }
 
 void beam_schedule_failed(beam_worker *worker, beam_item *item, const beam_error *error)
