@@ -21,16 +21,22 @@ BEAM_NULLABLE(maybe, beam_str);
 BEAM_LIST(ints, beam_int32);
 BEAM_MAP(counts, count);
 BEAM_ITERABLE(some_counts, count);
-#define EVERYTHING(FIELD, S)                                                                      \
-    FIELD(S, beam_bool, flag)                                                                     \
-    FIELD(S, beam_byte, byte)                                                                     \
-    FIELD(S, beam_int16, i16)                                                                     \
-    FIELD(S, beam_int32, i32)                                                                     \
-    FIELD(S, beam_int64, i64) FIELD(S, beam_float, f32) FIELD(S, beam_double, f64)                \
-        FIELD(S, beam_str, text) FIELD(S, beam_bytes, raw) FIELD(S, maybe, perhaps)               \
-            FIELD(S, ints, list) FIELD(S, counts, map) FIELD(S, some_counts, values)              \
-                FIELD(S, count, pair) FIELD(S, beam_tensor, image) FIELD(S, beam_timestamp, when) \
-                    FIELD(S, beam_decimal, price)
+#define EVERYTHING(FIELD, S)      \
+    FIELD(S, beam_bool, flag)     \
+    FIELD(S, beam_byte, byte)     \
+    FIELD(S, beam_int16, i16)     \
+    FIELD(S, beam_int32, i32)     \
+    FIELD(S, beam_int64, i64)     \
+    FIELD(S, beam_float, f32)     \
+    FIELD(S, beam_double, f64)    \
+    FIELD(S, beam_str, text)      \
+    FIELD(S, beam_bytes, raw)     \
+    FIELD(S, maybe, perhaps)      \
+    FIELD(S, ints, list)          \
+    FIELD(S, counts, map)         \
+    FIELD(S, some_counts, values) \
+    FIELD(S, count, pair)         \
+    FIELD(S, beam_tensor, image) FIELD(S, beam_timestamp, when) FIELD(S, beam_decimal, price)
 BEAM_STRUCT(everything, EVERYTHING);
 BEAM_KV(nested, everything, group);
 BEAM_KV(bare_parts, beam_int32, beam_tensor);
