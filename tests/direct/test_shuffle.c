@@ -53,6 +53,22 @@ static beam_shuffle_writer *begin(beam_shuffle *shuffle)
     return writer;
 }
 
+/* A reader of everything, after the last commit. */
+static beam_shuffle_reader *read_all(beam_shuffle *shuffle)
+{
+    beam_shuffle_reader *reader;
+    assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+    assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
+                     BEAM_OK);
+    return reader;
+}
+
+static void close_both(beam_shuffle_reader *reader, beam_shuffle *shuffle)
+{
+    beam_shuffle_reader_close(reader);
+    beam_shuffle_close(shuffle);
+}
+
 /* ---- Integers: every sum and count, few keys and many, in memory and spilled ------------ */
 
 static void write_ints(beam_shuffle *shuffle, int64_t from, int64_t to, int64_t keys, size_t batch)
@@ -197,8 +213,7 @@ static void group_strings(uint64_t limit)
         groups++;
     }
     assert_int_equal(groups, KEYS);
-    beam_shuffle_reader_close(reader);
-    beam_shuffle_close(shuffle);
+    close_both(reader, shuffle);
 }
 
 static void strings(void **state)
@@ -222,10 +237,7 @@ static void doubles_by_bits(void **state)
             assert_int_equal(beam_shuffle_write(writer, &global_info, &e, 1), BEAM_OK);
         }
         assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
-        assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
-        beam_shuffle_reader *reader;
-        assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
-                         BEAM_OK);
+        beam_shuffle_reader *reader = read_all(shuffle);
         beam_shuffle_group group;
         int groups = 0;
         for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
@@ -238,8 +250,7 @@ static void doubles_by_bits(void **state)
             assert_int_equal(count, 10);
         }
         assert_int_equal(groups, 5);
-        beam_shuffle_reader_close(reader);
-        beam_shuffle_close(shuffle);
+        close_both(reader, shuffle);
     }
 }
 
@@ -260,10 +271,7 @@ static void padding_is_no_key(void **state)
             assert_int_equal(beam_shuffle_write(writer, &global_info, &e, 1), BEAM_OK);
         }
         assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
-        assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
-        beam_shuffle_reader *reader;
-        assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
-                         BEAM_OK);
+        beam_shuffle_reader *reader = read_all(shuffle);
         beam_shuffle_group group;
         int groups = 0;
         for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
@@ -272,8 +280,7 @@ static void padding_is_no_key(void **state)
             assert_int_equal(g->key.large, 7);
         }
         assert_int_equal(groups, 3);
-        beam_shuffle_reader_close(reader);
-        beam_shuffle_close(shuffle);
+        close_both(reader, shuffle);
     }
 }
 
@@ -295,10 +302,7 @@ static void fixed_windows(void **state)
             assert_int_equal(beam_shuffle_write(writer, &info, &e, 1), BEAM_OK);
         }
         assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
-        assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
-        beam_shuffle_reader *reader;
-        assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
-                         BEAM_OK);
+        beam_shuffle_reader *reader = read_all(shuffle);
         beam_shuffle_group group;
         int groups = 0;
         for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
@@ -316,8 +320,7 @@ static void fixed_windows(void **state)
             assert_int_equal(count, 5);
         }
         assert_int_equal(groups, 20);
-        beam_shuffle_reader_close(reader);
-        beam_shuffle_close(shuffle);
+        close_both(reader, shuffle);
     }
 }
 
@@ -338,10 +341,7 @@ static void session_windows(void **state)
             assert_int_equal(beam_shuffle_write(writer, &info, &e, 1), BEAM_OK);
             assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
         }
-        assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
-        beam_shuffle_reader *reader;
-        assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
-                         BEAM_OK);
+        beam_shuffle_reader *reader = read_all(shuffle);
         const struct {
             beam_window window;
             uint64_t values;
@@ -363,8 +363,7 @@ static void session_windows(void **state)
             assert_int_equal(count, 2 * want[groups % 3].values);
         }
         assert_int_equal(groups, 6);
-        beam_shuffle_reader_close(reader);
-        beam_shuffle_close(shuffle);
+        close_both(reader, shuffle);
     }
 }
 
@@ -398,10 +397,7 @@ static void readers_split(void **state)
     beam_memory_budget budget = {0};
     beam_shuffle *shuffle = open_shuffle(&int_int_type, (beam_windowing){0}, &budget);
     write_ints(shuffle, 0, 10000, 500, 100);
-    assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
-    beam_shuffle_reader *reader;
-    assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
-                     BEAM_OK);
+    beam_shuffle_reader *reader = read_all(shuffle);
     beam_shuffle_group group;
     uint64_t values = 0;
     for (int i = 0; i < 10; i++) {
@@ -479,8 +475,7 @@ static beam_status small_run(uint64_t limit)
             values++;
         status = it.status;
     }
-    beam_shuffle_reader_close(reader);
-    beam_shuffle_close(shuffle);
+    close_both(reader, shuffle);
     if (status == BEAM_OUT_OF_RANGE) {
         assert_int_equal(values, 200);
         return BEAM_OK;
