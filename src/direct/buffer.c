@@ -240,8 +240,7 @@ static uint64_t share_of(const beam_element_buffer *buffer)
 static beam_status hold_budget(beam_buffer_writer *w, uint64_t worth, beam_error *err)
 {
     const beam_memory_budget *budget = w->buffer->options.budget;
-    if (BEAM_LIKELY(budget->limit == 0 ||
-                    atomic_load_explicit(&budget->used, memory_order_relaxed) <= budget->limit))
+    if (BEAM_LIKELY(!beam_memory_budget_reached(budget)))
         return BEAM_OK;
     if (!w->buffer->options.temp_dir || w->batch->memory.total < worth)
         return BEAM_OK;

@@ -191,8 +191,7 @@ beam_status beam_shuffle_writer_check_budget(beam_shuffle_writer *w)
     beam_shuffle *shuffle = w->shuffle;
     beam_memory_budget *budget = shuffle->options.budget;
     beam_generation_account(w->generation, budget);
-    if (BEAM_LIKELY(budget->limit == 0 ||
-                    atomic_load_explicit(&budget->used, memory_order_relaxed) <= budget->limit))
+    if (BEAM_LIKELY(!beam_memory_budget_reached(budget)))
         return BEAM_OK;
     /* A run pays when it is large: smaller holdings stay, and others spill instead. */
     uint64_t worth = budget->limit / (4 * (uint64_t)shuffle->options.threads);

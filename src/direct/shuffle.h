@@ -44,6 +44,13 @@ static inline void beam_memory_budget_sub(beam_memory_budget *budget, uint64_t b
     atomic_fetch_sub_explicit(&budget->used, bytes, memory_order_relaxed);
 }
 
+/* Time to spill: a sixth is left for what spilling and reading back themselves need. */
+static inline bool beam_memory_budget_reached(const beam_memory_budget *budget)
+{
+    return budget->limit && atomic_load_explicit(&budget->used, memory_order_relaxed) >
+                                budget->limit - budget->limit / 6;
+}
+
 typedef struct beam_shuffle beam_shuffle;
 typedef struct beam_shuffle_writer beam_shuffle_writer;
 typedef struct beam_shuffle_reader beam_shuffle_reader;
