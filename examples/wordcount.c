@@ -39,7 +39,9 @@ static inline beam_status add_word(words *w, const char *start, const char *end)
 static beam_status split(beam_ctx *c, const beam_str *line)
 {
     const char *at = line->at, *end = at + line->len, *start = at;
-    words w = {.ctx = c, .n = 0};
+    words w; /* its array needs no zeros */
+    w.ctx = c;
+    w.n = 0;
 #ifdef __SSE2__
     const __m128i space = _mm_set1_epi8(' '), newline = _mm_set1_epi8('\n');
     for (; end - at >= 16; at += 16) { /* 16 bytes at once: a bit for each separator */
@@ -75,7 +77,9 @@ static inline bool is_letter(char character)
 static beam_status split_letters(beam_ctx *c, const beam_str *line)
 {
     const char *at = line->at, *end = at + line->len;
-    words w = {.ctx = c, .n = 0};
+    words w; /* its array needs no zeros */
+    w.ctx = c;
+    w.n = 0;
     while (at < end) {
         while (at < end && !is_letter(*at))
             at++;
