@@ -6,6 +6,7 @@
 
 #include <beam/beam.h>
 
+#include "base/alloc.h"
 #include "ml/model_cache.h"
 #include "support/files.h"
 
@@ -337,6 +338,31 @@ static void test_mistakes_of_construction(void **state)
     fails(p, BEAM_NOT_FOUND, "/no/such/folder");
 }
 
+/* Every allocation in turn fails once: a bundle tried again may get over it, and nothing leaks. */
+static void test_failing_memory(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1;; n++) {
+        beam_error err = {0};
+        beam_pipeline *p = beam_pipeline_new(NULL);
+        assert_non_null(p);
+        beam_run_inference(probes(p, 3), &tiny, .model = tiny_model(), .max_batch_size = 2);
+        beam_alloc_fail_at(n, 0);
+        beam_status status = beam_pipeline_run(p, &one_thread, NULL, &err);
+        uint64_t asked = beam_alloc_count();
+        beam_alloc_fail_at(0, 0);
+        beam_pipeline_free(p);
+        size_t models, loads;
+        beam_model_cache_count(&models, &loads);
+        assert_int_equal(models, 0);
+        if (status != BEAM_OK && status != BEAM_RESOURCE_EXHAUSTED)
+            fail_msg("allocation %llu: %s: %s", (unsigned long long)n, beam_status_name(status),
+                     err.message);
+        if (asked < n)
+            break;
+    }
+}
+
 /* ---- Data sets and accuracy --------------------------------------------------------------------
  */
 
@@ -388,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_a_bundle_tried_again_gives_each_result_once),
         cmocka_unit_test(test_failures_are_told),
         cmocka_unit_test(test_mistakes_of_construction),
+        cmocka_unit_test(test_failing_memory),
         cmocka_unit_test(test_every_image_is_read_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
