@@ -10,6 +10,7 @@
 
 #include "app/options.h"
 #include "app/report.h"
+#include "base/file.h"
 #include "bundle/crash.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
@@ -34,8 +35,7 @@ static void install_signals(void)
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write, not an end */
 }
 
-/* ---- Progress ----------------------------------------------------------------------------------
- */
+/* ---- Progress ------------------------------------------------------------------------------ */
 
 typedef struct progress {
     bool shown;
@@ -63,8 +63,7 @@ static void end_progress(progress *state)
     state->line_open = false;
 }
 
-/* ---- Options to structs
- * -------------------------------------------------------------------------- */
+/* ---- Options to structs -------------------------------------------------------------------- */
 
 static beam_status parse_count(const char *key, const char *value, int64_t *n, beam_error *err)
 {
@@ -121,8 +120,7 @@ static beam_status read_run_options(const beam_args *args, beam_run_options *opt
     return BEAM_OK;
 }
 
-/* ---- The run
- * ----------------------------------------------------------------------------------------- */
+/* ---- The run ------------------------------------------------------------------------------- */
 
 static int64_t peak_rss_bytes(void)
 {
@@ -150,12 +148,25 @@ static beam_status write_report(const beam_app *app, const beam_args *args,
     beam_report_double(report, "seconds", beam_result_seconds(result));
     beam_report_int(report, "peak_rss_bytes", peak_rss_bytes());
     const char *path = beam_args_str(args, "result_json");
-    if (status == BEAM_OK && path)
-        status = beam_report_write_json(report, path, err);
     if (status == BEAM_OK)
         beam_report_print(report);
+    if (status == BEAM_OK && path)
+        status = beam_report_write_json(report, path, err);
     beam_report_free(report);
     return status;
+}
+
+/* Before a long run, not after it: there is a place for the report. */
+static beam_status check_report_path(const beam_args *args, beam_error *err)
+{
+    const char *path = beam_args_str(args, "result_json");
+    beam_new_file probe = {0};
+    if (!path)
+        return BEAM_OK;
+    if (beam_new_file_open(path, &probe, err) != BEAM_OK)
+        return beam_error_wrap(err, err->code, "--result_json");
+    beam_new_file_abandon(&probe);
+    return BEAM_OK;
 }
 
 static beam_status run(const beam_app *app, const beam_args *args, beam_pipeline *pipeline,
@@ -170,6 +181,7 @@ static beam_status run(const beam_app *app, const beam_args *args, beam_pipeline
         return status;
     if (beam_args_flag(args, "dot"))
         return print_dot(pipeline, err);
+    BEAM_TRY(check_report_path(args, err));
     progress state = {.shown = beam_args_given(args, "progress") ? beam_args_flag(args, "progress")
                                                                  : isatty(STDERR_FILENO) == 1};
     if (state.shown) {
@@ -216,8 +228,10 @@ static int run_with(const beam_app *app, const beam_args *args)
     beam_status status = run(app, args, pipeline, &options, &err);
     beam_pipeline_free(pipeline);
     int number = __atomic_load_n(&by_signal, __ATOMIC_RELAXED);
+    if (status == BEAM_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        status = beam_error_set(&err, BEAM_UNKNOWN, "cannot write to standard output");
     if (status == BEAM_OK)
-        return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+        return EXIT_DONE;
     return fail(app, &err, status == BEAM_CANCELLED && number ? EXIT_SIGNAL + number : EXIT_FAILED);
 }
 
@@ -226,6 +240,11 @@ int beam_main(int argc, char **argv, const beam_app *app)
     beam_args *args;
     bool help;
     beam_error err = {0};
+    if (app->struct_size != sizeof *app) {
+        beam_error_set(&err, BEAM_INVALID_ARGUMENT, "beam_app.struct_size is %zu instead of %zu",
+                       app->struct_size, sizeof *app);
+        return fail(app, &err, EXIT_USAGE);
+    }
     if (beam_args_parse(argc, argv, app, &args, &help, &err) != BEAM_OK) {
         fail(app, &err, EXIT_USAGE);
         fprintf(stderr, "%s --help tells more\n", app->name);

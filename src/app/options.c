@@ -2,6 +2,7 @@
 #include "app/options.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +132,7 @@ static bool one_of(const char *value, const char *choices)
     for (const char *at = choices; at;) {
         const char *end = strchr(at, '|');
         size_t n = end ? (size_t)(end - at) : strlen(at);
-        if (n == len && strncasecmp(at, value, n) == 0)
+        if (n == len && strncmp(at, value, n) == 0)
             return true;
         at = end ? end + 1 : NULL;
     }
@@ -162,8 +163,8 @@ static beam_status check_value(const beam_option *option, const char *value, bea
                                   "--%s=%s: expected a whole number that is not negative",
                                   option->name, value);
     } else if (strcmp(option->value, "X") == 0) {
-        (void)strtod(value, &end);
-        if (end == value || *end || errno)
+        double x = strtod(value, &end);
+        if (end == value || *end || errno || !isfinite(x))
             return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s=%s: expected a number",
                                   option->name, value);
     } else if (strchr(option->value, '|') && !is_open(option->value) &&
@@ -210,7 +211,7 @@ static beam_status parse_one(beam_args *args, int argc, char **argv, int *i, bea
         bool on = !equals || strcasecmp(equals + 1, "true") == 0;
         return add(args, option, on != negated ? "true" : "false", err);
     }
-    if (!equals && *i + 1 >= argc)
+    if (!equals && (*i + 1 >= argc || strncmp(argv[*i + 1], "--", 2) == 0))
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s needs a value: --%s=%s",
                               option->name, option->name, option->value);
     const char *value = equals ? equals + 1 : argv[++*i];

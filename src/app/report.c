@@ -2,6 +2,7 @@
 #include "app/report.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ void beam_report_int(beam_report *report, const char *key, int64_t value)
 
 void beam_report_double(beam_report *report, const char *key, double value)
 {
-    set(report, key, json_real(value));
+    set(report, key, isfinite(value) ? json_real(value) : json_null());
 }
 
 void beam_report_print(const beam_report *report)
@@ -68,6 +69,8 @@ void beam_report_print(const beam_report *report)
             printf("%s\n", json_string_value(value));
         else if (json_is_integer(value))
             printf("%lld\n", (long long)json_integer_value(value));
+        else if (json_is_null(value))
+            printf("-\n");
         else
             printf("%.6g\n", json_real_value(value));
     }

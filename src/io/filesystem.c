@@ -41,6 +41,11 @@ static beam_status add_entry(const char *path, beam_arena *arena, beam_file_entr
     }
     if (S_ISDIR(st.st_mode))
         return BEAM_OK;
+    if (!S_ISREG(st.st_mode))
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "%s is a pipe or a device; only files can be read: they are read at "
+                              "several places, and again when a bundle is tried again",
+                              path);
     entry->path = beam_arena_strdup(arena, path);
     if (!entry->path)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory listing files");

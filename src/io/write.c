@@ -402,21 +402,22 @@ const beam_dofn beam_publish_fn = {.struct_size = sizeof(beam_dofn),
                                    .setup = setup,
                                    .process = publish};
 
-/* ---- The composite -----------------------------------------------------------------------------
- */
+/* ---- The composite ------------------------------------------------------------------------- */
 
 static void remove_temp_folder(const void *arg)
 {
     (void)beam_fs_remove_folder(arg, NULL); /* what is left is named .beam-temp-... */
 }
 
-static bool check_args(beam_pcoll in, const beam_write_args *args)
+static bool check_args(beam_pcoll in, const beam_write_args *args, bool records)
 {
     const char *wrong = NULL;
     if (!args->prefix || !*args->prefix)
         wrong = "needs a prefix: a path and the beginning of the files' names";
     else if (args->without_shard_name && args->num_shards != 1)
         wrong = "without_shard_name needs num_shards = 1";
+    else if (records && (args->header || args->footer))
+        wrong = "header and footer are lines, which a file of records has none of";
     else if (args->num_shards > 99999)
         wrong = "num_shards is at most 99999";
     if (wrong)
@@ -460,7 +461,7 @@ static beam_pcoll write_files(beam_pcoll in, const beam_write_args *args, const 
 {
     beam_pipeline *p = in.pipeline;
     char temp[4096];
-    if (!check_args(in, args))
+    if (!check_args(in, args, records))
         return (beam_pcoll){p, 0};
     if (temp_folder(args->prefix, temp, sizeof temp) != BEAM_OK) {
         beam_pipeline_fail(p, BEAM_INVALID_ARGUMENT, "%s:%d: the prefix is too long", args->file,
@@ -478,7 +479,9 @@ static beam_pcoll write_files(beam_pcoll in, const beam_write_args *args, const 
         .windowed = beam_pcoll_windowing(in).kind != BEAM_GLOBAL_WINDOWS,
         .records = records,
     };
-    config.compression = beam_compression_of(args->compression, config.suffix);
+    const bool ends_in_prefix = args->without_shard_name && config.suffix.len == 0;
+    config.compression =
+        beam_compression_of(args->compression, ends_in_prefix ? config.prefix : config.suffix);
     beam_composite_begin_at(p, args->name ? args->name : name, NULL, args->file, args->line);
     beam_pipeline_at_end(p, remove_temp_folder, temp, strlen(temp) + 1);
     beam_pcoll written[2] = {temp_files(in, &config)};
