@@ -1,0 +1,362 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* Files in pipelines: lines whatever the ranges they are read in, shards and their names, tries
+ * that fail, and what is left behind. */
+#include "pipeline/pipeline_test.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <beam/io.h>
+
+#include "io/library.h"
+#include "support/files.h"
+
+static char *folder;
+
+static int make_folder(void **state)
+{
+    (void)state;
+    folder = test_folder();
+    return folder ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    test_remove_folder(folder);
+    return 0;
+}
+
+static beam_pipeline *pipeline(void)
+{
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    assert_non_null(p);
+    return p;
+}
+
+static void assert_file(const char *name, const char *expected)
+{
+    size_t size;
+    char *text = test_read_file(test_path(folder, name), &size);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+/* ---- Lines, whatever the ranges -------------------------------------------------------------- */
+
+/* The library's reader of lines, its files cut into ranges of `step` bytes before it runs. */
+static int64_t step;
+
+static beam_status cut(beam_ctx *c, const void *element, const void *restriction)
+{
+    (void)element;
+    const beam_offset_range *all = restriction;
+    for (int64_t at = all->start; at < all->stop || at == all->start; at += step) {
+        beam_offset_range part = {at, at + step < all->stop ? at + step : all->stop};
+        BEAM_TRY(beam_emit_restriction(c, &part));
+    }
+    return BEAM_OK;
+}
+
+static beam_splittable cutting;
+static beam_dofn cutting_fn;
+
+static void read_cut(const char *path, int64_t skip, bool keep, const beam_str *lines, size_t n)
+{
+    beam_pipeline *p = pipeline();
+    const beam_read_text_config config = {0, skip, keep};
+    beam_pcoll files = beam_match_files(p, path);
+    beam_pcoll read = beam_pardo(files, &cutting_fn, .config = &config);
+    beam_assert_that(read, beam_str, lines, n);
+    run_ok(p, NULL, false);
+}
+
+/* The lines of a text, by the plainest means. */
+static size_t split(const char *text, size_t size, int64_t skip, bool keep, beam_str *lines)
+{
+    size_t n = 0;
+    for (size_t at = 0; at < size;) {
+        size_t end = at;
+        while (end < size && text[end] != '\n')
+            end++;
+        size_t next = end < size ? end + 1 : end;
+        if (keep)
+            end = next;
+        else if (next > end && end > at && text[end - 1] == '\r')
+            end--;
+        if (skip-- <= 0)
+            lines[n++] = (beam_str){text + at, end - at};
+        at = next;
+    }
+    return n;
+}
+
+static void every_cut(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "a\nbb\n\nccc\r\n\r\nlast", "\n\n\n", "one line", "\r\n", "x\ry\n", "h1\nh2\n\xc3\xa4\nz\n",
+    };
+    cutting = *beam_read_text_fn.splittable;
+    cutting.split_restriction = cut;
+    cutting_fn = beam_read_text_fn;
+    cutting_fn.name = "cutting_fn";
+    cutting_fn.splittable = &cutting;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t size = strlen(texts[i]);
+        test_write_file(test_path(folder, "text"), texts[i], size);
+        for (step = 1; step <= (int64_t)size; step++) {
+            for (int how = 0; how < 4; how++) {
+                beam_str lines[32];
+                int64_t skip = how < 2 ? 0 : how;
+                size_t n = split(texts[i], size, skip, how % 2, lines);
+                read_cut(test_path(folder, "text"), skip, how % 2, lines, n);
+            }
+        }
+    }
+}
+
+static void long_lines_and_empty_files(void **state)
+{
+    (void)state;
+    enum { LONG = 5 << 20 };
+    char *text = malloc(LONG + 3);
+    assert_non_null(text);
+    memset(text, 'x', LONG);
+    memcpy(text + LONG, "\ny", 3);
+    test_write_file(test_path(folder, "f1"), text, LONG + 2);
+    test_write_file(test_path(folder, "f2"), "", 0);
+    const beam_str lines[] = {{text, LONG}, {"y", 1}};
+    beam_pipeline *p = pipeline();
+    beam_assert_that(beam_read_text(p, test_path(folder, "f[12]")), beam_str, lines, 2);
+    run_ok(p, NULL, false);
+    step = 1 << 20;
+    read_cut(test_path(folder, "f1"), 0, false, lines, 2);
+    free(text);
+}
+
+static void patterns(void **state)
+{
+    (void)state;
+    beam_error err;
+    beam_pipeline *p = pipeline();
+    beam_read_text(p, test_path(folder, "none-*"));
+    run_fails(p, NULL, BEAM_NOT_FOUND, &err);
+    assert_mentions(&err, "no file matches");
+    assert_mentions(&err, "none-*");
+    p = pipeline();
+    beam_assert_empty(beam_read_text(p, test_path(folder, "none-*"), .empty_match_allowed = true));
+    run_ok(p, NULL, false);
+    p = pipeline();
+    beam_read_text(p, NULL);
+    run_fails(p, NULL, BEAM_INVALID_ARGUMENT, &err);
+    assert_mentions(&err, "needs a pattern");
+    assert_mentions(&err, "test_io.c");
+    p = pipeline();
+    beam_read_text(p, folder); /* a folder is no file */
+    run_fails(p, NULL, BEAM_NOT_FOUND, &err);
+    p = pipeline();
+    beam_read_text(p, "/dev/null");
+    run_fails(p, NULL, BEAM_INVALID_ARGUMENT, &err);
+    assert_mentions(&err, "/dev/null is a pipe or a device");
+}
+
+/* ---- Shards ------------------------------------------------------------------------------------
+ */
+
+static const beam_str fruit[] = {STR("apple"), STR("pear"), STR("fig"), STR("plum"), STR("kiwi")};
+
+static beam_pcoll fruits(beam_pipeline *p)
+{
+    return beam_create(p, beam_str, fruit, 5);
+}
+
+static void shards_and_compression(void **state)
+{
+    (void)state;
+    static const char *const suffixes[] = {".txt", ".gz", ".zst"};
+    for (int i = 0; i < 3; i++) {
+        beam_pipeline *p = pipeline();
+        char names[3][300];
+        beam_str expected[3];
+        for (int s = 0; s < 3; s++) {
+            snprintf(names[s], sizeof names[s], "%s/s/x-0000%d-of-00003%s", folder, s, suffixes[i]);
+            expected[s] = (beam_str){names[s], strlen(names[s])};
+        }
+        beam_pcoll written = beam_write_text(fruits(p), test_path(folder, "s/x"),
+                                             .suffix = suffixes[i], .num_shards = 3);
+        beam_assert_that(written, beam_str, expected, 3);
+        run_ok(p, NULL, false);
+        assert_int_equal(test_count_files(test_path(folder, "s")), 3);
+        p = pipeline();
+        char pattern[64];
+        snprintf(pattern, sizeof pattern, "s/x-*%s", suffixes[i]);
+        beam_assert_that(beam_read_text(p, test_path(folder, pattern)), beam_str, fruit, 5);
+        run_ok(p, NULL, false);
+        test_remove_folder(strdup(test_path(folder, "s")));
+    }
+}
+
+static void one_file(void **state)
+{
+    (void)state;
+    beam_pipeline *p = pipeline();
+    beam_pcoll none = beam_create(p, beam_str, NULL, 0);
+    beam_write_text(none, test_path(folder, "o/empty"));
+    beam_write_text(none, test_path(folder, "o/framed"), .header = "<", .footer = ">");
+    beam_write_text(beam_create(p, beam_str, fruit, 1), test_path(folder, "o/alone.txt"),
+                    .num_shards = 1, .without_shard_name = true, .header = "first",
+                    .footer = "last");
+    run_ok(p, NULL, false);
+    assert_file("o/empty-00000-of-00001", "");
+    assert_file("o/framed-00000-of-00001", "<\n>\n");
+    assert_file("o/alone.txt", "first\napple\nlast\n");
+    assert_int_equal(test_count_files(test_path(folder, "o")), 3);
+}
+
+/* Finds its prefix not writable: nothing is left but what was there. */
+static void unwritable(void **state)
+{
+    (void)state;
+    beam_error err;
+    test_write_file(test_path(folder, "file"), "x", 1);
+    size_t before = test_count_files(folder);
+    beam_pipeline *p = pipeline();
+    beam_write_text(fruits(p), test_path(folder, "file/x"));
+    run_fails(p, NULL, BEAM_ALREADY_EXISTS, &err);
+    assert_mentions(&err, "file");
+    assert_int_equal(test_count_files(folder), before);
+}
+
+static void wrong_arguments(void **state)
+{
+    (void)state;
+    static const struct {
+        beam_write_args args;
+        const char *words;
+    } cases[] = {
+        {{.prefix = NULL}, "needs a prefix"},
+        {{.prefix = ""}, "needs a prefix"},
+        {{.prefix = "x", .without_shard_name = true}, "num_shards = 1"},
+        {{.prefix = "x", .num_shards = 100000}, "at most 99999"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        beam_write_args args = cases[i].args;
+        args.file = __FILE__;
+        args.line = __LINE__;
+        beam_error err;
+        beam_pipeline *p = pipeline();
+        beam_write_text_(fruits(p), &args);
+        run_fails(p, NULL, BEAM_INVALID_ARGUMENT, &err);
+        assert_mentions(&err, cases[i].words);
+        assert_mentions(&err, "test_io.c");
+    }
+    beam_error err;
+    beam_pipeline *p = pipeline();
+    const beam_bytes record = {"r", 1};
+    beam_write_tfrecord(beam_create(p, beam_bytes, &record, 1), test_path(folder, "r"),
+                        .header = "#");
+    run_fails(p, NULL, BEAM_INVALID_ARGUMENT, &err);
+    assert_mentions(&err, "header and footer");
+}
+
+/* ---- Tries that fail ----------------------------------------------------------------------------
+ */
+
+static int tries;
+
+static beam_status twice_wrong(beam_ctx *c, const beam_str *s)
+{
+    if (s->len == 3 && __atomic_add_fetch(&tries, 1, __ATOMIC_RELAXED) < 3)
+        return beam_fail(c, BEAM_UNAVAILABLE, "not yet");
+    return beam_emit_value(c, beam_str, s);
+}
+BEAM_DOFN(twice_wrong_fn, beam_str, twice_wrong, BEAM_TYPES(&beam_str_type));
+
+static beam_status always_wrong(beam_ctx *c, const beam_str *s)
+{
+    if (s->len == 3)
+        return beam_fail(c, BEAM_INVALID_ARGUMENT, "too short");
+    return beam_emit_value(c, beam_str, s);
+}
+BEAM_DOFN(always_wrong_fn, beam_str, always_wrong, BEAM_TYPES(&beam_str_type));
+
+static void retried(void **state)
+{
+    (void)state;
+    tries = 0;
+    beam_pipeline *p = pipeline();
+    beam_write_text(beam_pardo(fruits(p), &twice_wrong_fn), test_path(folder, "t/x"));
+    run_ok(p, NULL, false);
+    assert_true(tries >= 3);
+    p = pipeline();
+    beam_assert_that(beam_read_text(p, test_path(folder, "t/x-*")), beam_str, fruit, 5);
+    run_ok(p, NULL, false);
+}
+
+static void failed(void **state)
+{
+    (void)state;
+    beam_error err;
+    beam_pipeline *p = pipeline();
+    beam_write_text(beam_pardo(fruits(p), &always_wrong_fn, .name = "Judge"),
+                    test_path(folder, "u/x"));
+    run_fails(p, NULL, BEAM_INVALID_ARGUMENT, &err);
+    assert_mentions(&err, "Judge");
+    assert_mentions(&err, "fig");
+    struct stat st;
+    if (stat(test_path(folder, "u"), &st) == 0)
+        assert_int_equal(test_count_files(test_path(folder, "u")), 0);
+}
+
+/* ---- Records and whole files -------------------------------------------------------------------
+ */
+
+static void records(void **state)
+{
+    (void)state;
+    const beam_bytes all[] = {{"", 0}, {"\0\n\xff", 3}, {"record", 6}};
+    beam_pipeline *p = pipeline();
+    beam_write_tfrecord(beam_create(p, beam_bytes, all, 3), test_path(folder, "r/x"),
+                        .suffix = ".gz");
+    run_ok(p, NULL, false);
+    p = pipeline();
+    beam_assert_that(beam_read_tfrecord(p, test_path(folder, "r/x-*.gz")), beam_bytes, all, 3);
+    run_ok(p, NULL, false);
+    test_write_file(test_path(folder, "r/torn"), "\1\0\0\0\0\0\0\0", 8);
+    beam_error err;
+    p = pipeline();
+    beam_read_tfrecord(p, test_path(folder, "r/torn"));
+    run_fails(p, NULL, BEAM_DATA_LOSS, &err);
+    assert_mentions(&err, "torn");
+}
+
+static void whole_files(void **state)
+{
+    (void)state;
+    test_write_file(test_path(folder, "w1"), "whole\n", 6);
+    beam_pipeline *p = pipeline();
+    beam_pcoll read = beam_read_files(beam_match_files(p, test_path(folder, "w1")));
+    const beam_file_contents expected = {beam_str_of(test_path(folder, "w1")), {"whole\n", 6}};
+    beam_assert_that(read, beam_file_contents, &expected, 1);
+    run_ok(p, NULL, false);
+    beam_error err;
+    p = pipeline();
+    beam_read_files(beam_match_files(p, test_path(folder, "w1")), .max_size = 5);
+    run_fails(p, NULL, BEAM_OUT_OF_RANGE, &err);
+    assert_mentions(&err, "w1");
+    assert_mentions(&err, "max_size");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_cut),       cmocka_unit_test(long_lines_and_empty_files),
+        cmocka_unit_test(patterns),        cmocka_unit_test(shards_and_compression),
+        cmocka_unit_test(one_file),        cmocka_unit_test(unwritable),
+        cmocka_unit_test(wrong_arguments), cmocka_unit_test(retried),
+        cmocka_unit_test(failed),          cmocka_unit_test(records),
+        cmocka_unit_test(whole_files),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
