@@ -10,8 +10,9 @@
  * beam_main reads the options (the program's own and Beam's common ones), builds the pipeline,
  * runs it on the runner that --runner names, shows progress on a terminal, prints a summary,
  * writes --result_json, and returns 0, 1 (the run failed) or 2 (the command line is wrong: the
- * nearest known option is named).  SIGINT and SIGTERM cancel the run; nothing half written
- * stays.  Whoever embeds the library calls pipeline.h instead.
+ * nearest known option is named).  SIGINT and SIGTERM cancel the run, which then returns 128 plus
+ * the signal's number, and nothing half written stays; a second one ends the process at once.
+ * Whoever embeds the library calls pipeline.h instead.
  */
 #ifndef BEAM_APP_H
 #define BEAM_APP_H
@@ -25,7 +26,8 @@ extern "C" {
 
 typedef struct beam_args beam_args;
 
-/* An option of the program: --name=VALUE (or --name VALUE; for a flag --name or --no-name). */
+/* An option of the program: --name=VALUE, or --name VALUE where VALUE does not begin with --;
+ * for a flag --name or --no-name. */
 typedef struct beam_option {
     const char *name;
     const char *value;         /* "FILE", "N", "f32|bf16" (a closed choice); NULL: a flag */

@@ -36,7 +36,7 @@ typedef struct beam_read_text_args {
     bool empty_match_allowed;  /* a pattern that matches nothing is no error */
 } beam_read_text_args;
 
-/* Every line of every file that matches, as beam_str; a last line without line end counts.
+/* Every line of every regular file that matches, as beam_str; a last line without line end counts.
  * Plain files are read in ranges, split while they are read; compressed ones whole.  Bytes
  * that are no UTF-8 pass as they are. */
 BEAM_API beam_pcoll beam_read_text_(beam_pipeline *pipeline, const beam_read_text_args *args);
@@ -50,13 +50,15 @@ typedef struct beam_write_args {
     const char *suffix;          /* end of the names, ".txt"; NULL: none */
     uint32_t num_shards;         /* 0: as the runner likes */
     bool without_shard_name;     /* with one shard: the file is prefix + suffix alone */
-    const char *header, *footer; /* a line at the beginning and the end of each file (text) */
+    const char *header, *footer; /* a line at the beginning and the end of each file; text only */
     beam_compression compression;
 } beam_write_args;
 
 /* Writes beam_str elements as lines to prefix-SSSSS-of-NNNNN suffix, as Beam names them.
  * Gives the names of the files (beam_str), once each.  Windowed input gets the window's
- * bounds in its names. */
+ * bounds in its names.  Input that is not windowed and has no elements gives empty shards (one,
+ * or num_shards).  A file of that name is replaced; shards that an earlier run left under other
+ * names stay. */
 BEAM_API beam_pcoll beam_write_text_(beam_pcoll lines, const beam_write_args *args);
 #define beam_write_text(lines, ...) \
     beam_write_text_((lines), BEAM_ARGS_(beam_write_args, __VA_ARGS__))
