@@ -34,7 +34,7 @@ typedef struct beam_dataset_options {
      * NULL: $BEAM_DATA_DIR, else the cache folder (see weights.h), else it is downloaded there. */
     const char *data_dir;
     /* CIFAR-10 that cannot be had is replaced by the digits; see beam_dataset_info.message.  Not
-     * where data_dir was given, nor where files are there but damaged. */
+     * where data_dir or $BEAM_DATA_DIR names a folder, nor where files are there but damaged. */
     bool fall_back;
     const beam_download_options *download; /* NULL: the default */
 } beam_dataset_options;

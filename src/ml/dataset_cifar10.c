@@ -96,22 +96,25 @@ static beam_status find_or_download(const beam_download_options *options, char *
     return status;
 }
 
-static beam_status locate(const beam_dataset_options *o, char **found, beam_error *err)
+const char *beam_cifar10_named_folder(const beam_dataset_options *o)
 {
     const char *variable = getenv("BEAM_DATA_DIR");
+    return o->data_dir ? o->data_dir : variable && *variable ? variable : NULL;
+}
+
+static beam_status locate(const beam_dataset_options *o, char **found, beam_error *err)
+{
     *found = NULL;
-    if (o->data_dir) {
-        BEAM_TRY(beam_cifar10_find(o->data_dir, found, err));
-        if (*found)
-            return BEAM_OK;
-        return beam_error_set(err, BEAM_NOT_FOUND,
-                              "there is no CIFAR-10 in %s: neither test_batch.bin nor %s/"
-                              "test_batch.bin",
-                              o->data_dir, SUBFOLDER);
-    }
-    if (variable && *variable)
-        BEAM_TRY(beam_cifar10_find(variable, found, err));
-    return *found ? BEAM_OK : find_or_download(o->download, found, err);
+    const char *folder = beam_cifar10_named_folder(o);
+    if (!folder)
+        return find_or_download(o->download, found, err);
+    BEAM_TRY(beam_cifar10_find(folder, found, err));
+    if (*found)
+        return BEAM_OK;
+    return beam_error_set(err, BEAM_NOT_FOUND,
+                          "there is no CIFAR-10 in %s%s: neither test_batch.bin nor %s/"
+                          "test_batch.bin",
+                          folder, o->data_dir ? "" : ", which $BEAM_DATA_DIR names", SUBFOLDER);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */

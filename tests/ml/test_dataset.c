@@ -210,6 +210,9 @@ static void test_cifar10_damaged(void **state)
     assert_fails(OPEN("cifar10", &d, &err, .data_dir = folder), BEAM_DATA_LOSS, err, "truncated");
     assert_non_null(strstr(err.message, "test_batch.bin has 30726927 bytes"));
     make_batch(test, CIFAR_FILE, 77, 10, 0);
+    assert_int_equal(setenv("BEAM_DATA_DIR", "/no/such/folder", 1), 0);
+    assert_fails(OPEN("cifar10", &d, &err, .fall_back = true), BEAM_NOT_FOUND, err,
+                 "which $BEAM_DATA_DIR names");
     assert_int_equal(setenv("BEAM_DATA_DIR", folder, 1), 0);
     assert_fails(OPEN("cifar10", &d, &err, .fall_back = true), BEAM_DATA_LOSS, err,
                  "image 77 has label 10");
