@@ -36,10 +36,10 @@ beam_status beam_dataset_open_cifar10(beam_dataset *d, const char *split,
 beam_status beam_dataset_open_folder(beam_dataset *d, const char *folder, const char *split,
                                      beam_error *err);
 
-/* The folder with test_batch.bin in it: `folder` or cifar-10-batches-bin below it.  NULL in
- * *found when there is none. */
 /* The folder that the user named: data_dir, else $BEAM_DATA_DIR, else NULL. */
 const char *beam_cifar10_named_folder(const beam_dataset_options *options);
+/* The folder with test_batch.bin in it: `folder` or cifar-10-batches-bin below it.  NULL in
+ * *found when there is none. */
 beam_status beam_cifar10_find(const char *folder, char **found, beam_error *err);
 
 beam_status beam_dataset_no_memory(beam_error *err);
