@@ -14,7 +14,7 @@ enum {
     TABLE_BYTES = 1 << 23,
     OWNED_BYTES = 16 << 20, /* that accumulators may own until they go on */
     BLOCK = 64,             /* inputs handled at once: their slots are fetched meanwhile */
-    QUEUE = 32,
+    QUEUE = 64,
     QUEUE_VALUE = 16, /* bytes of an input that may wait in the queue */
     OUT_ELEMENTS = 256,
     OUT_BYTES = 1 << 15,
@@ -87,7 +87,7 @@ static beam_status make_key(precombine_node *self, const beam_table_slot *slot, 
     }
     const char *image = (const char *)(uintptr_t)slot->b;
     if (slot->len <= BEAM_TABLE_SHORT) {
-        beam_table_unpack(slot->a, slot->b, slot->len, self->texts[i]);
+        beam_table_unpack(slot->a, slot->b, self->texts[i]);
         image = self->texts[i];
     }
     if (self->shape.kind == BEAM_KEY_STRING) { /* beam_str and beam_bytes are laid out alike */
@@ -357,27 +357,36 @@ static beam_status keep_block(precombine_node *self, const char *kvs, size_t n,
     return add_inputs(self, accs, kvs + self->combine.in.value_at, self->combine.in.type->size, n);
 }
 
+static beam_status keep_long(precombine_node *self, const char *kv, const beam_table_key *key)
+{
+    void *acc;
+    BEAM_TRY(find_slot(self, key, beam_table_hash(key, false), false, &acc));
+    return add_inputs(self, &acc, kv + self->combine.in.value_at, 0, 1);
+}
+
 /* Most texts are short: their inputs wait a while for their slots, which are far apart. */
 static beam_status queue_texts(precombine_node *self, const char *kvs, size_t n,
                                const beam_window *window)
 {
-    const beam_kv_layout *in = &self->combine.in;
-    for (const char *kv = kvs; n > 0; n--, kv += in->type->size) {
-        uint32_t tag;
-        BEAM_TRY(prepare(self, 1, window, &tag));
+    const size_t size = self->combine.in.type->size, value_at = self->combine.in.value_at;
+    const size_t value_size = self->combine.in.value->size;
+    uint32_t tag;
+    if (BEAM_UNLIKELY(beam_acc_held() - self->held > OWNED_BYTES))
+        BEAM_TRY(make_room(self));
+    BEAM_TRY(prepare(self, n, window, &tag));
+    for (const char *kv = kvs; n > 0; n--, kv += size) {
         queued *entry = &self->queue[self->n_queued];
         BEAM_TRY(make_table_key(self, kv, tag, &entry->key));
         if (BEAM_UNLIKELY(entry->key.len > BEAM_TABLE_SHORT)) {
-            self->looked_up--; /* counted again there */
-            BEAM_TRY(keep_block(self, kv, 1, window));
+            BEAM_TRY(keep_long(self, kv, &entry->key));
             continue;
         }
         entry->hash = beam_table_hash(&entry->key, false);
         __builtin_prefetch(beam_table_at(&self->table, entry->hash >> self->table.shift), 1);
-        if (BEAM_LIKELY(in->value->size == 8))
-            memcpy(entry->value, kv + in->value_at, 8);
+        if (BEAM_LIKELY(value_size == 8))
+            memcpy(entry->value, kv + value_at, 8);
         else
-            memcpy(entry->value, kv + in->value_at, in->value->size);
+            memcpy(entry->value, kv + value_at, value_size);
         if (++self->n_queued == QUEUE)
             BEAM_TRY(drain(self));
     }
