@@ -36,35 +36,54 @@ static inline beam_status add_word(words *w, const char *start, const char *end)
 
 /* ---- Words between spaces and newlines ------------------------------------------------------ */
 
-static beam_status split(beam_ctx *c, const beam_str *line)
+#ifdef __SSE2__
+/* A bit for each of 16 bytes, set for a separator. */
+static inline unsigned separators(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')),
+                                                    _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n'))));
+}
+#endif
+
+static inline beam_status split_line(words *w, const beam_str *line)
 {
     const char *at = line->at, *end = at + line->len, *start = at;
-    words w; /* its array needs no zeros */
-    w.ctx = c;
-    w.n = 0;
 #ifdef __SSE2__
-    const __m128i space = _mm_set1_epi8(' '), newline = _mm_set1_epi8('\n');
-    for (; end - at >= 16; at += 16) { /* 16 bytes at once: a bit for each separator */
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        unsigned bits = (unsigned)_mm_movemask_epi8(
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, space), _mm_cmpeq_epi8(bytes, newline)));
-        for (; bits; bits &= bits - 1) {
-            const char *separator = at + __builtin_ctz(bits);
-            BEAM_TRY(add_word(&w, start, separator));
-            start = separator + 1;
+    if (line->len >= 16) { /* 16 bytes at once; the last 16 may overlap with those before */
+        for (unsigned seen = 0; at < end; at += 16) {
+            if (end - at < 16) {
+                seen = 16 - (unsigned)(end - at);
+                at = end - 16;
+            }
+            for (unsigned bits = separators(at) >> seen << seen; bits; bits &= bits - 1) {
+                const char *separator = at + __builtin_ctz(bits);
+                BEAM_TRY(add_word(w, start, separator));
+                start = separator + 1;
+            }
         }
+        return add_word(w, start, end);
     }
 #endif
     for (; at < end; at++) {
         if (*at == ' ' || *at == '\n') {
-            BEAM_TRY(add_word(&w, start, at));
+            BEAM_TRY(add_word(w, start, at));
             start = at + 1;
         }
     }
-    BEAM_TRY(add_word(&w, start, end));
+    return add_word(w, start, end);
+}
+
+static beam_status split(beam_ctx *c, const beam_str *lines, size_t n)
+{
+    words w; /* its array needs no zeros */
+    w.ctx = c;
+    w.n = 0;
+    for (size_t i = 0; i < n; i++)
+        BEAM_TRY(split_line(&w, &lines[i]));
     return hand_over(&w);
 }
-BEAM_DOFN(split_fn, beam_str, split, BEAM_TYPES(&word_count_type));
+BEAM_BATCH_DOFN(split_fn, beam_str, split, BEAM_TYPES(&word_count_type));
 
 /* ---- Runs of letters ------------------------------------------------------------------------ */
 

@@ -6,6 +6,7 @@
  * the one position 0.
  */
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "io/filesystem.h"
@@ -15,7 +16,8 @@
 enum {
     READ_SIZE = 1 << 20,
     PART_SIZE = 32 << 20, /* ranges before anything runs; the runner splits further */
-    LONGEST_LINE = 1 << 30
+    LONGEST_LINE = 1 << 30,
+    MOST_LINES = 64 /* handed on at once: they lie in the buffer until it is filled again */
 };
 
 typedef struct text_state {
@@ -33,7 +35,51 @@ typedef struct text_reader {
     size_t at, len;
     int64_t offset; /* in the file (or the decompressed text) of buffer[at] */
     bool at_end;    /* nothing follows what is in the buffer */
+    size_t n_lines, most_lines;
+    beam_str lines[MOST_LINES]; /* read, but not yet handed on */
 } text_reader;
+
+/* ---- Lines that go on ------------------------------------------------------------------- */
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Arrays of lines are faster than lines, but what is in an array is claimed: if lines take long,
+ * others are to be able to take over the next ones.  So it is only where they do not that there
+ * are many in an array. */
+static beam_status hand_over(text_reader *r)
+{
+    enum { SHORT = 100000, LONG = 1000000 }; /* nanoseconds */
+    size_t n = r->n_lines;
+    r->n_lines = 0;
+    if (n == 0)
+        return BEAM_OK;
+    int64_t before = now_ns();
+    BEAM_TRY(beam_emit_batch(r->ctx, 0, beam_str, r->lines, n));
+    int64_t took = now_ns() - before;
+    if (took < SHORT && r->most_lines < MOST_LINES)
+        r->most_lines *= 2;
+    else if (took > LONG)
+        r->most_lines = 1;
+    return BEAM_OK;
+}
+
+static inline beam_status add_line(text_reader *r, const char *line, size_t len, bool keep_newlines)
+{
+    if (!keep_newlines && len && line[len - 1] == '\n') {
+        len--;
+        if (len && line[len - 1] == '\r')
+            len--;
+    }
+    r->lines[r->n_lines++] = (beam_str){line, len};
+    return r->n_lines < r->most_lines ? BEAM_OK : hand_over(r);
+}
+
+/* ---- Reading ---------------------------------------------------------------------------- */
 
 /* Makes room and reads on; what is unread moves to the front. */
 static beam_status fill(text_reader *r)
@@ -84,18 +130,9 @@ static beam_status next_line(text_reader *r, const char **line, size_t *len)
             return BEAM_OK;
         }
         searched = r->len - r->at;
+        BEAM_TRY(hand_over(r));
         BEAM_TRY(fill(r));
     }
-}
-
-static inline beam_status emit_line(beam_ctx *c, const char *line, size_t len, bool keep_newlines)
-{
-    if (!keep_newlines && len && line[len - 1] == '\n') {
-        len--;
-        if (len && line[len - 1] == '\r')
-            len--;
-    }
-    return beam_emit(c, beam_str, line, len);
 }
 
 static beam_status skip_lines(text_reader *r, int64_t n)
@@ -133,9 +170,9 @@ static beam_status read_lines(text_reader *r, beam_tracker *tracker,
                              "%.*s ended at byte %lld of %lld: it was cut short while it was read",
                              (int)r->path.len, r->path.at, (long long)r->offset,
                              (long long)range->stop);
-        BEAM_TRY(emit_line(r->ctx, line, len, config->keep_newlines));
+        BEAM_TRY(add_line(r, line, len, config->keep_newlines));
     }
-    return BEAM_OK;
+    return hand_over(r);
 }
 
 static beam_status read_stream(text_reader *r, beam_tracker *tracker,
@@ -148,9 +185,11 @@ static beam_status read_stream(text_reader *r, beam_tracker *tracker,
         const char *line;
         size_t len;
         BEAM_TRY(next_line(r, &line, &len));
-        if (len == 0 || beam_cancelled(r->ctx))
-            return len ? BEAM_CANCELLED : BEAM_OK;
-        BEAM_TRY(emit_line(r->ctx, line, len, config->keep_newlines));
+        if (beam_cancelled(r->ctx))
+            return BEAM_CANCELLED;
+        if (len == 0)
+            return hand_over(r);
+        BEAM_TRY(add_line(r, line, len, config->keep_newlines));
     }
 }
 
@@ -160,11 +199,21 @@ static beam_compression compression_of(const beam_ctx *c, const beam_file_metada
     return beam_compression_of((beam_compression)config->compression, file->path);
 }
 
+static void start_reader(text_reader *r, beam_ctx *c, beam_str path)
+{
+    memset(r, 0, offsetof(text_reader, lines)); /* the array needs no zeros */
+    r->ctx = c;
+    r->state = beam_self(c, text_state);
+    r->path = path;
+    r->most_lines = 1;
+}
+
 static beam_status process(beam_ctx *c, const void *element, beam_tracker *tracker)
 {
     const beam_file_metadata *file = element;
     const beam_read_text_config *config = beam_config(c, beam_read_text_config);
-    text_reader r = {.ctx = c, .state = beam_self(c, text_state), .path = file->path};
+    text_reader r;
+    start_reader(&r, c, file->path);
     beam_compression compression = compression_of(c, file);
     beam_status status;
     if (compression == BEAM_COMPRESSION_NONE) {
