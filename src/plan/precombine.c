@@ -15,6 +15,7 @@ enum {
     OWNED_BYTES = 16 << 20, /* that accumulators may own until they go on */
     BLOCK = 64,             /* inputs handled at once: their slots are fetched meanwhile */
     QUEUE = 64,
+    WORD = 8,
     QUEUE_VALUE = 16, /* bytes of an input that may wait in the queue */
     OUT_ELEMENTS = 256,
     OUT_BYTES = 1 << 15,
@@ -35,6 +36,7 @@ typedef struct precombine_node {
     beam_window_set *windows;
     size_t time_at, acc_at; /* in a slot */
     bool keeps_time;        /* outputs are to have the earliest or latest timestamp */
+    bool two_words;         /* outputs are a number as the key, 8 bytes as the accumulator */
     bool queues;            /* inputs are flat and small enough to wait */
     size_t n_queued;        /* the table has room for so many keys besides */
     queued *queue;
@@ -180,29 +182,44 @@ static beam_status add_inputs(precombine_node *self, void *const *accs, const ch
     return BEAM_OK;
 }
 
-static beam_status pass_by(precombine_node *self, const char *kvs, size_t n)
+/* Makes outputs of the inputs' keys and new accumulators; *made counts them, also on failure. */
+static beam_status start_outputs(precombine_node *self, const char *kvs, size_t n, void **accs,
+                                 size_t *made)
 {
     const beam_kv_layout *in = &self->combine.in, *out = &self->combine.out;
+    char *element = self->out;
+    if (self->two_words && !self->combine.fn->create) { /* the sums and counts of numbers */
+        for (size_t i = 0; i < n; i++, kvs += in->type->size, element += 2 * WORD) {
+            memcpy(element, kvs, WORD);
+            memset(element + WORD, 0, WORD);
+            accs[i] = element + WORD;
+        }
+        *made = n;
+        return BEAM_OK;
+    }
+    for (; *made < n; ++*made, kvs += in->type->size, element += out->type->size) {
+        memcpy(element, kvs, in->key->size);
+        accs[*made] = element + out->value_at;
+        BEAM_TRY(beam_combine_create(&self->combine, accs[*made]));
+    }
+    return BEAM_OK;
+}
+
+static beam_status pass_by(precombine_node *self, const char *kvs, size_t n)
+{
+    const beam_kv_layout *in = &self->combine.in;
     const beam_combinefn *fn = self->combine.fn;
     beam_ctx *ctx = &self->combine.node.ctx;
     void *accs[OUT_ELEMENTS];
     size_t made = 0;
-    beam_status status = BEAM_OK;
-    for (; made < n && status == BEAM_OK; made++) {
-        char *element = out_at(self, made);
-        memcpy(element, kvs + made * in->type->size, in->key->size);
-        accs[made] = element + out->value_at;
-        status = beam_combine_create(&self->combine, accs[made]);
-        if (status != BEAM_OK)
-            break;
-    }
+    beam_status status = start_outputs(self, kvs, n, accs, &made);
     if (status == BEAM_OK)
         status = add_inputs(self, accs, kvs + in->value_at, in->type->size, n);
     for (size_t i = 0; i < n && fn->compact && status == BEAM_OK; i++)
         status = fn->compact(ctx, accs[i]);
     if (status == BEAM_OK)
         status = beam_emit_elements(ctx, 0, self->out, n);
-    while (made-- > 0)
+    while (fn->destroy && made-- > 0)
         beam_combine_destroy(&self->combine, accs[made]);
     return status;
 }
@@ -458,6 +475,8 @@ static beam_status open_precombine(beam_node *node, beam_error *err)
     self->keeps_time = node->in->windowing.timestamp_combiner != BEAM_END_OF_WINDOW;
     size_t time_size = self->keeps_time ? sizeof(beam_timestamp) : 0;
     beam_table_init(&self->table, number, time_size + combine->acc->size, TABLE_BYTES);
+    self->two_words = number && combine->out.type->size == 2 * WORD &&
+                      combine->out.value_at == WORD && combine->acc->size == WORD;
     self->time_at = self->table.payload;
     self->acc_at = self->table.payload + time_size;
     self->queues = !number && !self->keeps_time && combine->in.value->size <= QUEUE_VALUE &&
