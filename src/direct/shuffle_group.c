@@ -156,12 +156,23 @@ static beam_status number_records(beam_grouping *grouping, const beam_shuffle_la
     return BEAM_OK;
 }
 
+/* The next chunk lies anywhere: its first lines come while this one is read, and then it is the
+ * processor that sees where this leads. */
+static inline void fetch_ahead(const beam_chunk *chunk)
+{
+    const char *next = (const char *)chunk->prev;
+    if (next)
+        for (size_t line = 0; line < 4; line++)
+            __builtin_prefetch(next + line * 64);
+}
+
 /* Same again for keys and values of 8 bytes, with all that does not change in registers. */
 static beam_status number_pairs(beam_grouping *grouping, const beam_shuffle_layout *layout,
                                 const beam_chunk *chunk, size_t *at)
 {
     uint32_t *ids_out = grouping->record_ids + *at;
     for (; chunk; chunk = chunk->prev) {
+        fetch_ahead(chunk);
         const uint64_t *record = (const uint64_t *)(const void *)beam_chunk_data(chunk);
         for (const uint64_t *end = record + 2 * chunk->n; record < end; record += 2) {
             const size_t mask = grouping->table_size - 1;
@@ -202,6 +213,7 @@ static void scatter_pairs(beam_grouping *grouping, const beam_chunk *chunk, size
     uint64_t *array = (uint64_t *)(void *)grouping->array, *places = grouping->counts;
     const uint32_t *ids = grouping->record_ids + *at;
     for (; chunk; chunk = chunk->prev) {
+        fetch_ahead(chunk);
         const uint64_t *record = (const uint64_t *)(const void *)beam_chunk_data(chunk);
         for (const uint64_t *end = record + 2 * chunk->n; record < end; record += 2)
             array[places[*ids++]++] = record[1];
