@@ -12,6 +12,8 @@ function(beam_program source settings)
         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 endfunction()
 
+include(CheckCCompilerFlag)
+
 function(beam_programs)
     file(GLOB examples CONFIGURE_DEPENDS
         ${PROJECT_SOURCE_DIR}/examples/*.c ${PROJECT_SOURCE_DIR}/examples/*/*.c)
@@ -24,6 +26,12 @@ function(beam_programs)
     foreach(source IN LISTS tools)
         beam_program(${source} beam_settings)
     endforeach()
+    # What users' functions do is compiled as the hand-written peers are, for this very processor.
+    check_c_compiler_flag(-march=native BEAM_HAVE_MARCH_NATIVE)
+    if(BEAM_HAVE_MARCH_NATIVE)
+        set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/common/engine_jobs.c
+            PROPERTIES COMPILE_OPTIONS -march=native)
+    endif()
     foreach(source IN LISTS benches)
         beam_program(${source} beam_settings ${bench_common})
         get_filename_component(name ${source} NAME_WE)
