@@ -50,8 +50,8 @@ static beam_status open_cifar10(beam_dataset **d, const char *split, const beam_
     if (status == BEAM_OK)
         return status;
     /* Files that are there but damaged must not go unnoticed. */
-    if (o->fall_back && !beam_cifar10_named_folder(o) && status != BEAM_DATA_LOSS && status != BEAM_CANCELLED &&
-        status != BEAM_RESOURCE_EXHAUSTED)
+    if (o->fall_back && !beam_cifar10_named_folder(o) && status != BEAM_DATA_LOSS &&
+        status != BEAM_CANCELLED && status != BEAM_RESOURCE_EXHAUSTED)
         return fall_back(d, split, &why, err);
     return beam_error_set(err, status, "%s", why.message);
 }
