@@ -15,30 +15,43 @@ BEAM_KV(word_count, beam_str, beam_int64);
 /* Words on their way: handing over some at a time is faster than each on its own. */
 typedef struct words {
     beam_ctx *ctx;
-    size_t n;
-    word_count at[64];
+    word_count *next, *end;
+    word_count at[256];
 } words;
+
+static inline void start_words(words *w, beam_ctx *c) /* the array needs no zeros */
+{
+    w->ctx = c;
+    w->next = w->at;
+    w->end = w->at + sizeof w->at / sizeof *w->at;
+}
 
 static beam_status hand_over(words *w)
 {
-    size_t n = w->n;
-    w->n = 0;
+    size_t n = (size_t)(w->next - w->at);
+    w->next = w->at;
     return n ? beam_emit_batch(w->ctx, 0, word_count, w->at, n) : BEAM_OK;
 }
 
-static inline beam_status add_word(words *w, const char *start, const char *end)
+static inline beam_status need_room(words *w, ptrdiff_t n)
 {
-    if (start == end)
-        return BEAM_OK;
-    w->at[w->n++] = (word_count){{start, (size_t)(end - start)}, 1};
-    return w->n < sizeof w->at / sizeof *w->at ? BEAM_OK : hand_over(w);
+    return w->end - w->next < n ? hand_over(w) : BEAM_OK;
+}
+
+/* There must be room.  Between two separators there may be no word. */
+static inline void add_word(words *w, const char *start, const char *end)
+{
+    *w->next = (word_count){{start, (size_t)(end - start)}, 1};
+    w->next += start != end;
 }
 
 /* ---- Words between spaces and newlines ------------------------------------------------------ */
 
+enum { BLOCK = 64, STEP = 16, MOST_WORDS = BLOCK + 2 /* one after the last separator */ };
+
 #ifdef __SSE2__
 /* A bit for each of 16 bytes, set for a separator. */
-static inline unsigned separators(const char *at)
+static inline uint64_t step_separators(const char *at)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')),
@@ -46,39 +59,46 @@ static inline unsigned separators(const char *at)
 }
 #endif
 
-static inline beam_status split_line(words *w, const beam_str *line)
+/* A bit for each of up to 64 bytes, the last of a line that has `before` bytes in front of them. */
+static inline uint64_t separators(const char *at, size_t n, size_t before)
 {
-    const char *at = line->at, *end = at + line->len, *start = at;
+    uint64_t bits = 0;
 #ifdef __SSE2__
-    if (line->len >= 16) { /* 16 bytes at once; the last 16 may overlap with those before */
-        for (unsigned seen = 0; at < end; at += 16) {
-            if (end - at < 16) {
-                seen = 16 - (unsigned)(end - at);
-                at = end - 16;
-            }
-            for (unsigned bits = separators(at) >> seen << seen; bits; bits &= bits - 1) {
-                const char *separator = at + __builtin_ctz(bits);
-                BEAM_TRY(add_word(w, start, separator));
-                start = separator + 1;
-            }
-        }
-        return add_word(w, start, end);
+    if (n + before >= STEP) { /* the last 16 may overlap with what is before */
+        for (size_t i = 0; i + STEP <= n; i += STEP)
+            bits |= step_separators(at + i) << i;
+        if (n >= STEP)
+            return bits | step_separators(at + n - STEP) << (n - STEP);
+        return step_separators(at + n - STEP) >> (STEP - n);
     }
 #endif
-    for (; at < end; at++) {
-        if (*at == ' ' || *at == '\n') {
-            BEAM_TRY(add_word(w, start, at));
-            start = at + 1;
+    (void)before;
+    for (size_t i = 0; i < n; i++)
+        bits |= (uint64_t)(at[i] == ' ' || at[i] == '\n') << i;
+    return bits;
+}
+
+static beam_status split_line(words *w, const beam_str *line)
+{
+    const char *start = line->at, *end = start + line->len;
+    BEAM_TRY(need_room(w, 1));
+    for (const char *at = start; at < end; at += BLOCK) {
+        size_t n = end - at < BLOCK ? (size_t)(end - at) : BLOCK;
+        BEAM_TRY(need_room(w, MOST_WORDS));
+        for (uint64_t bits = separators(at, n, (size_t)(at - line->at)); bits; bits &= bits - 1) {
+            const char *separator = at + __builtin_ctzll(bits);
+            add_word(w, start, separator);
+            start = separator + 1;
         }
     }
-    return add_word(w, start, end);
+    add_word(w, start, end);
+    return BEAM_OK;
 }
 
 static beam_status split(beam_ctx *c, const beam_str *lines, size_t n)
 {
-    words w; /* its array needs no zeros */
-    w.ctx = c;
-    w.n = 0;
+    words w;
+    start_words(&w, c);
     for (size_t i = 0; i < n; i++)
         BEAM_TRY(split_line(&w, &lines[i]));
     return hand_over(&w);
@@ -96,16 +116,16 @@ static inline bool is_letter(char character)
 static beam_status split_letters(beam_ctx *c, const beam_str *line)
 {
     const char *at = line->at, *end = at + line->len;
-    words w; /* its array needs no zeros */
-    w.ctx = c;
-    w.n = 0;
+    words w;
+    start_words(&w, c);
     while (at < end) {
         while (at < end && !is_letter(*at))
             at++;
         const char *start = at;
         while (at < end && is_letter(*at))
             at++;
-        BEAM_TRY(add_word(&w, start, at));
+        BEAM_TRY(need_room(&w, 1));
+        add_word(&w, start, at);
     }
     return hand_over(&w);
 }
