@@ -287,8 +287,8 @@ uint64_t beam_shuffle_weight(const beam_shuffle *shuffle, uint32_t first, uint32
 void beam_shuffle_release(beam_shuffle *shuffle, uint32_t first, uint32_t last)
 {
     uint32_t before = atomic_fetch_add(&shuffle->released, last - first);
-    if (before + (last - first) < BEAM_SHUFFLE_PARTITIONS)
-        return;
+    if (last == first || before + (last - first) < BEAM_SHUFFLE_PARTITIONS)
+        return; /* nothing, or not the last of them */
     free_generations(shuffle);
     free_runs(shuffle->runs);
     shuffle->runs = NULL;

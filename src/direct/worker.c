@@ -111,11 +111,14 @@ static beam_status feed_shuffle(beam_worker *worker, beam_processor *processor,
                                 beam_shuffle *shuffle, beam_error *err)
 {
     uint64_t want = 1, first, n, before = beam_direct_now();
-    beam_shuffle_reader *reader;
-    BEAM_TRY(beam_shuffle_read(shuffle, 0, 0, &reader, err));
+    beam_shuffle_reader *reader = NULL;
     beam_status status = BEAM_OK;
     while (status == BEAM_OK && beam_item_claim(worker, want, &first, &n)) {
-        status = read_partitions(processor, reader, first, n, err);
+        /* Not before something is claimed: others may have taken it all, and be done with it. */
+        if (!reader)
+            status = beam_shuffle_read(shuffle, 0, 0, &reader, err);
+        if (status == BEAM_OK)
+            status = read_partitions(processor, reader, first, n, err);
         uint64_t now = beam_direct_now();
         want = next_claim(want, now - before, READ_TIME);
         before = now;
