@@ -33,12 +33,10 @@ typedef struct beam_shuffle_layout {
     size_t group_value_offset, group_size;  /* KV<K, iterable<V>> */
 } beam_shuffle_layout;
 
-/* A key that is not a scalar. */
+/* A key that is not a scalar: its canonical image, then the window when that is part of it. */
 typedef struct beam_shuffle_key {
-    const void *value; /* the key in its C layout */
     uint32_t image_len;
-    beam_window window;
-    uint8_t image[]; /* canonical image, then the window when it is part of the key */
+    uint8_t image[];
 } beam_shuffle_key;
 
 /* Kept values (or radix records) side by side; `prev` was filled before it. */
@@ -127,13 +125,6 @@ static inline uint32_t beam_shuffle_partition(uint64_t hash)
     return (uint32_t)(hash >> 54);
 }
 _Static_assert(BEAM_SHUFFLE_PARTITIONS == 1 << (64 - 54), "partitions are the hash's top bits");
-
-/* Of the key's own image, without the window. */
-static inline size_t beam_shuffle_image_len(const beam_shuffle_layout *layout,
-                                            const beam_shuffle_key *key)
-{
-    return key->image_len - (layout->window_in_key ? sizeof(beam_window) : 0);
-}
 
 static inline bool beam_shuffle_key_equal(const beam_shuffle_key *a, const beam_shuffle_key *b)
 {

@@ -285,10 +285,7 @@ static beam_status next_key_in_memory(beam_shuffle_reader *reader, bool *found)
         memcpy(reader->element, &reader->entry->tag, sizeof reader->entry->tag);
         return BEAM_OK;
     }
-    memcpy(reader->element, reader->entry->key->value, layout->key->size);
-    if (layout->window_in_key)
-        reader->window = reader->entry->key->window;
-    return BEAM_OK;
+    return take_image(reader, reader->entry->key->image, reader->entry->key->image_len);
 }
 
 static beam_status start_cursors(beam_shuffle_reader *reader)

@@ -138,18 +138,7 @@ static beam_status start_radix(beam_shuffle_writer *w)
 /* A key as long as the bundle: the element's own copy. */
 static const beam_shuffle_key *copy_key(beam_shuffle_writer *w, const beam_shuffle_key *key)
 {
-    const beam_shuffle_layout *layout = &w->shuffle->layout;
-    beam_generation *g = w->generation;
-    beam_shuffle_key *copy = beam_arena_alloc(&g->memory, sizeof *copy + key->image_len);
-    if (!copy)
-        return NULL;
-    memcpy(copy, key, sizeof *copy + key->image_len);
-    void *value = beam_arena_alloc(&g->memory, layout->key->size);
-    size_t len = beam_shuffle_image_len(layout, copy);
-    if (!value || beam_key_from_image(layout->key, copy->image, len, value, &g->memory) != BEAM_OK)
-        return NULL;
-    copy->value = value;
-    return copy;
+    return beam_arena_copy(&w->generation->memory, key, sizeof *key + key->image_len);
 }
 
 /* Room for one more value of a key whose chunk is full, or that is new. *out is NULL when
@@ -299,9 +288,7 @@ static beam_status make_key(beam_shuffle_writer *w, const void *key_value, beam_
     if (len > UINT32_MAX)
         return BEAM_RESOURCE_EXHAUSTED;
     beam_shuffle_key *key = (beam_shuffle_key *)(void *)image->data;
-    key->value = key_value;
     key->image_len = (uint32_t)len;
-    key->window = window;
     *tag = beam_key_hash(key->image, len);
     return BEAM_OK;
 }
