@@ -158,6 +158,12 @@ beam_status beam_fs_make_folder(const char *path, beam_error *err)
     return name ? beam_make_folders(name, err) : BEAM_UNIMPLEMENTED;
 }
 
+bool beam_fs_remove_empty(const char *path)
+{
+    const char *name = local(path, NULL);
+    return name && rmdir(name) == 0;
+}
+
 beam_status beam_fs_remove_folder(const char *path, beam_error *err)
 {
     const char *name = local(path, err);

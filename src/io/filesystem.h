@@ -37,6 +37,8 @@ beam_status beam_fs_read(const beam_file *file, void *data, size_t size, int64_t
 bool beam_fs_exists(const char *path);
 beam_status beam_fs_rename(const char *from, const char *to, beam_error *err);
 beam_status beam_fs_make_folder(const char *path, beam_error *err);
+/* Removes a folder that has nothing in it; false otherwise. */
+bool beam_fs_remove_empty(const char *path);
 /* A folder and the files right in it; nothing there is no error. */
 beam_status beam_fs_remove_folder(const char *path, beam_error *err);
 

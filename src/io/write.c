@@ -404,9 +404,36 @@ const beam_dofn beam_publish_fn = {.struct_size = sizeof(beam_dofn),
 
 /* ---- The composite ------------------------------------------------------------------------- */
 
-static void remove_temp_folder(const void *arg)
+enum { MOST_PATH = 4096 };
+
+/* What goes at the end of a run: the temporary folder, and of the folders above it those that
+ * were not there before and stayed empty, since the run failed. */
+typedef struct cleanup {
+    size_t existing; /* bytes of the path that were there when the pipeline was built */
+    char folder[MOST_PATH];
+} cleanup;
+
+static void clean(const void *arg)
 {
-    (void)beam_fs_remove_folder(arg, NULL); /* what is left is named .beam-temp-... */
+    cleanup it = *(const cleanup *)arg;
+    (void)beam_fs_remove_folder(it.folder, NULL); /* what is left is named .beam-temp-... */
+    for (char *slash; (slash = strrchr(it.folder, '/'));) {
+        *slash = '\0';
+        if (strlen(it.folder) <= it.existing || !beam_fs_remove_empty(it.folder))
+            return;
+    }
+}
+
+static size_t existing_part(const char *path)
+{
+    char part[MOST_PATH];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash; (slash = strrchr(part, '/'));) {
+        *slash = '\0';
+        if (beam_fs_exists(part))
+            return strlen(part);
+    }
+    return 0;
 }
 
 static bool check_args(beam_pcoll in, const beam_write_args *args, bool records)
@@ -460,7 +487,7 @@ static beam_pcoll write_files(beam_pcoll in, const beam_write_args *args, const 
                               bool records)
 {
     beam_pipeline *p = in.pipeline;
-    char temp[4096];
+    char temp[MOST_PATH];
     if (!check_args(in, args, records))
         return (beam_pcoll){p, 0};
     if (temp_folder(args->prefix, temp, sizeof temp) != BEAM_OK) {
@@ -483,7 +510,9 @@ static beam_pcoll write_files(beam_pcoll in, const beam_write_args *args, const 
     config.compression =
         beam_compression_of(args->compression, ends_in_prefix ? config.prefix : config.suffix);
     beam_composite_begin_at(p, args->name ? args->name : name, NULL, args->file, args->line);
-    beam_pipeline_at_end(p, remove_temp_folder, temp, strlen(temp) + 1);
+    cleanup at_end = {.existing = existing_part(temp)};
+    memcpy(at_end.folder, temp, strlen(temp) + 1);
+    beam_pipeline_at_end(p, clean, &at_end, sizeof at_end);
     beam_pcoll written[2] = {temp_files(in, &config)};
     size_t n = 1;
     if (!config.windowed)
