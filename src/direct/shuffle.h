@@ -106,13 +106,6 @@ void beam_shuffle_reader_restart(beam_shuffle_reader *reader, uint32_t first, ui
 /* BEAM_OUT_OF_RANGE after the last group. */
 beam_status beam_shuffle_next(beam_shuffle_reader *reader, beam_shuffle_group *group,
                               beam_error *err);
-/* Cuts the groups not yet begun in two: shrinks this reader's range to [first, *middle) so
- * that another reader takes [*middle, last).  Call from the thread that reads; false when
- * there is less than one whole partition left. */
-bool beam_shuffle_reader_split(beam_shuffle_reader *reader, double fraction, uint32_t *middle,
-                               uint32_t *last);
-/* Groups handed out, and the share (0..1) of the range behind. */
-double beam_shuffle_reader_progress(const beam_shuffle_reader *reader);
 void beam_shuffle_reader_close(beam_shuffle_reader *reader);
 
 /* The partitions have been read for good: memory that only they used is given back. */

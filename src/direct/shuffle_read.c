@@ -40,7 +40,7 @@ typedef struct walk {
 struct beam_shuffle_reader {
     beam_shuffle *shuffle;
     const beam_shuffle_layout *layout;
-    uint32_t first, partition, last; /* partition: the one being read, or the next */
+    uint32_t partition, last; /* partition: the one being read, or the next */
     bool in_partition;
     beam_grouping grouping;
     size_t next_group;
@@ -430,7 +430,7 @@ static beam_status open_runs(beam_shuffle_reader *reader)
 void beam_shuffle_reader_restart(beam_shuffle_reader *reader, uint32_t first, uint32_t last)
 {
     end_walks(reader);
-    reader->first = reader->partition = first;
+    reader->partition = first;
     reader->last = last;
     reader->in_partition = false;
     reader->next_group = 0;
@@ -490,30 +490,6 @@ beam_status beam_shuffle_next(beam_shuffle_reader *reader, beam_shuffle_group *g
                               reader->error.message[0] ? reader->error.message
                                                        : "out of memory reading a shuffle");
     return found ? BEAM_OK : BEAM_OUT_OF_RANGE;
-}
-
-bool beam_shuffle_reader_split(beam_shuffle_reader *reader, double fraction, uint32_t *middle,
-                               uint32_t *last)
-{
-    uint32_t from = reader->partition + (reader->in_partition ? 1 : 0);
-    if (from >= reader->last)
-        return false;
-    double keep = fraction * (double)(reader->last - from);
-    if (!(keep >= 0))
-        keep = 0;
-    *middle = from + (uint32_t)keep;
-    *last = reader->last;
-    if (*middle >= *last)
-        return false;
-    reader->last = *middle;
-    return true;
-}
-
-double beam_shuffle_reader_progress(const beam_shuffle_reader *reader)
-{
-    if (reader->last <= reader->first)
-        return 1;
-    return (double)(reader->partition - reader->first) / (double)(reader->last - reader->first);
 }
 
 void beam_shuffle_reader_close(beam_shuffle_reader *reader)

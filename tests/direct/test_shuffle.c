@@ -392,33 +392,36 @@ static void aborted_bundles_leave_nothing(void **state)
     }
 }
 
-static void readers_split(void **state)
+static uint64_t count_values(beam_shuffle_reader *reader)
+{
+    beam_shuffle_group group;
+    uint64_t values = 0;
+    while (beam_shuffle_next(reader, &group, NULL) == BEAM_OK)
+        values += ((const int_ints *)group.element)->values.len;
+    return values;
+}
+
+/* Ranges of partitions share the values out; a reader sent elsewhere forgets where it was. */
+static void readers_of_ranges(void **state)
 {
     (void)state;
     beam_memory_budget budget = {0};
     beam_shuffle *shuffle = open_shuffle(&int_int_type, (beam_windowing){0}, &budget);
     write_ints(shuffle, 0, 10000, 500, 100);
-    beam_shuffle_reader *reader = read_all(shuffle);
+    beam_shuffle_reader *reader = read_all(shuffle), *rest;
     beam_shuffle_group group;
-    uint64_t values = 0;
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         assert_int_equal(beam_shuffle_next(reader, &group, NULL), BEAM_OK);
-        values += ((const int_ints *)group.element)->values.len;
-    }
-    uint32_t middle, last;
-    assert_true(beam_shuffle_reader_split(reader, 0.5, &middle, &last));
-    assert_int_equal(last, BEAM_SHUFFLE_PARTITIONS);
-    beam_shuffle_reader *rest;
-    assert_int_equal(beam_shuffle_read(shuffle, middle, last, &rest, NULL), BEAM_OK);
-    while (beam_shuffle_next(reader, &group, NULL) == BEAM_OK)
-        values += ((const int_ints *)group.element)->values.len;
-    assert_false(beam_shuffle_reader_split(reader, 0.5, &middle, &last));
-    while (beam_shuffle_next(rest, &group, NULL) == BEAM_OK)
-        values += ((const int_ints *)group.element)->values.len;
-    assert_int_equal(values, 10000);
-    beam_shuffle_reader_close(reader);
+    const uint32_t middle = BEAM_SHUFFLE_PARTITIONS / 2;
+    beam_shuffle_reader_restart(reader, 0, middle);
+    assert_int_equal(beam_shuffle_read(shuffle, middle, BEAM_SHUFFLE_PARTITIONS, &rest, NULL),
+                     BEAM_OK);
+    uint64_t upper = count_values(rest);
+    assert_int_equal(count_values(reader) + upper, 10000);
+    beam_shuffle_reader_restart(reader, middle, BEAM_SHUFFLE_PARTITIONS);
+    assert_int_equal(count_values(reader), upper);
     beam_shuffle_reader_close(rest);
-    beam_shuffle_close(shuffle);
+    close_both(reader, shuffle);
 }
 
 static void no_temp_folder(void **state)
@@ -512,7 +515,7 @@ int main(void)
         cmocka_unit_test(fixed_windows),
         cmocka_unit_test(session_windows),
         cmocka_unit_test(aborted_bundles_leave_nothing),
-        cmocka_unit_test(readers_split),
+        cmocka_unit_test(readers_of_ranges),
         cmocka_unit_test(no_temp_folder),
         cmocka_unit_test(each_allocation_fails),
     };
