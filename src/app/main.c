@@ -38,7 +38,6 @@ static void install_signals(void)
 /* ---- Progress ------------------------------------------------------------------------------ */
 
 typedef struct progress {
-    bool shown;
     bool line_open; /* a line without its end is on the terminal */
 } progress;
 
@@ -182,9 +181,9 @@ static beam_status run(const beam_app *app, const beam_args *args, beam_pipeline
     if (beam_args_flag(args, "dot"))
         return print_dot(pipeline, err);
     BEAM_TRY(check_report_path(args, err));
-    progress state = {.shown = beam_args_given(args, "progress") ? beam_args_flag(args, "progress")
-                                                                 : isatty(STDERR_FILENO) == 1};
-    if (state.shown) {
+    progress state = {false};
+    if (beam_args_given(args, "progress") ? beam_args_flag(args, "progress")
+                                          : isatty(STDERR_FILENO) == 1) {
         options->on_progress = on_progress;
         options->progress_user = &state;
     }

@@ -33,16 +33,15 @@ static const beam_option output[] = {
     {"progress", NULL, NULL, "show progress; default: when stderr is a terminal", false},
     {"help", NULL, NULL, "print this and stop", false},
 };
-static const beam_option_group groups[] = {
+/* Options that every program has. */
+static const struct {
+    const char *title;
+    const beam_option *options;
+    size_t n_options;
+} groups[] = {
     {"Running", running, sizeof running / sizeof *running},
     {"Output", output, sizeof output / sizeof *output},
 };
-
-const beam_option_group *beam_common_options(size_t *n_groups)
-{
-    *n_groups = sizeof groups / sizeof *groups;
-    return groups;
-}
 
 /* ---- Parsing ------------------------------------------------------------------------------ */
 

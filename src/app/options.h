@@ -5,14 +5,6 @@
 
 #include <beam/app.h>
 
-/* Options that every program has, by group. */
-typedef struct beam_option_group {
-    const char *title;
-    const beam_option *options;
-    size_t n_options;
-} beam_option_group;
-const beam_option_group *beam_common_options(size_t *n_groups);
-
 /* Reads argv; the values are borrowed from it.  BEAM_INVALID_ARGUMENT says what is wrong and,
  * for an unknown option, which known one is nearest.  *help: --help was given. */
 beam_status beam_args_parse(int argc, char **argv, const beam_app *app, beam_args **args,
