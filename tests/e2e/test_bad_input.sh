@@ -1,18 +1,7 @@
 #!/bin/bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # Hostile weights and images: each is refused with a status, words and no output.
-set -u
-program=${BEAM_BIN:?}/cpu_inference
-if [ ! -x "$program" ]; then
-    echo "$program is not built: nothing to test"
-    exit 0
-fi
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
-export BEAM_CACHE=$place/cache http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9
-unset BEAM_DATA_DIR
-failures=0
+. "$(dirname "$0")/cpu_inference.sh"
 
 # refuses WORDS ARGUMENTS...: ends with 1, says the words, executes and writes nothing.
 refuses() {

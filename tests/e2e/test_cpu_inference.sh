@@ -1,19 +1,7 @@
 #!/bin/bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # cpu_inference on the digits: what it says, what it writes, and how it refuses.
-set -u
-program=${BEAM_BIN:?}/cpu_inference
-if [ ! -x "$program" ]; then
-    echo "$program is not built: nothing to test"
-    exit 0
-fi
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
-# Nothing may be downloaded, whatever is in the cache of whoever runs this.
-export BEAM_CACHE=$place/cache http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9
-unset BEAM_DATA_DIR
-failures=0
+. "$(dirname "$0")/cpu_inference.sh"
 
 complain() {
     echo "FAILED: $*"
