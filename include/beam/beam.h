@@ -10,8 +10,10 @@
 #include <beam/io.h>
 #include <beam/ml.h>
 #include <beam/nn.h>
+#include <beam/optimizer.h>
 #include <beam/pipeline.h>
 #include <beam/testing.h>
+#include <beam/training.h>
 #include <beam/transform.h>
 #include <beam/weights.h>
 

@@ -21,6 +21,7 @@
 
 #include <beam/log.h>
 #include <beam/nn.h>
+#include <beam/optimizer.h>
 #include <beam/status.h>
 #include <beam/tensor.h>
 #include <stdbool.h>
@@ -148,6 +149,84 @@ BEAM_API beam_status beam_model_execute(beam_model_context *context, beam_tensor
 BEAM_API beam_status beam_model_run(beam_model_context *context, const beam_tensor *inputs,
                                     size_t num_inputs, beam_tensor *outputs, size_t num_outputs,
                                     beam_error *err);
+
+/* ---- training ----------------------------------------------------------------------------
+ * A network in training on a device: one step compiled, with the weights and what the optimizer
+ * keeps beside it, on the device from step to step.
+ *
+ *     beam_device_train(device, network, &(beam_training_options){
+ *         .struct_size = sizeof(beam_training_options), .batch_size = 128,
+ *         .optimizer = {.kind = BEAM_OPTIMIZER_SGD, .momentum = 0.9f, .nesterov = true}},
+ *         &training, &err);
+ *     beam_training_step(training, &images, 1, labels, 0.1f, &step, &err);
+ *
+ * A beam_training may be used by one thread at a time; many may train on one device at once. */
+
+typedef struct beam_training beam_training;
+
+typedef struct beam_training_options {
+    size_t struct_size;
+    beam_precision precision; /* BF16: activations and products; weights stay f32 */
+    int64_t batch_size;       /* of every step; must be given */
+    /* CPU: threads that share the work of a step, which takes as many slots; 0: 1.  Sums, hence
+     * results in their last digits, depend on it and on nothing else: the same options, weights,
+     * data and instruction set give the same bits. */
+    uint32_t num_threads;
+    beam_optimizer optimizer;
+    float label_smoothing;     /* 0 to 1: that share of each target is spread over all classes */
+    float batch_norm_momentum; /* 0: 0.1; the share of a batch in the running averages */
+    uint64_t seed;             /* of dropout */
+    bool keep_gradients;       /* beam_training_read finds NAME.grad too: for tests and study */
+} beam_training_options;
+
+/* Compiles one training step of a finished network with one output, the logits {classes}, whose
+ * parameters all have their starting weights; those are copied.  The loss is the mean softmax
+ * cross-entropy.  BEAM_INVALID_ARGUMENT for options that cannot be. */
+BEAM_API beam_status beam_device_train(beam_device *device, const beam_network *network,
+                                       const beam_training_options *options,
+                                       beam_training **training, beam_error *err);
+BEAM_API void beam_training_free(beam_training *training);
+
+typedef struct beam_training_info {
+    beam_device *device;
+    beam_precision precision; /* what is used: f32 on a CPU that cannot do bf16 */
+    int64_t batch_size;
+    uint32_t num_threads; /* what is used: 1 on a device without threads of its own */
+    uint64_t steps;       /* taken so far, those before a restore included */
+    uint64_t state_bytes; /* weights and what the optimizer keeps */
+    uint64_t working_bytes;
+} beam_training_info;
+
+BEAM_API void beam_training_get_info(const beam_training *training, beam_training_info *info);
+
+typedef struct beam_step_result {
+    float loss;          /* mean over the batch, before the update; may be NaN: then stop */
+    uint32_t correct;    /* rows whose largest logit is their label's */
+    float gradient_norm; /* of all gradients together, before they are clipped; 0: not clipped */
+} beam_step_result;
+
+/* One step: inputs of exactly batch_size rows (f32, the network's order) and a label each, below
+ * the number of classes.  Takes the slots it needs and gives them back: hold none yourself.
+ * Inputs may be used again on return. */
+BEAM_API beam_status beam_training_step(beam_training *training, const beam_tensor *inputs,
+                                        size_t num_inputs, const uint32_t *labels,
+                                        float learning_rate, beam_step_result *result,
+                                        beam_error *err);
+
+/* What lasts from step to step: the network's parameters in its order, then what the optimizer
+ * keeps, "fc.weight.momentum", ".adam_m", ".adam_v".  All f32.  Names live as long as `training`;
+ * data is NULL. */
+BEAM_API size_t beam_training_num_states(const beam_training *training);
+BEAM_API beam_status beam_training_state(const beam_training *training, size_t index,
+                                         const char **name, beam_tensor *tensor);
+/* Copies a state, by name, from the device to `data` (row-major, as PyTorch lays it out), or to the
+ * device.  BEAM_NOT_FOUND. */
+BEAM_API beam_status beam_training_read(beam_training *training, const char *name, float *data,
+                                        beam_error *err);
+BEAM_API beam_status beam_training_write(beam_training *training, const char *name,
+                                         const float *data, beam_error *err);
+/* Continues counting from here, as after a restore. */
+BEAM_API void beam_training_set_steps(beam_training *training, uint64_t steps);
 
 #ifdef __cplusplus
 }

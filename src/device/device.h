@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "nn/network.h"
+#include "nn/training.h"
 
 /* Every function returns with nothing half made when it fails.  `feed` may be NULL: then
  * execute finds the caller's inputs in context->inputs and reads them where they are. */
@@ -27,6 +27,22 @@ typedef struct beam_device_driver {
     beam_status (*feed)(beam_model_context *context, beam_error *err);
     /* Sets outputs[i].data; shapes are filled in already. */
     beam_status (*execute)(beam_model_context *context, beam_tensor *outputs, beam_error *err);
+
+    /* Training; NULL: this device does not.  Compiles training->program, whose parameters and
+     * states start as `initial` (one a state, row-major f32).  Sets training->state, lowers
+     * precision and num_threads if it must, and counts memory. */
+    beam_status (*train_open)(beam_training *training, const float *const *initial,
+                              beam_error *err);
+    void (*train_close)(beam_training *training);
+    /* Inputs and labels are checked; training->steps is the number of this step, from 1. */
+    beam_status (*train_step)(beam_training *training, const beam_tensor *inputs,
+                              const int32_t *labels, float learning_rate, beam_step_result *result,
+                              beam_error *err);
+    /* A value of the program that lasts (a state's, or a kept gradient): row-major f32. */
+    beam_status (*train_read)(beam_training *training, uint32_t value, float *data,
+                              beam_error *err);
+    beam_status (*train_write)(beam_training *training, uint32_t value, const float *data,
+                               beam_error *err);
 } beam_device_driver;
 
 extern const beam_device_driver beam_reference_driver;
@@ -62,6 +78,18 @@ struct beam_model_context {
     beam_model *model;
     beam_tensor *inputs; /* as fed */
     int64_t batch;       /* 0: nothing fed */
+    void *state;
+};
+
+struct beam_training {
+    beam_device *device;
+    beam_nn_training *program;
+    beam_training_options options;
+    beam_precision precision;
+    uint32_t num_threads;
+    uint64_t steps;
+    int32_t *labels; /* of the step, converted */
+    uint64_t state_bytes, working_bytes;
     void *state;
 };
 

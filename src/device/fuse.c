@@ -62,7 +62,7 @@ static bool may_overwrite(const fusing *f, uint32_t value, const beam_nn_op *add
 static void take(fusing *f, beam_fused_op *step, const beam_nn_op *op)
 {
     f->taken[op - f->network->ops] = true;
-    step->output = op->output;
+    step->output = op->outputs[0];
 }
 
 static beam_fused_op step_from(fusing *f, const beam_nn_op *first)

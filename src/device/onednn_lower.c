@@ -297,7 +297,7 @@ static beam_status lower(lowering *l)
         return lower_reshape(l);
     case BEAM_OP_SOFTMAX:
         return lower_softmax(l);
-    case BEAM_OP_KINDS:
+    default:
         break;
     }
     return beam_error_set(l->b->err, BEAM_UNIMPLEMENTED, "the CPU device lacks the operation %s",

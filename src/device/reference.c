@@ -174,10 +174,10 @@ static beam_status reference_execute(beam_model_context *context, beam_tensor *o
         beam_reference_op(op, state->data, state->shapes);
         bool output = false;
         for (size_t k = 0; k < network->num_outputs; k++)
-            output = output || network->outputs[k] == op->output;
+            output = output || network->outputs[k] == op->outputs[0];
         if (bf16 && !output)
-            round_to_bf16(state->data[op->output],
-                          beam_tensor_bytes(&state->shapes[op->output]) / sizeof(float));
+            round_to_bf16(state->data[op->outputs[0]],
+                          beam_tensor_bytes(&state->shapes[op->outputs[0]]) / sizeof(float));
     }
     for (size_t i = 0; i < network->num_outputs; i++)
         outputs[i].data = state->data[network->outputs[i]];

@@ -50,9 +50,9 @@ static float conv_at(const beam_nn_op *op, const float *x, image_shape in, const
 
 static void conv2d(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    image_shape in = shape_of(&shapes[op->inputs[0]]), out = shape_of(&shapes[op->output]);
+    image_shape in = shape_of(&shapes[op->inputs[0]]), out = shape_of(&shapes[op->outputs[0]]);
     const float *bias = op->num_inputs > 2 ? data[op->inputs[2]] : NULL;
-    float *y = data[op->output];
+    float *y = data[op->outputs[0]];
     for (int64_t n = 0; n < out.n; n++)
         for (int64_t o = 0; o < out.c; o++)
             for (int64_t i = 0; i < out.h; i++)
@@ -64,9 +64,9 @@ static void conv2d(const beam_nn_op *op, float *const *data, const beam_tensor *
 
 static void batch_norm(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    image_shape s = shape_of(&shapes[op->output]);
+    image_shape s = shape_of(&shapes[op->outputs[0]]);
     const float *x = data[op->inputs[0]];
-    float *y = data[op->output];
+    float *y = data[op->outputs[0]];
     for (int64_t n = 0; n < s.n; n++)
         for (int64_t c = 0; c < s.c; c++) {
             double scale = (double)data[op->inputs[1]][c] /
@@ -100,9 +100,9 @@ static float pool_at(const beam_nn_op *op, const float *plane, image_shape in, i
 
 static void pool(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    image_shape in = shape_of(&shapes[op->inputs[0]]), out = shape_of(&shapes[op->output]);
+    image_shape in = shape_of(&shapes[op->inputs[0]]), out = shape_of(&shapes[op->outputs[0]]);
     const float *x = data[op->inputs[0]];
-    float *y = data[op->output];
+    float *y = data[op->outputs[0]];
     for (int64_t plane = 0; plane < out.n * out.c; plane++)
         for (int64_t i = 0; i < out.h; i++)
             for (int64_t j = 0; j < out.w; j++)
@@ -117,30 +117,30 @@ static void global_avg_pool(const beam_nn_op *op, float *const *data, const beam
         double sum = 0;
         for (int64_t i = 0; i < in.h * in.w; i++)
             sum += (double)*x++;
-        data[op->output][plane] = (float)(sum / (double)(in.h * in.w));
+        data[op->outputs[0]][plane] = (float)(sum / (double)(in.h * in.w));
     }
 }
 
 static void linear(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    image_shape in = shape_of(&shapes[op->inputs[0]]), out = shape_of(&shapes[op->output]);
+    image_shape in = shape_of(&shapes[op->inputs[0]]), out = shape_of(&shapes[op->outputs[0]]);
     for (int64_t n = 0; n < out.n; n++)
         for (int64_t o = 0; o < out.c; o++) {
             double sum = op->num_inputs > 2 ? (double)data[op->inputs[2]][o] : 0;
             for (int64_t i = 0; i < in.c; i++)
                 sum += (double)data[op->inputs[0]][n * in.c + i] *
                        (double)data[op->inputs[1]][o * in.c + i];
-            data[op->output][n * out.c + o] = (float)sum;
+            data[op->outputs[0]][n * out.c + o] = (float)sum;
         }
 }
 
 static void softmax(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    const beam_tensor *shape = &shapes[op->output];
+    const beam_tensor *shape = &shapes[op->outputs[0]];
     int64_t size = shape->shape[shape->rank - 1], rows = count_of(shape) / size;
     for (int64_t r = 0; r < rows; r++) {
         const float *x = data[op->inputs[0]] + r * size;
-        float *y = data[op->output] + r * size;
+        float *y = data[op->outputs[0]] + r * size;
         double top = -INFINITY, sum = 0;
         for (int64_t i = 0; i < size; i++)
             top = (double)x[i] > top ? (double)x[i] : top;
@@ -153,9 +153,9 @@ static void softmax(const beam_nn_op *op, float *const *data, const beam_tensor 
 
 void beam_reference_op(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    int64_t count = count_of(&shapes[op->output]);
+    int64_t count = count_of(&shapes[op->outputs[0]]);
     const float *x = data[op->inputs[0]];
-    float *y = data[op->output];
+    float *y = data[op->outputs[0]];
     switch (op->kind) {
     case BEAM_OP_CONV2D:
         conv2d(op, data, shapes);
@@ -187,7 +187,7 @@ void beam_reference_op(const beam_nn_op *op, float *const *data, const beam_tens
     case BEAM_OP_SOFTMAX:
         softmax(op, data, shapes);
         break;
-    case BEAM_OP_KINDS:
+    default:
         break;
     }
 }

@@ -25,6 +25,24 @@ const char *beam_op_name(beam_op_kind kind)
         [BEAM_OP_RESHAPE] = "reshape",
         [BEAM_OP_LINEAR] = "linear",
         [BEAM_OP_SOFTMAX] = "softmax",
+        [BEAM_OP_DROPOUT] = "dropout",
+        [BEAM_OP_SCALE] = "scale",
+        [BEAM_OP_BATCH_NORM_TRAINING] = "batch_norm_training",
+        [BEAM_OP_DROPOUT_TRAINING] = "dropout_training",
+        [BEAM_OP_SOFTMAX_CROSS_ENTROPY] = "softmax_cross_entropy",
+        [BEAM_OP_CONV2D_GRAD_DATA] = "conv2d_grad_data",
+        [BEAM_OP_CONV2D_GRAD_WEIGHTS] = "conv2d_grad_weights",
+        [BEAM_OP_LINEAR_GRAD_DATA] = "linear_grad_data",
+        [BEAM_OP_LINEAR_GRAD_WEIGHTS] = "linear_grad_weights",
+        [BEAM_OP_BATCH_NORM_GRAD] = "batch_norm_grad",
+        [BEAM_OP_RELU_GRAD] = "relu_grad",
+        [BEAM_OP_MAX_POOL2D_GRAD] = "max_pool2d_grad",
+        [BEAM_OP_AVG_POOL2D_GRAD] = "avg_pool2d_grad",
+        [BEAM_OP_GLOBAL_AVG_POOL_GRAD] = "global_avg_pool_grad",
+        [BEAM_OP_SQUARED_SUM] = "squared_sum",
+        [BEAM_OP_CLIP_FACTOR] = "clip_factor",
+        [BEAM_OP_SGD] = "sgd",
+        [BEAM_OP_ADAM] = "adam",
     };
     return (unsigned)kind < BEAM_OP_KINDS ? names[kind] : "unknown";
 }
@@ -130,7 +148,10 @@ beam_value beam_nn_input(beam_network *network, const char *name, uint32_t rank,
         return beam_nn_fail(network, name, BEAM_INVALID_ARGUMENT,
                             "an input has a shape of at most %d dimensions",
                             BEAM_TENSOR_MAX_RANK - 1);
-    beam_nn_value value = {BEAM_VALUE_INPUT, (uint32_t)network->num_inputs, rank + 1, {0}};
+    beam_nn_value value = {.kind = BEAM_VALUE_INPUT,
+                           .index = (uint32_t)network->num_inputs,
+                           .rank = rank + 1,
+                           .dtype = BEAM_F32};
     value.shape[0] = BEAM_NN_BATCH;
     for (uint32_t i = 0; i < rank; i++)
         value.shape[i + 1] = shape[i];
@@ -161,7 +182,10 @@ beam_value beam_nn_add_parameter(beam_network *network, const char *layer, const
             return beam_nn_fail(network, layer, BEAM_ALREADY_EXISTS,
                                 "another layer has this name; names must differ");
 
-    beam_nn_value value = {BEAM_VALUE_PARAMETER, (uint32_t)network->num_parameters, rank, {0}};
+    beam_nn_value value = {.kind = BEAM_VALUE_PARAMETER,
+                           .index = (uint32_t)network->num_parameters,
+                           .rank = rank,
+                           .dtype = BEAM_F32};
     memcpy(value.shape, parameter.tensor.shape, sizeof value.shape);
     beam_value made = add_value(network, layer, &value);
     if (made.id != 0) {
@@ -174,7 +198,10 @@ beam_value beam_nn_add_parameter(beam_network *network, const char *layer, const
 beam_value beam_nn_add_op(beam_network *network, const beam_nn_op *op, uint32_t rank,
                           const int64_t *shape)
 {
-    beam_nn_value value = {BEAM_VALUE_COMPUTED, (uint32_t)network->num_ops, rank, {0}};
+    beam_nn_value value = {.kind = BEAM_VALUE_COMPUTED,
+                           .index = (uint32_t)network->num_ops,
+                           .rank = rank,
+                           .dtype = BEAM_F32};
     for (uint32_t i = 0; i < rank; i++)
         value.shape[i] = shape[i];
     const char *name = beam_arena_strdup(&network->arena, op->name);
@@ -186,7 +213,8 @@ beam_value beam_nn_add_op(beam_network *network, const beam_nn_op *op, uint32_t 
         beam_nn_op *added = &network->ops[network->num_ops++];
         *added = *op;
         added->name = name;
-        added->output = made.id;
+        added->num_outputs = 1;
+        added->outputs[0] = made.id;
     }
     return made;
 }
@@ -283,7 +311,7 @@ size_t beam_network_num_outputs(const beam_network *network)
 beam_tensor beam_nn_shape(const beam_network *network, uint32_t value, int64_t batch)
 {
     const beam_nn_value *v = &network->values[value];
-    beam_tensor tensor = {.dtype = BEAM_F32, .rank = v->rank};
+    beam_tensor tensor = {.dtype = v->dtype, .rank = v->rank};
     for (uint32_t i = 0; i < v->rank; i++)
         tensor.shape[i] = v->shape[i] == BEAM_NN_BATCH ? batch : v->shape[i];
     return tensor;

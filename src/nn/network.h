@@ -14,28 +14,75 @@ enum { BEAM_NN_BATCH = -1 };
 typedef enum beam_value_kind {
     BEAM_VALUE_INPUT,
     BEAM_VALUE_PARAMETER,
+    BEAM_VALUE_STATE, /* of a training step: what an optimizer keeps; see training.h */
     BEAM_VALUE_COMPUTED
 } beam_value_kind;
 
 typedef struct beam_nn_value {
     beam_value_kind kind;
-    uint32_t index; /* in inputs, parameters or operations */
+    uint32_t index; /* in inputs, parameters, states or operations */
     uint32_t rank;
-    int64_t shape[BEAM_TENSOR_MAX_RANK]; /* shape[0] is BEAM_NN_BATCH but for parameters */
+    int64_t shape[BEAM_TENSOR_MAX_RANK]; /* shape[0] is BEAM_NN_BATCH where there is a batch */
+    beam_dtype dtype;                    /* BEAM_F32; BEAM_I32 for labels and the step's number */
 } beam_nn_value;
 
-/* Inputs are listed in their order; [..] may be absent (num_inputs tells). */
+/* Operands and results are listed in their order; [..] may be absent (num_inputs tells, or the
+ * operand is 0, "no value"; a result that nobody wants is 0).  x, y: activations; dx: the
+ * gradient of the loss with respect to x, of x's shape. */
 typedef enum beam_op_kind {
-    BEAM_OP_CONV2D,          /* x, weight [, bias] */
-    BEAM_OP_BATCH_NORM,      /* x, weight, bias, running_mean, running_var: inference */
-    BEAM_OP_RELU,            /* x */
-    BEAM_OP_ADD,             /* a, b */
-    BEAM_OP_MAX_POOL2D,      /* x */
-    BEAM_OP_AVG_POOL2D,      /* x; padding counts */
-    BEAM_OP_GLOBAL_AVG_POOL, /* x */
-    BEAM_OP_RESHAPE,         /* x: same values in the same order, batch untouched */
-    BEAM_OP_LINEAR,          /* x, weight [, bias] */
-    BEAM_OP_SOFTMAX,         /* x: over the last dimension */
+    BEAM_OP_CONV2D,          /* x, weight [, bias] -> y */
+    BEAM_OP_BATCH_NORM,      /* x, weight, bias, running_mean, running_var -> y: inference */
+    BEAM_OP_RELU,            /* x -> y */
+    BEAM_OP_ADD,             /* a, b -> a + b */
+    BEAM_OP_MAX_POOL2D,      /* x -> y */
+    BEAM_OP_AVG_POOL2D,      /* x -> y; padding counts */
+    BEAM_OP_GLOBAL_AVG_POOL, /* x -> y */
+    BEAM_OP_RESHAPE,         /* x -> y: same values in the same order, batch untouched */
+    BEAM_OP_LINEAR,          /* x, weight [, bias] -> y */
+    BEAM_OP_SOFTMAX,         /* x -> y: over the last dimension */
+    BEAM_OP_DROPOUT,         /* x -> x: inference, where nothing is dropped */
+    BEAM_OP_SCALE,           /* x -> factor * x */
+
+    /* From here on operations of a training step (training.h). */
+
+    /* x, weight, bias, running_mean, running_var
+     *   -> y, mean, variance, new running_mean, new running_var
+     * mean and (biased) variance over batch, height and width; new = (1 - momentum) * running
+     * + momentum * batch's, whose variance is then the unbiased one: n / (n - 1). */
+    BEAM_OP_BATCH_NORM_TRAINING,
+    /* x, step -> y: each number 0 with probability `rate`, otherwise divided by 1 - rate.  Number i
+     * (row-major) of step s is dropped if beam_random_at(seed, (s << 16) + stream, i / 4).at[i % 4]
+     * < rate * 2^32.  Its gradient is the same operation on dy. */
+    BEAM_OP_DROPOUT_TRAINING,
+    /* logits {batch, classes}, labels {batch} i32 -> loss {}, correct {}, dlogits
+     * loss is the mean over the batch of the cross-entropy with targets 1 - smoothing for the label
+     * plus smoothing / classes for every class; correct counts the rows whose largest logit
+     * (the first of equals) is the label's; dlogits = (softmax - target) / batch. */
+    BEAM_OP_SOFTMAX_CROSS_ENTROPY,
+
+    BEAM_OP_CONV2D_GRAD_DATA,     /* dy, weight -> dx */
+    BEAM_OP_CONV2D_GRAD_WEIGHTS,  /* x, dy -> dweight [, dbias] */
+    BEAM_OP_LINEAR_GRAD_DATA,     /* dy, weight -> dx */
+    BEAM_OP_LINEAR_GRAD_WEIGHTS,  /* x, dy -> dweight [, dbias] */
+    BEAM_OP_BATCH_NORM_GRAD,      /* x, dy, weight, mean, variance -> dx, dweight, dbias */
+    BEAM_OP_RELU_GRAD,            /* y, dy -> dx */
+    BEAM_OP_MAX_POOL2D_GRAD,      /* x, dy -> dx; the first of equal maxima gets it */
+    BEAM_OP_AVG_POOL2D_GRAD,      /* dy -> dx */
+    BEAM_OP_GLOBAL_AVG_POOL_GRAD, /* dy -> dx */
+
+    BEAM_OP_SQUARED_SUM, /* gradient [, total] -> total + the sum of its squares, {} */
+    /* total -> factor, norm: norm = sqrt(total), factor = min(1, max_norm / (norm + 1e-6)) */
+    BEAM_OP_CLIP_FACTOR,
+    /* parameter, gradient, learning_rate [, factor [, velocity]] -> new parameter [, new velocity]
+     * As torch.optim.SGD: g = factor * gradient + weight_decay * parameter; velocity = momentum *
+     * velocity + g; parameter -= lr * (nesterov ? g + momentum * velocity : velocity), or lr * g
+     * without momentum; lr = learning_rate * lr_factor.  (At the first step velocity is g: it
+     * starts as 0.) */
+    BEAM_OP_SGD,
+    /* parameter, gradient, learning_rate, factor or 0, m, v, step
+     *   -> new parameter, new m, new v
+     * As torch.optim.Adam, or AdamW where `decoupled`; step counts from 1. */
+    BEAM_OP_ADAM,
     BEAM_OP_KINDS
 } beam_op_kind;
 
@@ -44,17 +91,32 @@ typedef struct beam_nn_window {
     int64_t kernel, stride, padding, dilation;
 } beam_nn_window;
 
-enum { BEAM_OP_MAX_INPUTS = 5 };
+/* The constants of an update. */
+typedef struct beam_nn_update {
+    float lr_factor, momentum, beta1, beta2, epsilon, weight_decay;
+    bool nesterov, decoupled;
+} beam_nn_update;
+
+enum { BEAM_OP_MAX_INPUTS = 7, BEAM_OP_MAX_OUTPUTS = 5 };
 
 typedef struct beam_nn_op {
     beam_op_kind kind;
     uint32_t num_inputs;
     uint32_t inputs[BEAM_OP_MAX_INPUTS]; /* values, each made before this operation */
-    uint32_t output;
+    uint32_t num_outputs;
+    uint32_t outputs[BEAM_OP_MAX_OUTPUTS];
+    uint32_t forward;      /* gradients: 1 + the index of the operation they belong to; else 0 */
     const char *name;      /* the layer's name, or the operation's: for messages */
-    beam_nn_window window; /* conv2d, pools */
-    int64_t groups;        /* conv2d */
+    beam_nn_window window; /* conv2d, pools and their gradients */
+    int64_t groups;        /* conv2d and its gradients */
     float epsilon;         /* batch_norm */
+    float momentum;        /* batch_norm_training */
+    float factor;          /* scale */
+    float rate;            /* dropout */
+    float smoothing;       /* softmax_cross_entropy */
+    float max_norm;        /* clip_factor */
+    uint64_t seed, stream; /* dropout_training */
+    beam_nn_update update; /* sgd, adam */
 } beam_nn_op;
 
 typedef enum beam_nn_init {
@@ -107,14 +169,14 @@ const beam_nn_value *beam_nn_operand(beam_network *network, beam_value value, co
 beam_value beam_nn_add_parameter(beam_network *network, const char *layer, const char *part,
                                  uint32_t rank, const int64_t *shape, beam_nn_init init,
                                  double init_scale);
-/* `op` is copied; `shape` starts with BEAM_NN_BATCH. */
+/* An operation with one result.  `op` is copied; `shape` starts with BEAM_NN_BATCH. */
 beam_value beam_nn_add_op(beam_network *network, const beam_nn_op *op, uint32_t rank,
                           const int64_t *shape);
 
 /* What a finished network is, without its weights; NULL when memory is out. */
 beam_network *beam_nn_copy(const beam_network *network);
 
-/* The value's shape for a batch, f32, no data. */
+/* The value's dtype, and its shape for a batch; no data. */
 beam_tensor beam_nn_shape(const beam_network *network, uint32_t value, int64_t batch);
 
 #endif

@@ -259,7 +259,7 @@ static void test_cifar_stem_keeps_size(void **state)
     assert_int_equal(net->ops[0].window.kernel, 3);
     for (size_t i = 0; i < net->num_ops; i++)
         assert_int_not_equal(net->ops[i].kind, BEAM_OP_MAX_POOL2D);
-    expect_shape(net, (beam_value){net->ops[0].output}, 64, 32, 32);
+    expect_shape(net, (beam_value){net->ops[0].outputs[0]}, 64, 32, 32);
     beam_network_free(net);
 }
 

@@ -1,0 +1,172 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* training.h - training networks: by themselves and in pipelines.
+ *
+ * A beam_trainer trains one network on one data set, an epoch at a time, with checkpoints from
+ * which it goes on after whatever stopped it.  In a pipeline, a DoFn does the same for each
+ * configuration that comes along:
+ *
+ *     beam_pcoll configs = beam_create(p, beam_training_config, grid, n);
+ *     beam_pcoll results = beam_train_models(beam_reshuffle(configs), .checkpoint_dir = "runs");
+ *     beam_pcoll best = beam_combine_globally(results, &beam_best_model);
+ *     beam_deploy_best_model(best, .serving_dir = "serving");
+ */
+#ifndef BEAM_TRAINING_H
+#define BEAM_TRAINING_H
+
+#include <beam/dataset.h>
+#include <beam/device.h>
+#include <beam/ml.h>
+#include <beam/optimizer.h>
+#include <beam/transform.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- What to train ----------------------------------------------------------------------- */
+
+/* One experiment.  Left out (empty, 0) means what stands behind. */
+#define BEAM_TRAINING_CONFIG_(FIELD, S)                                                            \
+    FIELD(S, beam_str, experiment_id)        /* names its checkpoints; must be given in a sweep */ \
+    FIELD(S, beam_str, model_name)           /* of beam_network_known: must be given */            \
+    FIELD(S, beam_double, learning_rate)     /* the schedule's peak; must be given */              \
+    FIELD(S, beam_int64, batch_size)         /* must be given */                                   \
+    FIELD(S, beam_int64, epochs)             /* must be given */                                   \
+    FIELD(S, beam_str, dataset)              /* cifar10 */                                         \
+    FIELD(S, beam_str, data_dir)             /* see beam_dataset_options */                        \
+    FIELD(S, beam_int64, num_images)         /* only the first so many training images; 0: all */  \
+    FIELD(S, beam_str, optimizer)            /* sgd, adam, adamw; sgd */                           \
+    FIELD(S, beam_double, momentum)          /* sgd: 0.9; negative: none */                        \
+    FIELD(S, beam_double, weight_decay)      /* 5e-4; negative: none */                            \
+    FIELD(S, beam_double, bias_lr_factor)    /* see beam_optimizer; 1 */                           \
+    FIELD(S, beam_double, max_gradient_norm) /* 0: no clipping */                                  \
+    FIELD(S, beam_str, schedule)             /* constant, step, cosine, one_cycle; one_cycle */    \
+    FIELD(S, beam_double, label_smoothing)   /* 0 */                                               \
+    FIELD(S, beam_str, augment) /* none, or of flip,crop,cutout joined by commas; flip,crop */     \
+    FIELD(S, beam_bool, flip_average) /* evaluate each image and its mirror image */               \
+    FIELD(S, beam_str, precision)     /* f32, bf16 */                                              \
+    FIELD(S, beam_int64, num_threads) /* 1; see beam_training_options */                           \
+    FIELD(S, beam_int64, seed)                                                                     \
+    FIELD(S, beam_str, init_weights) /* a file or a known name; a layer whose shape differs, as    \
+                                        a head with other classes does, starts afresh */           \
+    FIELD(S, beam_bool, cifar_stem)  /* see beam_network_options */
+BEAM_STRUCT(beam_training_config, BEAM_TRAINING_CONFIG_);
+
+#define BEAM_TRAINING_RESULT_(FIELD, S)                                                 \
+    FIELD(S, beam_str, experiment_id)                                                   \
+    FIELD(S, beam_double, accuracy) /* on the test images, 0 to 1; NaN: none */         \
+    FIELD(S, beam_str, model_path)  /* safetensors; empty: none */                      \
+    FIELD(S, beam_double, loss)     /* of training, mean over the last epoch */         \
+    FIELD(S, beam_int64, epochs)    /* done */                                          \
+    FIELD(S, beam_int64, steps)                                                         \
+    FIELD(S, beam_double, seconds) /* of training and evaluating, all tries together */ \
+    FIELD(S, beam_str, status)     /* "ok", "failed", "diverged", "stopped" (early) */  \
+    FIELD(S, beam_str, error)      /* why, and what to try */                           \
+    FIELD(S, beam_training_config, config)
+BEAM_STRUCT(beam_training_result, BEAM_TRAINING_RESULT_);
+
+/* BEAM_INVALID_ARGUMENT names the field, its value and what it may be. */
+BEAM_API beam_status beam_training_config_check(const beam_training_config *config,
+                                                beam_error *err);
+
+/* ---- One network --------------------------------------------------------------------------
+ *     beam_trainer_open(device, &config, &options, &trainer, &err);     restores, if it can
+ *     while (beam_trainer_get_progress(trainer).epoch < config.epochs)
+ *         beam_trainer_epoch(trainer, &epoch, &err);                    trains, saves
+ *     beam_trainer_evaluate(trainer, &accuracy, &err);
+ *     beam_trainer_export(trainer, "model.safetensors", &err);
+ *
+ * A trainer is used by one thread at a time; it has another that prepares batches.  It ends with
+ * the same bits however often it was stopped and opened again, on the same device and with the
+ * same num_threads. */
+
+typedef struct beam_trainer beam_trainer;
+
+typedef struct beam_trainer_options {
+    size_t struct_size;
+    const char *checkpoint_dir; /* NULL: no checkpoints; made if missing */
+    int64_t keep_checkpoints;   /* the last so many stay; 2 */
+    int64_t checkpoint_steps;   /* save also every so many steps; 0: after each epoch only */
+    const beam_logger *logger;  /* NULL: the default; must outlive the trainer */
+    /* Called after every step, for progress; other than BEAM_OK ends beam_trainer_epoch with it.
+     * May be NULL. */
+    beam_status (*on_step)(void *user, uint64_t step, const beam_step_result *result);
+    void *user;
+} beam_trainer_options;
+
+/* Opens data set, network and device, and goes on from the newest sound checkpoint of this
+ * configuration in checkpoint_dir; a damaged one is passed over, saying so.
+ * BEAM_FAILED_PRECONDITION: checkpoints there are of another configuration (the message names the
+ * first field that differs).  Strings of *config are copied. */
+BEAM_API beam_status beam_trainer_open(beam_device *device, const beam_training_config *config,
+                                       const beam_trainer_options *options, beam_trainer **trainer,
+                                       beam_error *err);
+BEAM_API void beam_trainer_close(beam_trainer *trainer);
+
+typedef struct beam_trainer_progress {
+    int64_t epoch; /* epochs done */
+    uint64_t step, steps_per_epoch, total_steps;
+    bool restored;  /* went on from a checkpoint */
+    double seconds; /* of training, all tries together */
+    const beam_network *network;
+    const beam_dataset_info *dataset; /* of the training images */
+} beam_trainer_progress;
+
+BEAM_API beam_trainer_progress beam_trainer_get_progress(const beam_trainer *trainer);
+
+typedef struct beam_epoch_result {
+    double loss, accuracy; /* means over the epoch's training steps */
+    double seconds, images_per_second;
+} beam_epoch_result;
+
+/* Trains to the end of the current epoch and saves a checkpoint.  A loss that is not finite is
+ * BEAM_ABORTED, with the step and what to try. */
+BEAM_API beam_status beam_trainer_epoch(beam_trainer *trainer, beam_epoch_result *result,
+                                        beam_error *err);
+/* The share of the test images that the network as it is now gets right. */
+BEAM_API beam_status beam_trainer_evaluate(beam_trainer *trainer, double *accuracy,
+                                           beam_error *err);
+/* Writes the weights, as safetensors of `dtype` (BEAM_F32 or BEAM_BF16), with notes that say what
+ * they are (network, classes, size, normalisation): cpu_inference --weights= serves the file. */
+BEAM_API beam_status beam_trainer_export(beam_trainer *trainer, const char *path, beam_dtype dtype,
+                                         beam_error *err);
+
+/* ---- In pipelines ------------------------------------------------------------------------ */
+
+typedef struct beam_train_models_args {
+    BEAM_COMMON_ARGS_;
+    const char *device;         /* NULL: auto */
+    const char *checkpoint_dir; /* experiments get folders of their own below; must be given */
+    const char *name;
+    beam_hints hints;
+} beam_train_models_args;
+
+/* beam_training_config to beam_training_result: trains each (TrainModelDoFn), going on from its
+ * checkpoints, and doing nothing again for one that has its result there.  A configuration that
+ * cannot be trained or diverges gives a result that says so; the others go on.
+ * Metrics: epochs_done, images_trained, configs_done, configs_failed. */
+BEAM_API beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args);
+#define beam_train_models(configs, ...) \
+    beam_train_models_((configs), BEAM_ARGS_(beam_train_models_args, __VA_ARGS__))
+
+/* beam_training_result to beam_training_result (BestModelFn): the highest accuracy, among equals
+ * the first by experiment_id; one without a model only where there is no other. */
+BEAM_API extern const beam_combinefn beam_best_model;
+
+typedef struct beam_deploy_args {
+    BEAM_COMMON_ARGS_;
+    const char *serving_dir; /* must be given */
+    const char *name;
+} beam_deploy_args;
+
+/* Copies a result's model to SERVING_DIR/model.safetensors with a manifest.json beside it
+ * (DeployBestModelFn), each whole or not at all, after a barrier; gives the result with the new
+ * model_path. */
+BEAM_API beam_pcoll beam_deploy_best_model_(beam_pcoll best, const beam_deploy_args *args);
+#define beam_deploy_best_model(best, ...) \
+    beam_deploy_best_model_((best), BEAM_ARGS_(beam_deploy_args, __VA_ARGS__))
+
+#ifdef __cplusplus
+}
+#endif
+#endif
