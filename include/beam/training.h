@@ -69,6 +69,20 @@ BEAM_STRUCT(beam_training_result, BEAM_TRAINING_RESULT_);
 BEAM_API beam_status beam_training_config_check(const beam_training_config *config,
                                                 beam_error *err);
 
+/* Both as one JSON object on one line, fields in the order above; in memory of `pool`.  Numbers
+ * read back as the same bits; what is not finite is null. */
+BEAM_API beam_status beam_training_config_to_json(const beam_training_config *config,
+                                                  beam_pool *pool, beam_str *json, beam_error *err);
+BEAM_API beam_status beam_training_result_to_json(const beam_training_result *result,
+                                                  beam_pool *pool, beam_str *json, beam_error *err);
+/* And back; strings come to lie in `pool`.  A field that is left out is that of `base` (NULL: all
+ * 0).  BEAM_INVALID_ARGUMENT names a field that is unknown, there twice or of another type. */
+BEAM_API beam_status beam_training_config_from_json(beam_str json, const beam_training_config *base,
+                                                    beam_pool *pool, beam_training_config *config,
+                                                    beam_error *err);
+BEAM_API beam_status beam_training_result_from_json(beam_str json, beam_pool *pool,
+                                                    beam_training_result *result, beam_error *err);
+
 /* ---- One network --------------------------------------------------------------------------
  *     beam_trainer_open(device, &config, &options, &trainer, &err);     restores, if it can
  *     while (beam_trainer_get_progress(trainer).epoch < config.epochs)
@@ -88,6 +102,8 @@ typedef struct beam_trainer_options {
     int64_t keep_checkpoints;   /* the last so many stay; 2 */
     int64_t checkpoint_steps;   /* save also every so many steps; 0: after each epoch only */
     const beam_logger *logger;  /* NULL: the default; must outlive the trainer */
+    /* Instead of what config.dataset names, both or neither; must outlive the trainer. */
+    const beam_dataset *train_data, *test_data;
     /* Called after every step, for progress; other than BEAM_OK ends beam_trainer_epoch with it.
      * May be NULL. */
     beam_status (*on_step)(void *user, uint64_t step, const beam_step_result *result);
@@ -108,6 +124,7 @@ typedef struct beam_trainer_progress {
     uint64_t step, steps_per_epoch, total_steps;
     bool restored;  /* went on from a checkpoint */
     double seconds; /* of training, all tries together */
+    double loss;    /* mean over the last epoch done, in whichever try; NaN before that */
     const beam_network *network;
     const beam_dataset_info *dataset; /* of the training images */
 } beam_trainer_progress;
@@ -131,27 +148,73 @@ BEAM_API beam_status beam_trainer_evaluate(beam_trainer *trainer, double *accura
 BEAM_API beam_status beam_trainer_export(beam_trainer *trainer, const char *path, beam_dtype dtype,
                                          beam_error *err);
 
+/* ---- Many configurations ----------------------------------------------------------------- */
+
+/* Every combination of some values, or so many of them at random. */
+typedef struct beam_training_grid {
+    size_t struct_size;
+    beam_training_config base; /* what all have */
+    const char *const *model_names;
+    const double *learning_rates;
+    const int64_t *batch_sizes;
+    size_t num_model_names, num_learning_rates, num_batch_sizes; /* 0: base's own */
+    /* Random search: so many, each of a model and batch size of the lists and a learning rate
+     * between the smallest and the largest, even on a logarithmic scale; base.seed decides. */
+    int64_t trials;
+} beam_training_grid;
+
+/* Makes them, in memory of `pool`: named "resnet18-lr0.01-b16" (or "trial0007-..."), each with a
+ * seed of its own, base.seed and on. */
+BEAM_API beam_status beam_training_grid_make(const beam_training_grid *grid, beam_pool *pool,
+                                             beam_training_config **configs, size_t *n,
+                                             beam_error *err);
+
+/* Reads a file with a JSON array of configurations, or one object after another; `base` as in
+ * beam_training_config_from_json.  Each is checked; an error names its place in the file. */
+BEAM_API beam_status beam_training_configs_read(const char *path, const beam_training_config *base,
+                                                beam_pool *pool, beam_training_config **configs,
+                                                size_t *n, beam_error *err);
+
+/* Puts those with most work (estimated: operations an image, images, epochs) first, so that a
+ * sweep does not end with one thread at work; equals stay in order.  Without effect on results. */
+BEAM_API void beam_training_configs_order(beam_training_config *configs, size_t n);
+
 /* ---- In pipelines ------------------------------------------------------------------------ */
 
 typedef struct beam_train_models_args {
     BEAM_COMMON_ARGS_;
     const char *device;         /* NULL: auto */
     const char *checkpoint_dir; /* experiments get folders of their own below; must be given */
+    /* Successive halving (Jamieson and Talwalkar, 2016): of the configurations that have done a
+     * quarter of their epochs, the half with the lower accuracy stops; then again at one half.
+     * They wait for each other before that, so that no result depends on timing. */
+    bool halving;
     const char *name;
     beam_hints hints;
 } beam_train_models_args;
 
 /* beam_training_config to beam_training_result: trains each (TrainModelDoFn), going on from its
  * checkpoints, and doing nothing again for one that has its result there.  A configuration that
- * cannot be trained or diverges gives a result that says so; the others go on.
+ * cannot be trained or diverges gives a result that says so; the others go on.  An element is a
+ * configuration, so a Reshuffle before it spreads them over threads, and workers.
+ *
+ * CHECKPOINT_DIR/EXPERIMENT_ID/ holds checkpoints, the trained model.safetensors and result.json.
+ * An epoch is a line in the log (NOTICE).
  * Metrics: epochs_done, images_trained, configs_done, configs_failed. */
 BEAM_API beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args);
 #define beam_train_models(configs, ...) \
     beam_train_models_((configs), BEAM_ARGS_(beam_train_models_args, __VA_ARGS__))
 
+/* beam_training_result to beam_str: a line of JSON each. */
+BEAM_API extern const beam_dofn beam_format_training_result;
+
 /* beam_training_result to beam_training_result (BestModelFn): the highest accuracy, among equals
- * the first by experiment_id; one without a model only where there is no other. */
+ * the first by experiment_id; one without a model only where there is no other.  Of none: an empty
+ * result whose status is "failed". */
 BEAM_API extern const beam_combinefn beam_best_model;
+
+/* Brings a beam_training_result home as metrics, for beam_report_training; no output. */
+BEAM_API extern const beam_dofn beam_tell_training;
 
 typedef struct beam_deploy_args {
     BEAM_COMMON_ARGS_;
@@ -161,7 +224,7 @@ typedef struct beam_deploy_args {
 
 /* Copies a result's model to SERVING_DIR/model.safetensors with a manifest.json beside it
  * (DeployBestModelFn), each whole or not at all, after a barrier; gives the result with the new
- * model_path. */
+ * model_path.  A result without a model fails the run: there is nothing to serve. */
 BEAM_API beam_pcoll beam_deploy_best_model_(beam_pcoll best, const beam_deploy_args *args);
 #define beam_deploy_best_model(best, ...) \
     beam_deploy_best_model_((best), BEAM_ARGS_(beam_deploy_args, __VA_ARGS__))
