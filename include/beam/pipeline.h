@@ -87,6 +87,14 @@ BEAM_API void beam_composite_end(beam_pipeline *pipeline);
 BEAM_API void beam_pipeline_at_end(beam_pipeline *pipeline, void (*clean)(const void *arg),
                                    const void *arg, size_t size);
 
+/* Says that workers open a file, or a folder with all in it, which the pipeline calls `name`
+ * (weights that have one, a path): an engine whose workers may see another disk than this
+ * process is sent it with the program, and a worker finds it again by kind and name.  `locate`
+ * tells where it is here, in memory for beam_release; it is called only when the file is sent. */
+BEAM_API void beam_pipeline_needs_file(beam_pipeline *pipeline, const char *kind, const char *name,
+                                       beam_status (*locate)(const char *name, char **path,
+                                                             beam_error *err));
+
 /* The pipeline as a serialized org.apache.beam.model.pipeline.v1.Pipeline; the caller frees
  * *bytes with beam_release. */
 BEAM_API beam_status beam_pipeline_to_proto(beam_pipeline *pipeline, void **bytes, size_t *size,

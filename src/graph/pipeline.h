@@ -63,6 +63,13 @@ typedef struct beam_graph_cleanup {
     void *arg;
 } beam_graph_cleanup;
 
+/* What beam_pipeline_needs_file was given. */
+typedef struct beam_graph_file {
+    struct beam_graph_file *older;
+    const char *kind, *name;
+    beam_status (*locate)(const char *name, char **path, beam_error *err);
+} beam_graph_file;
+
 struct beam_pipeline {
     beam_arena arena; /* all that the graph is made of */
     beam_error error; /* the first one */
@@ -86,6 +93,7 @@ struct beam_pipeline {
     uint32_t calls; /* how deep calls that name such a place are nested */
     bool has_splittable;
     beam_graph_cleanup *cleanups; /* newest first */
+    beam_graph_file *files;       /* newest first */
 };
 
 /* How a transform was called. */
@@ -203,6 +211,9 @@ bool beam_graph_needs_key(beam_pipeline *pipeline, const beam_call *call, const 
 /* Calls what beam_pipeline_at_end was given, the newest first: whoever runs a pipeline calls
  * this when it has ended. */
 void beam_pipeline_clean(const beam_pipeline *pipeline);
+
+/* The files that its workers open, the newest first; NULL: none. */
+const beam_graph_file *beam_pipeline_files(const beam_pipeline *pipeline);
 
 /* The functions that the graph uses, those of the library included. */
 const beam_registry *beam_pipeline_registry(const beam_pipeline *pipeline);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "ml/dataset_file.h"
+#include "ml/staging.h"
 
 beam_status beam_dataset_no_memory(beam_error *err)
 {
@@ -56,6 +57,20 @@ static beam_status open_cifar10(beam_dataset **d, const char *split, const beam_
     return beam_error_set(err, status, "%s", why.message);
 }
 
+/* A folder with CIFAR-10 in it, or with a folder for each class. */
+static beam_status open_folder(beam_dataset *d, const char *folder, const beam_dataset_options *o,
+                               beam_error *err)
+{
+    char *found = NULL;
+    BEAM_TRY(beam_cifar10_find(folder, &found, err));
+    if (!found)
+        return beam_dataset_open_folder(d, folder, o->split, err);
+    beam_dataset_options here = *o;
+    here.data_dir = folder;
+    beam_free(found);
+    return beam_dataset_open_cifar10(d, o->split ? o->split : "test", &here, err);
+}
+
 static beam_status open_named(beam_dataset **d, const char *name, const beam_dataset_options *o,
                               beam_error *err)
 {
@@ -64,15 +79,11 @@ static beam_status open_named(beam_dataset **d, const char *name, const beam_dat
         return open_cifar10(d, split, o, err);
     if (strcmp(name, "digits") == 0)
         return beam_dataset_open_digits(*d, split, err);
-    char *found = NULL;
-    BEAM_TRY(beam_cifar10_find(name, &found, err));
-    if (found) {
-        beam_dataset_options here = *o;
-        here.data_dir = name;
-        beam_free(found);
-        return beam_dataset_open_cifar10(*d, split, &here, err);
-    }
-    return beam_dataset_open_folder(*d, name, o->split, err);
+    char *staged = NULL;
+    BEAM_TRY(beam_staged_find(BEAM_STAGED_DATASET, name, &staged, err));
+    beam_status status = open_folder(*d, staged ? staged : name, o, err);
+    beam_free(staged);
+    return status;
 }
 
 beam_status beam_dataset_open(const char *name_or_folder, const beam_dataset_options *options,

@@ -9,6 +9,7 @@
 #include "io/cache.h"
 #include "io/unpack.h"
 #include "ml/dataset_file.h"
+#include "ml/staging.h"
 
 enum { SIDE = 32, RECORD = 1 + 3 * SIDE * SIDE, RECORDS = 10000, FILE_SIZE = RECORD * RECORDS };
 
@@ -104,7 +105,16 @@ const char *beam_cifar10_named_folder(const beam_dataset_options *o)
 
 static beam_status locate(const beam_dataset_options *o, char **found, beam_error *err)
 {
+    char *staged = NULL;
     *found = NULL;
+    BEAM_TRY(
+        beam_staged_find(BEAM_STAGED_DATASET, o->data_dir ? o->data_dir : "cifar10", &staged, err));
+    if (staged) {
+        beam_status status = beam_cifar10_find(staged, found, err);
+        beam_free(staged);
+        if (status != BEAM_OK || *found)
+            return status;
+    }
     const char *folder = beam_cifar10_named_folder(o);
     if (!folder)
         return find_or_download(o->download, found, err);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "ml/dataset_file.h"
 #include "ml/share.h"
+#include "ml/staging.h"
 
 enum { COUNT = 1797, SIDE = 8, RECORD = 1 + SIDE * SIDE, FOLD = 5 };
 
@@ -35,7 +36,9 @@ static beam_status choose(beam_dataset *d, const char *split, beam_error *err)
 beam_status beam_dataset_open_digits(beam_dataset *d, const char *split, beam_error *err)
 {
     char *path = NULL;
-    BEAM_TRY(beam_share_path("digits/digits.bin", &path, err));
+    BEAM_TRY(beam_staged_find(BEAM_STAGED_DATASET, "digits", &path, err));
+    if (!path)
+        BEAM_TRY(beam_share_path("digits/digits.bin", &path, err));
     d->info.location = beam_arena_strdup(&d->arena, path);
     beam_status status = d->info.location ? beam_file_view_open(path, &d->files[0], err)
                                           : beam_dataset_no_memory(err);

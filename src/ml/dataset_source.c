@@ -7,7 +7,9 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "ml/dataset_cache.h"
+#include "ml/dataset_file.h"
 #include "ml/library.h"
+#include "ml/staging.h"
 
 /* Ranges before anything runs are a few batches long, so that batches are full and threads end
  * together; the runner splits further. */
@@ -185,6 +187,18 @@ const beam_dofn beam_read_dataset_fn = {.struct_size = sizeof(beam_dofn),
                                         .teardown = teardown,
                                         .splittable = &splittable};
 
+/* Where the data set with a known name lies, or the folder that is its own name. */
+static beam_status locate(const char *name, char **path, beam_error *err)
+{
+    beam_dataset *dataset = NULL;
+    *path = NULL;
+    if (strcmp(name, "cifar10") == 0 || strcmp(name, "digits") == 0)
+        BEAM_TRY(beam_dataset_open(name, NULL, &dataset, err));
+    *path = beam_strdup(dataset ? beam_dataset_get_info(dataset)->location : name);
+    beam_dataset_close(dataset);
+    return *path ? BEAM_OK : beam_dataset_no_memory(err);
+}
+
 beam_pcoll beam_read_dataset_(beam_pipeline *pipeline, const beam_read_dataset_args *args)
 {
     const char *none = "";
@@ -198,6 +212,9 @@ beam_pcoll beam_read_dataset_(beam_pipeline *pipeline, const beam_read_dataset_a
     const beam_read_dataset_config config = {
         beam_str_of(args->dataset), beam_str_of(args->split ? args->split : none),
         beam_str_of(args->data_dir ? args->data_dir : none), args->num_images};
+    bool in_folder = strcmp(args->dataset, "cifar10") == 0 && args->data_dir;
+    beam_pipeline_needs_file(pipeline, BEAM_STAGED_DATASET,
+                             in_folder ? args->data_dir : args->dataset, locate);
     beam_composite_begin_at(pipeline, args->name ? args->name : "ReadDataset", NULL, args->file,
                             args->line);
     beam_pcoll images = beam_pardo(beam_impulse(pipeline), &beam_read_dataset_fn, .name = "Read",

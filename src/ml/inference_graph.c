@@ -2,6 +2,9 @@
 /* inference_graph.c - RunInference in a pipeline under construction. */
 #include <beam/ml.h>
 
+#include "ml/model_load.h"
+#include "ml/staging.h"
+
 static const int64_t DEFAULT_BATCH = 64, LARGEST_BATCH = 1 << 20;
 
 /* Whether results of type `out` can be filled as predictions of examples of type `in`. */
@@ -40,11 +43,24 @@ static beam_status check(beam_pcoll in, const beam_run_inference_args *args)
     return BEAM_OK;
 }
 
+static beam_status locate(const char *name, char **path, beam_error *err)
+{
+    return beam_weights_locate(name, NULL, path, err);
+}
+
 beam_pcoll beam_run_inference_(beam_pcoll in, const beam_run_inference_args *args)
 {
     const beam_pcoll none = {in.pipeline, 0};
+    beam_spec_text weights;
+    beam_error err = {0};
     if (check(in, args) != BEAM_OK)
         return none;
+    if (beam_spec_field(args->model.weights, "weights", "", &weights, &err) != BEAM_OK) {
+        (void)refuse(in, args, err.message);
+        return none;
+    }
+    if (*weights.text)
+        beam_pipeline_needs_file(in.pipeline, BEAM_STAGED_WEIGHTS, weights.text, locate);
     const beam_inference_config config = {
         .model = args->model,
         .max_batch_size = args->max_batch_size ? args->max_batch_size : DEFAULT_BATCH,

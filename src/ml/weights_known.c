@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "io/cache.h"
 #include "ml/share.h"
+#include "ml/staging.h"
 
 static const char DIGITS[] = "digits";
 
@@ -34,6 +35,9 @@ const char *beam_weights_known(size_t index)
 beam_status beam_weights_locate(const char *name_or_path, const beam_download_options *options,
                                 char **path, beam_error *err)
 {
+    BEAM_TRY(beam_staged_find(BEAM_STAGED_WEIGHTS, name_or_path, path, err));
+    if (*path)
+        return BEAM_OK;
     for (size_t i = 0; i < KNOWN; i++) {
         if (strcmp(name_or_path, known[i].name) != 0)
             continue;
