@@ -112,9 +112,15 @@ typedef struct beam_progress {
     double fraction;       /* of the run's work, 0..1; negative when unknown */
 } beam_progress;
 
+typedef struct beam_named_value {
+    const char *name, *value;
+} beam_named_value;
+
 typedef struct beam_run_options {
     size_t struct_size;
-    const char *runner;          /* NULL or "direct" */
+    /* "direct" (NULL too) runs the pipeline in this process; "prism", "flink", "spark" and
+     * "portable" hand it to an engine's job service: docs/engines.md. */
+    const char *runner;
     uint32_t direct_num_workers; /* threads; 0: one a core */
     uint64_t memory_budget;      /* bytes that shuffles may hold before they spill; 0: no limit */
     const char *temp_dir;        /* for what is spilled; NULL: $TMPDIR or /tmp */
@@ -123,6 +129,14 @@ typedef struct beam_run_options {
     const int *cancel;               /* the run stops soon after *cancel becomes non-zero */
     void (*on_progress)(void *user, const beam_progress *progress); /* about twice a second */
     void *progress_user;
+    /* For engines; all may be NULL. */
+    const char *job_name;
+    const char *job_endpoint;       /* host:port of the job service */
+    const char *artifact_endpoint;  /* of the artifact service, when not what the former says */
+    const char *environment_type;   /* LOOPBACK (NULL too), EXTERNAL, PROCESS, DOCKER */
+    const char *environment_config; /* as Beam's --environment_config */
+    const beam_named_value *pipeline_options; /* what the engine is told, by Beam's names */
+    size_t n_pipeline_options;
 } beam_run_options;
 
 typedef struct beam_result beam_result;

@@ -87,6 +87,10 @@
 #define BEAM_URN_HINT_CPU_COUNT "beam:resources:cpu_count:v1"
 #define BEAM_URN_HINT_MAX_BUNDLES "beam:resources:max_active_bundles_per_worker:v1"
 
+/* Files that go with a pipeline. */
+#define BEAM_URN_ARTIFACT_FILE "beam:artifact:type:file:v1"
+#define BEAM_URN_ARTIFACT_STAGING_TO "beam:artifact:role:staging_to:v1"
+
 /* What a worker of an environment can do, and what a pipeline cannot do without. */
 #define BEAM_URN_PROTOCOL_PROGRESS "beam:protocol:progress_reporting:v1"
 #define BEAM_URN_PROTOCOL_MULTI_CORE "beam:protocol:multi_core_bundle_processing:v1"
