@@ -170,7 +170,9 @@ BEAM_API beam_status beam_training_grid_make(const beam_training_grid *grid, bea
                                              beam_error *err);
 
 /* Reads a file with a JSON array of configurations, or one object after another; `base` as in
- * beam_training_config_from_json.  Each is checked; an error names its place in the file. */
+ * beam_training_config_from_json.  An error names its place in the file; an experiment_id that is
+ * missing or there twice is one.  A configuration that cannot be trained is not: beam_train_models
+ * makes a result of it. */
 BEAM_API beam_status beam_training_configs_read(const char *path, const beam_training_config *base,
                                                 beam_pool *pool, beam_training_config **configs,
                                                 size_t *n, beam_error *err);
@@ -224,7 +226,7 @@ typedef struct beam_deploy_args {
 
 /* Copies a result's model to SERVING_DIR/model.safetensors with a manifest.json beside it
  * (DeployBestModelFn), each whole or not at all, after a barrier; gives the result with the new
- * model_path.  A result without a model fails the run: there is nothing to serve. */
+ * model_path.  A result without a model passes as it is, and what was served before stays. */
 BEAM_API beam_pcoll beam_deploy_best_model_(beam_pcoll best, const beam_deploy_args *args);
 #define beam_deploy_best_model(best, ...) \
     beam_deploy_best_model_((best), BEAM_ARGS_(beam_deploy_args, __VA_ARGS__))
