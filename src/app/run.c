@@ -110,7 +110,7 @@ beam_status beam_result_metric(const beam_result *result, const char *transform,
     bool found = false;
     *cell = (beam_metric_cell){0};
     for (size_t i = 0; i < result->direct.n_metrics; i++) {
-        const beam_direct_metric *metric = &result->direct.metrics[i];
+        const beam_metric_total *metric = &result->direct.metrics[i];
         if (strcmp(metric->name, name) != 0 || !covers(transform, metric->transform))
             continue;
         add_cell(metric->kind, cell, &metric->cell, !found);
@@ -126,7 +126,7 @@ void beam_result_metrics(const beam_result *result,
                          void *user)
 {
     for (size_t i = 0; i < result->direct.n_metrics; i++) {
-        const beam_direct_metric *m = &result->direct.metrics[i];
+        const beam_metric_total *m = &result->direct.metrics[i];
         visit(user, m->transform, m->function, m->name, m->kind, &m->cell);
     }
 }

@@ -7,20 +7,13 @@
 #include <beam/pipeline.h>
 
 #include "base/arena.h"
+#include "model/metric.h"
 #include "model/registry.h"
 
 typedef struct beam_direct_options {
     const beam_registry *registry; /* every function that the pipeline names */
     const beam_run_options *run;   /* NULL: the defaults */
 } beam_direct_options;
-
-/* A metric of a function in one transform, over all committed bundles. */
-typedef struct beam_direct_metric {
-    const char *transform; /* unique name */
-    const char *function, *name;
-    beam_metric_kind kind;
-    beam_metric_cell cell;
-} beam_direct_metric;
 
 /* Elements of a PCollection, over all committed bundles. */
 typedef struct beam_direct_count {
@@ -32,7 +25,7 @@ typedef struct beam_direct_count {
 typedef struct beam_direct_result {
     beam_arena arena; /* all that follows */
     double seconds;
-    beam_direct_metric *metrics;
+    beam_metric_total *metrics;
     size_t n_metrics;
     beam_direct_count *counts;
     size_t n_counts;

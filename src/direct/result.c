@@ -146,10 +146,10 @@ uint64_t beam_result_elements(beam_execution *run)
 
 /* ---- At the end ------------------------------------------------------------------------- */
 
-static beam_direct_metric *find_metric(beam_direct_result *result, const beam_plan_metric *metric)
+static beam_metric_total *find_metric(beam_direct_result *result, const beam_plan_metric *metric)
 {
     for (size_t i = 0; i < result->n_metrics; i++) {
-        beam_direct_metric *m = &result->metrics[i];
+        beam_metric_total *m = &result->metrics[i];
         if (m->kind == metric->kind && strcmp(m->name, metric->name) == 0 &&
             strcmp(m->transform, metric->unique_name) == 0 &&
             strcmp(m->function, metric->function ? metric->function : "") == 0)
@@ -162,10 +162,10 @@ static beam_status add_metrics(const beam_processor *processor, beam_direct_resu
 {
     for (size_t i = 0; processor->registered && i < processor->n_metrics; i++) {
         const beam_plan_metric *metric = &processor->metrics[i];
-        beam_direct_metric *m = find_metric(result, metric);
+        beam_metric_total *m = find_metric(result, metric);
         if (!m) {
             m = &result->metrics[result->n_metrics];
-            *m = (beam_direct_metric){
+            *m = (beam_metric_total){
                 .transform = beam_arena_strdup(&result->arena, metric->unique_name),
                 .function =
                     beam_arena_strdup(&result->arena, metric->function ? metric->function : ""),
