@@ -77,7 +77,7 @@ target_link_libraries(beam_public INTERFACE
 add_library(beam_settings INTERFACE)
 target_include_directories(beam_settings INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_include_directories(beam_settings SYSTEM INTERFACE ${BEAM_GENERATED_DIR})
-target_link_libraries(beam_settings INTERFACE beam_public)
+target_link_libraries(beam_settings INTERFACE beam_public PJRT::header)
 
 set(BEAM_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes)
 if(BEAM_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
