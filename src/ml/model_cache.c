@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
-#include "device/device.h"
+#include "ml/shared_device.h"
 
 typedef enum entry_state { LOADING, READY, FAILED } entry_state;
 
@@ -55,7 +55,7 @@ static void destroy(entry *e)
     if (!e)
         return;
     beam_model_free(e->model);
-    beam_device_close(e->device);
+    beam_shared_device_close(e->device);
     beam_free(e->key);
     beam_free(e);
 }
@@ -74,31 +74,12 @@ static entry *drop(entry *e)
     return e;
 }
 
-/* Opens the entry's device, or shares one of its kind that a model is on already.  The mutex is
- * held: two devices of a kind would have two sets of leases. */
 static beam_status open_device(entry *e, const beam_model_request *request, beam_error *err)
 {
     beam_spec_text name;
-    beam_device_options options = {.struct_size = sizeof options};
     BEAM_TRY(beam_spec_field(request->spec->device, "device", "auto", &name, err));
-    BEAM_TRY(beam_device_open(name.text, &options, &e->device, err));
-    beam_device_info mine, theirs;
-    beam_device_get_info(e->device, &mine);
-    if (mine.fell_back)
-        beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
-                       "device %s: no accelerator, falling back to %s", name.text, mine.kind);
-    for (entry *other = entries; other; other = other->next) {
-        if (other == e || !other->device)
-            continue;
-        beam_device_get_info(other->device, &theirs);
-        if (strcmp(mine.kind, theirs.kind) != 0)
-            continue;
-        beam_device_close(e->device);
-        e->device = other->device;
-        beam_device_retain(e->device);
-        break;
-    }
-    return BEAM_OK;
+    return beam_shared_device_open(name.text, request->logger, BEAM_LOG_INFO, request->transform,
+                                   &e->device, err);
 }
 
 static int64_t milliseconds(void)
