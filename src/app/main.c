@@ -10,6 +10,7 @@
 
 #include "app/options.h"
 #include "app/report.h"
+#include "base/alloc.h"
 #include "base/file.h"
 #include "bundle/crash.h"
 
@@ -104,9 +105,11 @@ static beam_status read_run_options(const beam_args *args, beam_run_options *opt
                                     beam_error *err)
 {
     options->runner = beam_args_str(args, "runner");
-    if (strcmp(options->runner, "direct") != 0)
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                              "--runner=%s: this build has one runner, direct", options->runner);
+    options->job_name = beam_args_str(args, "job_name");
+    options->job_endpoint = beam_args_str(args, "job_endpoint");
+    options->artifact_endpoint = beam_args_str(args, "artifact_endpoint");
+    options->environment_type = beam_args_str(args, "environment_type");
+    options->environment_config = beam_args_str(args, "environment_config");
     int64_t workers = beam_args_int(args, "direct_num_workers");
     if (workers > 1024)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--direct_num_workers=%lld: at most 1024",
@@ -116,6 +119,33 @@ static beam_status read_run_options(const beam_args *args, beam_run_options *opt
     if (budget && beam_parse_bytes(budget, &options->memory_budget, err) != BEAM_OK)
         return beam_error_wrap(err, BEAM_INVALID_ARGUMENT, "--memory_budget");
     options->temp_dir = beam_args_str(args, "temp_location");
+    return BEAM_OK;
+}
+
+/* Options that are about this process alone; an engine is told all others. */
+static bool stays_here(const char *name)
+{
+    static const char *const ours[] = {"runner",      "dot",  "log_level",    "progress",
+                                       "result_json", "help", "temp_location"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (strcmp(name, ours[i]) == 0)
+            return true;
+    return false;
+}
+
+static beam_status tell_options(const beam_args *args, beam_run_options *options,
+                                beam_named_value **values, beam_error *err)
+{
+    size_t n = beam_args_all(args, NULL), kept = 0;
+    *values = beam_calloc(n, sizeof **values);
+    if (!*values)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+    (void)beam_args_all(args, *values);
+    for (size_t i = 0; i < n; i++)
+        if (!stays_here((*values)[i].name))
+            (*values)[kept++] = (*values)[i];
+    options->pipeline_options = *values;
+    options->n_pipeline_options = kept;
     return BEAM_OK;
 }
 
@@ -219,13 +249,14 @@ static int run_with(const beam_app *app, const beam_args *args)
     if (beam_crash_install(&err) != BEAM_OK)
         return fail(app, &err, EXIT_FAILED);
     install_signals();
+    beam_named_value *told = NULL;
     beam_pipeline *pipeline = beam_pipeline_new(&made);
-    if (!pipeline) {
-        beam_error_set(&err, BEAM_RESOURCE_EXHAUSTED, "out of memory");
-        return fail(app, &err, EXIT_FAILED);
-    }
-    beam_status status = run(app, args, pipeline, &options, &err);
+    beam_status status = pipeline ? tell_options(args, &options, &told, &err)
+                                  : beam_error_set(&err, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+    if (status == BEAM_OK)
+        status = run(app, args, pipeline, &options, &err);
     beam_pipeline_free(pipeline);
+    beam_free(told);
     int number = __atomic_load_n(&by_signal, __ATOMIC_RELAXED);
     if (status == BEAM_OK && (fflush(stdout) != 0 || ferror(stdout)))
         status = beam_error_set(&err, BEAM_UNKNOWN, "cannot write to standard output");

@@ -13,7 +13,9 @@
 /* ---- Common options --------------------------------------------------------------------- */
 
 static const beam_option running[] = {
-    {"runner", "direct", "direct", "what executes the pipeline: direct runs it in this process",
+    {"runner", "direct|prism|flink|spark|portable", "direct",
+     "what executes the pipeline: direct runs it in this process, the others are engines "
+     "(docs/engines.md)",
      false},
     {"direct_num_workers", "N", "0", "threads of the direct runner; 0: one a core", false},
     {"memory_budget", "BYTES", NULL,
@@ -24,6 +26,23 @@ static const beam_option running[] = {
      "whole pipeline; may be repeated",
      false},
     {"job_name", "NAME", NULL, "name of the run; default: the program's", false},
+};
+static const beam_option engines[] = {
+    {"job_endpoint", "HOST:PORT", NULL,
+     "job service of the engine; prism starts one where none is given", false},
+    {"artifact_endpoint", "HOST:PORT", NULL,
+     "where files for workers go; default: where the job service says", false},
+    {"environment_type", "TYPE", "LOOPBACK",
+     "where functions run: LOOPBACK (in this process), EXTERNAL (in worker pools), PROCESS (in "
+     "processes that the engine starts), DOCKER",
+     false},
+    {"environment_config", "CONFIG", NULL,
+     "EXTERNAL: host:port of a pool; PROCESS: the command, or {\"command\": ...}, default: this "
+     "program; DOCKER: the image",
+     false},
+    {"parallelism", "N", NULL, "in how many parts the engine does each step", false},
+    {"sdk_worker_parallelism", "N", NULL, "workers on each of the engine's machines", false},
+    {"experiments", "NAME", NULL, "told to the engine; may be repeated", false},
 };
 static const beam_option output[] = {
     {"result_json", "FILE", NULL, "write what was run and measured as one JSON object", false},
@@ -40,6 +59,7 @@ static const struct {
     size_t n_options;
 } groups[] = {
     {"Running", running, sizeof running / sizeof *running},
+    {"Engines", engines, sizeof engines / sizeof *engines},
     {"Output", output, sizeof output / sizeof *output},
 };
 
@@ -272,6 +292,13 @@ static const char *last_given(const beam_args *args, const char *name)
     for (size_t at = 0; (next = beam_args_next(args, name, &at));)
         value = next;
     return value;
+}
+
+size_t beam_args_all(const beam_args *args, beam_named_value *values)
+{
+    for (size_t i = 0; values && i < args->n; i++)
+        values[i] = (beam_named_value){args->given[i].option->name, args->given[i].value};
+    return args->n;
 }
 
 bool beam_args_given(const beam_args *args, const char *name)

@@ -13,6 +13,10 @@ void beam_args_free(beam_args *args);
 /* All values of an option that may be given more than once (--resource_hints). */
 const char *beam_args_next(const beam_args *args, const char *name, size_t *at);
 
+/* Everything that the command line gave, in its order; returns how many that is.  `values` is
+ * NULL, or has room for them. */
+size_t beam_args_all(const beam_args *args, beam_named_value *values);
+
 void beam_print_help(const beam_app *app);
 
 /* "500MB", "2GiB", "1000" to bytes. */

@@ -177,7 +177,7 @@ static void statuses(void **state)
     exits("--dot", 0, WORDS("digraph", "Judge"), false);
     exits("--fail=3", 2, WORDS("judge: unknown option --fail", "did you mean --fails?", "--help"),
           true);
-    exits("--runner=prism", 2, WORDS("this build has one runner"), true);
+    exits("--runner=samza", 2, WORDS("expected one of direct|prism"), true);
     exits("--memory_budget=lots", 2, WORDS("--memory_budget", "'lots'"), true);
     exits("--direct_num_workers=5000", 2, WORDS("at most 1024"), true);
     exits("--resource_hints=gold=1", 2, WORDS("--resource_hints=gold=1", "min_ram="), true);
