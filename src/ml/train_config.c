@@ -174,6 +174,22 @@ beam_status beam_experiment_check(beam_str id, beam_error *err)
     return BEAM_OK;
 }
 
+const char *beam_training_config_differs(const beam_training_config *a,
+                                         const beam_training_config *b)
+{
+    for (uint32_t i = 0; i < beam_training_config_type.n_fields; i++) {
+        const beam_field *field = &beam_training_config_type.fields[i];
+        const char *x = (const char *)a + field->offset, *y = (const char *)b + field->offset;
+        bool same = field->type->kind == BEAM_KIND_STR
+                        ? beam_str_equal(*(const beam_str *)(const void *)x,
+                                         *(const beam_str *)(const void *)y)
+                        : memcmp(x, y, field->type->size) == 0;
+        if (!same)
+            return field->name;
+    }
+    return NULL;
+}
+
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
 static beam_status to_json(const beam_type *type, const void *row, beam_pool *pool, beam_str *json,

@@ -8,4 +8,8 @@
 /* Whether an experiment_id can be the name of a folder of its own. */
 beam_status beam_experiment_check(beam_str id, beam_error *err);
 
+/* The name of the first field whose value is not the same, NULL when there is none. */
+const char *beam_training_config_differs(const beam_training_config *a,
+                                         const beam_training_config *b);
+
 #endif

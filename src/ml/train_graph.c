@@ -1,0 +1,82 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* train_graph.c - construction of the transforms that train and deploy.
+ *
+ *   TrainModels            configs -> ParDo(train)
+ *   TrainModels, halving   configs -> ParDo(train a quarter) -> group all -> ParDo(halve) -.
+ *                          .----------- better half, Reshuffle <------------------------'
+ *                          '-> ParDo(train half) -> ... -> ParDo(train all)
+ *                          the results that each step leaves are flattened
+ *   DeployBestModel        result -> Reshuffle -> ParDo(deploy) */
+#include <string.h>
+
+#include "ml/train_models.h"
+
+static beam_pcoll refuse(beam_pcoll in, const char *file, int line, const char *what)
+{
+    (void)beam_pipeline_fail(in.pipeline, BEAM_INVALID_ARGUMENT, "%s:%d: %s", file, line, what);
+    return (beam_pcoll){in.pipeline, 0};
+}
+
+/* A call from one place in a user's program. */
+#define PLACE(args, T) .struct_size = sizeof(T), .file = (args)->file, .line = (args)->line
+
+static beam_pcoll train(beam_pcoll configs, const beam_train_models_args *args, const char *name,
+                        double share)
+{
+    const beam_train_models_config config = {.device =
+                                                 beam_str_of(args->device ? args->device : ""),
+                                             .checkpoint_dir = beam_str_of(args->checkpoint_dir),
+                                             .share = share};
+    const beam_pardo_args pardo = {PLACE(args, beam_pardo_args), .fn = &beam_train_models_fn,
+                                   .name = name, .config = &config, .hints = args->hints};
+    return beam_pardo_(configs, &pardo);
+}
+
+/* Ends a rung: *configs becomes what goes on; gives the results that are final. */
+static beam_pcoll halve(beam_pcoll *configs, beam_pcoll results, const beam_train_models_args *args)
+{
+    static const beam_int64 all = 0;
+    const beam_with_keys_args keys = {PLACE(args, beam_with_keys_args),
+                                      .key_type = &beam_int64_type, .key = &all};
+    const beam_transform_args plain = {PLACE(args, beam_transform_args)};
+    const beam_pardo_args pardo = {PLACE(args, beam_pardo_args), .fn = &beam_halve_fn,
+                                   .name = "Halve"};
+    beam_pcoll rung = beam_group_by_key_(beam_with_keys_(results, &keys), &plain);
+    beam_pcoll better = beam_pardo_(rung, &pardo);
+    *configs = beam_reshuffle_(better, &plain);
+    return beam_output(better, 1);
+}
+
+beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args)
+{
+    const char *name = args->name ? args->name : "TrainModels";
+    if (!args->checkpoint_dir || !*args->checkpoint_dir)
+        return refuse(configs, args->file, args->line, "training needs a checkpoint_dir");
+    if (!args->halving)
+        return train(configs, args, name, 1);
+    beam_pipeline *p = configs.pipeline;
+    beam_pcoll results[3];
+    beam_composite_begin_at(p, name, NULL, args->file, args->line);
+    results[0] = halve(&configs, train(configs, args, "TrainQuarter", 0.25), args);
+    results[1] = halve(&configs, train(configs, args, "TrainHalf", 0.5), args);
+    results[2] = train(configs, args, "TrainAll", 1);
+    const beam_transform_args plain = {PLACE(args, beam_transform_args)};
+    beam_pcoll all = beam_flatten_(results, 3, &plain);
+    beam_composite_end(p);
+    return all;
+}
+
+beam_pcoll beam_deploy_best_model_(beam_pcoll best, const beam_deploy_args *args)
+{
+    if (!args->serving_dir || !*args->serving_dir)
+        return refuse(best, args->file, args->line, "deploying needs a serving_dir");
+    const beam_deploy_config config = {beam_str_of(args->serving_dir)};
+    const beam_transform_args plain = {PLACE(args, beam_transform_args)};
+    const beam_pardo_args pardo = {PLACE(args, beam_pardo_args), .fn = &beam_deploy_fn,
+                                   .name = "Deploy", .config = &config};
+    beam_composite_begin_at(best.pipeline, args->name ? args->name : "DeployBestModel", NULL,
+                            args->file, args->line);
+    beam_pcoll deployed = beam_pardo_(beam_reshuffle_(best, &plain), &pardo);
+    beam_composite_end(best.pipeline);
+    return deployed;
+}

@@ -1,0 +1,318 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* train_models.c - TrainModels' DoFn: an element is a configuration, its processing a training.
+ *
+ * What a try leaves in the experiment's folder is what the next one goes on from: the trainer's
+ * checkpoints, and, once training is over, the model and then the result, each written whole.  So
+ * whenever the process ends, a second run redoes nothing that was finished. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "ml/model_load.h"
+#include "ml/shared_device.h"
+#include "ml/train_config.h"
+#include "ml/train_models.h"
+
+enum { EPOCHS, IMAGES, MILLISECONDS, DONE, FAILED };
+
+typedef struct train_state {
+    beam_device *device;
+} train_state;
+
+/* One configuration at work. */
+typedef struct experiment {
+    beam_ctx *ctx;
+    const beam_training_config *config;
+    int64_t until;                           /* epochs to have done in the end */
+    bool final;                              /* those are all: then there is a model */
+    char *folder, *model_path, *result_path; /* beam_alloc's */
+} experiment;
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static beam_status no_memory(beam_error *err)
+{
+    return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a training");
+}
+
+/* ---- Where things are ------------------------------------------------------------------------ */
+
+static char *path_of(const experiment *e, const char *format, long long number)
+{
+    beam_str folder = beam_config(e->ctx, beam_train_models_config)->checkpoint_dir;
+    beam_str id = e->config->experiment_id;
+    char name[64];
+    (void)snprintf(name, sizeof name, format, number);
+    beam_str path =
+        beam_format(e->ctx, "%.*s/%.*s%s", (int)folder.len, folder.at, (int)id.len, id.at, name);
+    return path.at ? beam_cstr(e->ctx, path) : NULL;
+}
+
+static beam_status begin(beam_ctx *ctx, const beam_training_config *config, experiment *e,
+                         beam_error *err)
+{
+    double share = beam_config(ctx, beam_train_models_config)->share;
+    *e = (experiment){.ctx = ctx, .config = config};
+    BEAM_TRY(beam_experiment_check(config->experiment_id, err));
+    BEAM_TRY(beam_training_config_check(config, err));
+    e->until = (int64_t)ceil((double)config->epochs * share);
+    e->final = e->until == config->epochs;
+    e->folder = path_of(e, "", 0);
+    e->model_path = path_of(e, "/model.safetensors", 0);
+    e->result_path = path_of(e, e->final ? "/result.json" : "/rung-%lld.json", (long long)e->until);
+    return e->folder && e->model_path && e->result_path ? BEAM_OK : no_memory(err);
+}
+
+/* ---- Results that are there already ------------------------------------------------------------
+ */
+
+/* Bytes that are no text, in a message cut in the middle of a letter or a path of another
+ * encoding, would make the result no row. */
+static beam_str readable(beam_ctx *ctx, const char *text)
+{
+    beam_str copy = beam_format(ctx, "%s", text);
+    if (!copy.at)
+        return (beam_str){"", 0};
+    beam_pool *pool = beam_pool_new();
+    beam_training_config probe = {.experiment_id = copy};
+    beam_str json;
+    bool valid = pool && beam_training_config_to_json(&probe, pool, &json, NULL) == BEAM_OK;
+    beam_pool_free(pool);
+    for (size_t i = 0; !valid && i < copy.len; i++)
+        if ((unsigned char)copy.at[i] >= 0x80)
+            ((char *)(uintptr_t)copy.at)[i] = '?';
+    return copy;
+}
+
+/* Reads the stored result; BEAM_NOT_FOUND when there is none of use. */
+static beam_status read_result(const experiment *e, beam_pool *pool, beam_training_result *result,
+                               beam_error *err)
+{
+    beam_file_view view;
+    if (access(e->result_path, F_OK) != 0)
+        return BEAM_NOT_FOUND;
+    BEAM_TRY(beam_file_view_open(e->result_path, &view, err));
+    beam_error why = {0};
+    const beam_str text = {(const char *)view.data, view.size};
+    beam_status status = beam_training_result_from_json(text, pool, result, &why);
+    beam_file_view_close(&view);
+    if (status == BEAM_INVALID_ARGUMENT) {
+        beam_ctx_log(e->ctx, BEAM_LOG_WARNING, "%s is damaged and made again: %s", e->result_path,
+                     why.message);
+        return BEAM_NOT_FOUND;
+    }
+    if (status != BEAM_OK)
+        return beam_error_set(err, status, "%s", why.message);
+    const char *other = beam_training_config_differs(&result->config, e->config);
+    if (other)
+        return beam_error_set(err, BEAM_FAILED_PRECONDITION,
+                              "%s is of another configuration: its %s differs. Give this one "
+                              "another experiment_id or checkpoint_dir",
+                              e->result_path, other);
+    if (result->model_path.len && access(e->model_path, R_OK) != 0)
+        return BEAM_NOT_FOUND;
+    return BEAM_OK;
+}
+
+/* Emits the stored result, if there is one of use. */
+static beam_status emit_stored(const experiment *e, bool *emitted, beam_error *err)
+{
+    beam_pool *pool = beam_pool_new();
+    beam_training_result result;
+    if (!pool)
+        return no_memory(err);
+    beam_status status = read_result(e, pool, &result, err);
+    *emitted = status == BEAM_OK;
+    if (*emitted) {
+        if (result.model_path.len) /* the folder may have been moved */
+            result.model_path = beam_str_of(e->model_path);
+        beam_count(e->ctx, result.error.len ? FAILED : DONE, 1);
+        status = beam_emit_value(e->ctx, beam_training_result, &result);
+    }
+    beam_pool_free(pool);
+    return !*emitted && status == BEAM_NOT_FOUND ? BEAM_OK : status;
+}
+
+static beam_status store_result(const experiment *e, const beam_training_result *result,
+                                beam_error *err)
+{
+    beam_pool *pool = beam_pool_new();
+    beam_str json;
+    beam_new_file file = {0};
+    if (!pool)
+        return no_memory(err);
+    beam_status status = beam_training_result_to_json(result, pool, &json, err);
+    if (status == BEAM_OK)
+        status = beam_make_folders(e->folder, err);
+    if (status == BEAM_OK)
+        status = beam_new_file_open(e->result_path, &file, err);
+    if (status == BEAM_OK)
+        status = beam_new_file_write(&file, json.at, json.len, err);
+    if (status == BEAM_OK)
+        status = beam_new_file_write(&file, "\n", 1, err);
+    if (status == BEAM_OK)
+        status = beam_new_file_commit(&file, err);
+    else
+        beam_new_file_abandon(&file);
+    beam_pool_free(pool);
+    return status;
+}
+
+/* ---- Training ----------------------------------------------------------------------------------
+ */
+
+static beam_status on_step(void *user, uint64_t step, const beam_step_result *result)
+{
+    (void)step;
+    (void)result;
+    return beam_cancelled(user) ? BEAM_CANCELLED : BEAM_OK;
+}
+
+static beam_status train_epochs(const experiment *e, beam_trainer *trainer, beam_error *err)
+{
+    beam_str id = e->config->experiment_id;
+    beam_trainer_progress progress;
+    while ((progress = beam_trainer_get_progress(trainer)).epoch < e->until) {
+        beam_epoch_result epoch;
+        BEAM_TRY(beam_trainer_epoch(trainer, &epoch, err));
+        beam_count(e->ctx, EPOCHS, 1);
+        beam_count(e->ctx, IMAGES, (int64_t)llround(epoch.seconds * epoch.images_per_second));
+        beam_count(e->ctx, MILLISECONDS, (int64_t)llround(epoch.seconds * 1e3));
+        beam_ctx_log(e->ctx, BEAM_LOG_NOTICE,
+                     "%.*s: epoch %lld of %lld: loss %.4f, training accuracy %.4f, %.2f s, %.0f "
+                     "images/s",
+                     (int)id.len, id.at, (long long)progress.epoch + 1,
+                     (long long)e->config->epochs, epoch.loss, epoch.accuracy, epoch.seconds,
+                     epoch.images_per_second);
+    }
+    return BEAM_OK;
+}
+
+/* What there is to tell of a trainer, whether it got to the end or not. */
+static void note_progress(const beam_trainer *trainer, beam_training_result *result)
+{
+    beam_trainer_progress progress = beam_trainer_get_progress(trainer);
+    result->epochs = progress.epoch;
+    result->steps = (int64_t)progress.step;
+    result->loss = progress.loss;
+    result->seconds = progress.seconds;
+}
+
+static beam_status train(const experiment *e, beam_training_result *result, beam_error *err)
+{
+    beam_trainer *trainer;
+    const beam_trainer_options options = {.struct_size = sizeof options,
+                                          .checkpoint_dir = e->folder,
+                                          .logger = beam_ctx_logger(e->ctx),
+                                          .on_step = on_step,
+                                          .user = e->ctx};
+    BEAM_TRY(beam_trainer_open(beam_self(e->ctx, train_state)->device, e->config, &options,
+                               &trainer, err));
+    beam_status status = train_epochs(e, trainer, err);
+    note_progress(trainer, result);
+    double began = now();
+    if (status == BEAM_OK)
+        status = beam_trainer_evaluate(trainer, &result->accuracy, err);
+    result->seconds += now() - began;
+    if (status == BEAM_OK && e->final) {
+        status = beam_trainer_export(trainer, e->model_path, BEAM_F32, err);
+        result->model_path = beam_str_of(e->model_path);
+    }
+    beam_trainer_close(trainer);
+    if (status == BEAM_OK)
+        result->status = beam_str_of("ok");
+    return status;
+}
+
+/* A training that failed becomes a result that says so; only what would fail again the same way is
+ * stored. */
+static beam_status fail_experiment(const experiment *e, beam_status status, const beam_error *why,
+                                   beam_training_result *result)
+{
+    bool diverged = status == BEAM_ABORTED;
+    result->status = beam_str_of(diverged ? "diverged" : "failed");
+    result->error = readable(e->ctx, why->message[0] ? why->message : beam_status_name(status));
+    result->accuracy = (double)NAN;
+    result->model_path = (beam_str){"", 0};
+    beam_ctx_log(e->ctx, BEAM_LOG_ERROR, "%.*s %.*s: %s", (int)result->experiment_id.len,
+                 result->experiment_id.len ? result->experiment_id.at : "", (int)result->status.len,
+                 result->status.at, why->message);
+    if (!diverged)
+        return BEAM_OK;
+    result->loss = (double)NAN;
+    return store_result(e, result, beam_ctx_error(e->ctx));
+}
+
+static beam_status train_and_emit(const experiment *e, beam_status status, beam_error *why)
+{
+    beam_ctx *ctx = e->ctx;
+    beam_training_result result = {.experiment_id = e->config->experiment_id,
+                                   .accuracy = (double)NAN,
+                                   .loss = (double)NAN,
+                                   .config = *e->config};
+    if (status == BEAM_OK)
+        status = train(e, &result, why);
+    if (status == BEAM_OK)
+        status = store_result(e, &result, why);
+    if (status == BEAM_CANCELLED || beam_cancelled(ctx))
+        return beam_fail(ctx, BEAM_CANCELLED, "stopped while training");
+    if (status != BEAM_OK)
+        BEAM_TRY(fail_experiment(e, status, why, &result));
+    beam_count(ctx, result.error.len ? FAILED : DONE, 1);
+    return beam_emit_value(ctx, beam_training_result, &result);
+}
+
+static beam_status process(beam_ctx *ctx, const void *element)
+{
+    experiment e;
+    beam_error why = {0};
+    bool emitted = false;
+    beam_status status = begin(ctx, element, &e, &why);
+    if (status == BEAM_OK)
+        status = emit_stored(&e, &emitted, &why);
+    return emitted ? status : train_and_emit(&e, status, &why);
+}
+
+/* ---- The function ------------------------------------------------------------------------------
+ */
+
+static beam_status setup(beam_ctx *ctx)
+{
+    beam_spec_text name;
+    BEAM_TRY(beam_spec_field(beam_config(ctx, beam_train_models_config)->device, "device", "auto",
+                             &name, beam_ctx_error(ctx)));
+    return beam_shared_device_open(name.text, beam_ctx_logger(ctx), BEAM_LOG_NOTICE,
+                                   beam_ctx_transform(ctx), &beam_self(ctx, train_state)->device,
+                                   beam_ctx_error(ctx));
+}
+
+static void teardown(beam_ctx *ctx)
+{
+    beam_shared_device_close(beam_self(ctx, train_state)->device);
+    beam_self(ctx, train_state)->device = NULL;
+}
+
+const beam_dofn beam_train_models_fn = {
+    .struct_size = sizeof(beam_dofn),
+    .name = "beam_train_models_fn",
+    .in = &beam_training_config_type,
+    BEAM_TYPES(&beam_training_result_type),
+    .config = &beam_train_models_config_type,
+    .state_size = sizeof(train_state),
+    .setup = setup,
+    .process = process,
+    .teardown = teardown,
+    BEAM_METRICS(
+        [EPOCHS] = {"epochs_done", BEAM_COUNTER}, [IMAGES] = {"images_trained", BEAM_COUNTER},
+        [MILLISECONDS] = {"training_milliseconds", BEAM_COUNTER},
+        [DONE] = {"configs_done", BEAM_COUNTER}, [FAILED] = {"configs_failed", BEAM_COUNTER})};
