@@ -116,7 +116,7 @@ const beam_nn_value *beam_nn_operand(beam_network *network, beam_value value, co
     return &network->values[value.id];
 }
 
-static beam_value add_value(beam_network *network, const char *layer, const beam_nn_value *value)
+beam_value beam_nn_add_value(beam_network *network, const char *layer, const beam_nn_value *value)
 {
     int64_t total = 1;
     for (uint32_t i = value->kind == BEAM_VALUE_PARAMETER ? 0 : 1; i < value->rank; i++) {
@@ -137,6 +137,20 @@ static beam_value add_value(beam_network *network, const char *layer, const beam
     return (beam_value){(uint32_t)network->num_values++};
 }
 
+beam_value beam_nn_add_input(beam_network *network, const char *name, const beam_nn_value *like)
+{
+    beam_nn_value value = *like;
+    value.kind = BEAM_VALUE_INPUT;
+    value.index = (uint32_t)network->num_inputs;
+    if (beam_grow((void **)&network->inputs, &network->cap_inputs, network->num_inputs + 1,
+                  sizeof *network->inputs))
+        return beam_nn_fail(network, name, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+    beam_value made = beam_nn_add_value(network, name, &value);
+    if (made.id != 0)
+        network->inputs[network->num_inputs++] = made.id;
+    return made;
+}
+
 beam_value beam_nn_input(beam_network *network, const char *name, uint32_t rank,
                          const int64_t *shape)
 {
@@ -148,19 +162,26 @@ beam_value beam_nn_input(beam_network *network, const char *name, uint32_t rank,
         return beam_nn_fail(network, name, BEAM_INVALID_ARGUMENT,
                             "an input has a shape of at most %d dimensions",
                             BEAM_TENSOR_MAX_RANK - 1);
-    beam_nn_value value = {.kind = BEAM_VALUE_INPUT,
-                           .index = (uint32_t)network->num_inputs,
-                           .rank = rank + 1,
-                           .dtype = BEAM_F32};
-    value.shape[0] = BEAM_NN_BATCH;
+    beam_nn_value value = {.rank = rank + 1, .shape = {BEAM_NN_BATCH}, .dtype = BEAM_F32};
     for (uint32_t i = 0; i < rank; i++)
         value.shape[i + 1] = shape[i];
-    if (beam_grow((void **)&network->inputs, &network->cap_inputs, network->num_inputs + 1,
-                  sizeof *network->inputs))
-        return beam_nn_fail(network, name, BEAM_RESOURCE_EXHAUSTED, "out of memory");
-    beam_value made = add_value(network, name, &value);
-    if (made.id != 0)
-        network->inputs[network->num_inputs++] = made.id;
+    return beam_nn_add_input(network, name, &value);
+}
+
+/* There is room for it. */
+static beam_value append_parameter(beam_network *network, const char *layer,
+                                   const beam_nn_parameter *parameter)
+{
+    beam_nn_value value = {.kind = BEAM_VALUE_PARAMETER,
+                           .index = (uint32_t)network->num_parameters,
+                           .rank = parameter->tensor.rank,
+                           .dtype = BEAM_F32};
+    memcpy(value.shape, parameter->tensor.shape, sizeof value.shape);
+    beam_value made = beam_nn_add_value(network, layer, &value);
+    if (made.id != 0) {
+        network->parameters[network->num_parameters] = *parameter;
+        network->parameters[network->num_parameters++].value = made.id;
+    }
     return made;
 }
 
@@ -182,41 +203,58 @@ beam_value beam_nn_add_parameter(beam_network *network, const char *layer, const
             return beam_nn_fail(network, layer, BEAM_ALREADY_EXISTS,
                                 "another layer has this name; names must differ");
 
-    beam_nn_value value = {.kind = BEAM_VALUE_PARAMETER,
-                           .index = (uint32_t)network->num_parameters,
-                           .rank = rank,
-                           .dtype = BEAM_F32};
-    memcpy(value.shape, parameter.tensor.shape, sizeof value.shape);
-    beam_value made = add_value(network, layer, &value);
-    if (made.id != 0) {
-        parameter.value = made.id;
-        network->parameters[network->num_parameters++] = parameter;
+    return append_parameter(network, layer, &parameter);
+}
+
+beam_value beam_nn_copy_parameter(beam_network *network, const beam_nn_parameter *parameter)
+{
+    beam_nn_parameter copy = *parameter;
+    copy.owned = NULL;
+    copy.tensor.data = NULL;
+    copy.name = beam_arena_strdup(&network->arena, parameter->name);
+    if (!copy.name || beam_grow((void **)&network->parameters, &network->cap_parameters,
+                                network->num_parameters + 1, sizeof copy))
+        return beam_nn_fail(network, parameter->name, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+    return append_parameter(network, parameter->name, &copy);
+}
+
+bool beam_nn_append_op(beam_network *network, beam_nn_op *op, const beam_nn_value *results)
+{
+    if (network->error.code != BEAM_OK)
+        return false;
+    const char *name = beam_arena_strdup(&network->arena, op->name);
+    if (!name ||
+        beam_grow((void **)&network->ops, &network->cap_ops, network->num_ops + 1, sizeof *op)) {
+        (void)beam_nn_fail(network, op->name, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+        return false;
     }
-    return made;
+    for (uint32_t i = 0; i < op->num_outputs; i++) {
+        op->outputs[i] = 0;
+        if (results[i].dtype == BEAM_DTYPE_INVALID)
+            continue;
+        beam_nn_value value = results[i];
+        value.kind = BEAM_VALUE_COMPUTED;
+        value.index = (uint32_t)network->num_ops;
+        op->outputs[i] = beam_nn_add_value(network, op->name, &value).id;
+        if (op->outputs[i] == 0)
+            return false;
+    }
+    op->name = name;
+    network->ops[network->num_ops++] = *op;
+    return true;
 }
 
 beam_value beam_nn_add_op(beam_network *network, const beam_nn_op *op, uint32_t rank,
                           const int64_t *shape)
 {
-    beam_nn_value value = {.kind = BEAM_VALUE_COMPUTED,
-                           .index = (uint32_t)network->num_ops,
-                           .rank = rank,
-                           .dtype = BEAM_F32};
+    beam_nn_value value = {.rank = rank, .dtype = BEAM_F32};
     for (uint32_t i = 0; i < rank; i++)
         value.shape[i] = shape[i];
-    const char *name = beam_arena_strdup(&network->arena, op->name);
-    if (!name ||
-        beam_grow((void **)&network->ops, &network->cap_ops, network->num_ops + 1, sizeof *op))
-        return beam_nn_fail(network, op->name, BEAM_RESOURCE_EXHAUSTED, "out of memory");
-    beam_value made = add_value(network, op->name, &value);
-    if (made.id != 0) {
-        beam_nn_op *added = &network->ops[network->num_ops++];
-        *added = *op;
-        added->name = name;
-        added->num_outputs = 1;
-        added->outputs[0] = made.id;
-    }
-    return made;
+    beam_nn_op added = *op;
+    added.num_outputs = 1;
+    if (!beam_nn_append_op(network, &added, &value))
+        return (beam_value){0};
+    return (beam_value){added.outputs[0]};
 }
 
 beam_status beam_network_finish(beam_network *network, const beam_value *outputs,

@@ -73,7 +73,8 @@ typedef enum beam_op_kind {
     BEAM_OP_SQUARED_SUM, /* gradient [, total] -> total + the sum of its squares, {} */
     /* total -> factor, norm: norm = sqrt(total), factor = min(1, max_norm / (norm + 1e-6)) */
     BEAM_OP_CLIP_FACTOR,
-    /* parameter, gradient, learning_rate [, factor [, velocity]] -> new parameter [, new velocity]
+    /* parameter, gradient, learning_rate, factor or 0 [, velocity]
+     *   -> new parameter [, new velocity]
      * As torch.optim.SGD: g = factor * gradient + weight_decay * parameter; velocity = momentum *
      * velocity + g; parameter -= lr * (nesterov ? g + momentum * velocity : velocity), or lr * g
      * without momentum; lr = learning_rate * lr_factor.  (At the first step velocity is g: it
@@ -172,6 +173,17 @@ beam_value beam_nn_add_parameter(beam_network *network, const char *layer, const
 /* An operation with one result.  `op` is copied; `shape` starts with BEAM_NN_BATCH. */
 beam_value beam_nn_add_op(beam_network *network, const beam_nn_op *op, uint32_t rank,
                           const int64_t *shape);
+
+/* Appends an input of any rank, shape and dtype. */
+beam_value beam_nn_add_input(beam_network *network, const char *name, const beam_nn_value *like);
+/* Appends one value; no value, with the error kept, if it cannot be. */
+beam_value beam_nn_add_value(beam_network *network, const char *layer, const beam_nn_value *value);
+/* Appends an operation with op->num_outputs results, whose ranks, shapes and dtypes `results`
+ * gives; one of no dtype is not wanted and becomes 0.  Fills op->outputs; false with the error
+ * kept. */
+bool beam_nn_append_op(beam_network *network, beam_nn_op *op, const beam_nn_value *results);
+/* Appends a parameter like another's, without its weights. */
+beam_value beam_nn_copy_parameter(beam_network *network, const beam_nn_parameter *parameter);
 
 /* What a finished network is, without its weights; NULL when memory is out. */
 beam_network *beam_nn_copy(const beam_network *network);
