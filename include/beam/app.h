@@ -19,6 +19,7 @@
 
 #include <beam/ml.h>
 #include <beam/pipeline.h>
+#include <beam/training.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -58,6 +59,18 @@ BEAM_API void beam_report_double(beam_report *report, const char *key, double va
 BEAM_API beam_status beam_report_classification(beam_report *report, const beam_result *result,
                                                 const beam_dataset_info *dataset,
                                                 const beam_classifier *classifier, beam_error *err);
+
+/* What a run that trained was: dataset, model, device, device_requested, precision, configs,
+ * configs_failed, epochs (of the model that beam_tell_training told of), and of this run alone
+ * epochs_run, images, images_per_second (of the whole run) and seconds_per_epoch; accuracy.
+ * BEAM_ABORTED where beam_tell_training had no model to tell of. */
+typedef struct beam_training_report {
+    size_t struct_size;
+    const char *dataset, *model;
+    const char *device, *precision; /* NULL: auto, f32 */
+} beam_training_report;
+BEAM_API beam_status beam_report_training(beam_report *report, const beam_result *result,
+                                          const beam_training_report *what, beam_error *err);
 
 typedef struct beam_app {
     size_t struct_size;

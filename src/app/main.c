@@ -53,14 +53,22 @@ static void on_progress(void *user, const beam_progress *p)
             p->seconds > 0 ? (double)p->elements / p->seconds : 0.0,
             p->transform ? p->transform : "");
     fflush(stderr);
-    state->line_open = true;
+    __atomic_store_n(&state->line_open, true, __ATOMIC_RELAXED);
 }
 
+/* From any thread: a line of the log, or the end, takes the place of the progress. */
 static void end_progress(progress *state)
 {
-    if (state->line_open)
+    if (__atomic_exchange_n(&state->line_open, false, __ATOMIC_RELAXED))
         fprintf(stderr, "\r\033[K");
-    state->line_open = false;
+}
+
+static void on_log(void *user, const beam_log_record *record)
+{
+    static const beam_logger plain = {.min_level = BEAM_LOG_TRACE};
+    end_progress(user);
+    beam_log_write(&plain, record->level, record->file, record->line, record->transform, "%s",
+                   record->message);
 }
 
 /* ---- Options to structs -------------------------------------------------------------------- */
@@ -211,15 +219,12 @@ static beam_status run(const beam_app *app, const beam_args *args, beam_pipeline
     if (beam_args_flag(args, "dot"))
         return print_dot(pipeline, err);
     BEAM_TRY(check_report_path(args, err));
-    progress state = {false};
     if (beam_args_given(args, "progress") ? beam_args_flag(args, "progress")
-                                          : isatty(STDERR_FILENO) == 1) {
+                                          : isatty(STDERR_FILENO) == 1)
         options->on_progress = on_progress;
-        options->progress_user = &state;
-    }
     beam_result *result = NULL;
     status = beam_pipeline_run(pipeline, options, &result, err);
-    end_progress(&state);
+    end_progress(options->progress_user);
     if (status == BEAM_OK)
         status = write_report(app, args, options, result, err);
     beam_result_free(result);
@@ -235,12 +240,14 @@ static int fail(const beam_app *app, const beam_error *err, int code)
 static int run_with(const beam_app *app, const beam_args *args)
 {
     beam_error err = {0};
-    beam_logger logger = {0};
+    progress shown = {false};
+    beam_logger logger = {.sink = on_log, .user = &shown};
     beam_pipeline_options made = {.struct_size = sizeof made, .name = app->name, .logger = &logger};
     beam_run_options options = {.struct_size = sizeof options,
                                 .logger = &logger,
                                 .functions = &app->functions,
-                                .cancel = &cancel};
+                                .cancel = &cancel,
+                                .progress_user = &shown};
     if (beam_log_level_parse(beam_args_str(args, "log_level"), &logger.min_level, &err) ||
         read_hints(args, &made.hints, &err) || read_run_options(args, &options, &err))
         return fail(app, &err, EXIT_USAGE);

@@ -47,7 +47,7 @@ static const beam_option engines[] = {
 static const beam_option output[] = {
     {"result_json", "FILE", NULL, "write what was run and measured as one JSON object", false},
     {"dot", NULL, NULL, "print the pipeline in Graphviz' language and stop", false},
-    {"log_level", "TRACE|DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL", "WARNING",
+    {"log_level", "TRACE|DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL", "NOTICE",
      "least level that is logged", false},
     {"progress", NULL, NULL, "show progress; default: when stderr is a terminal", false},
     {"help", NULL, NULL, "print this and stop", false},

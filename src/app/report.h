@@ -13,4 +13,10 @@ void beam_report_print(const beam_report *report);
 /* Whole or not at all.  Fails also when an entry did not fit into memory. */
 beam_status beam_report_write_json(const beam_report *report, const char *path, beam_error *err);
 
+/* A counter's sum over the whole run; 0 when nothing counted. */
+int64_t beam_metric_sum(const beam_result *result, const char *metric);
+/* device, device_requested and precision: what the names came to. */
+beam_status beam_report_device(beam_report *report, const char *requested, const char *precision,
+                               beam_error *err);
+
 #endif

@@ -1,0 +1,56 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* report_training.c - what a run that trained was, from its metrics; and what such reports share
+ * with others. */
+#include <beam/app.h>
+
+#include "app/report.h"
+
+int64_t beam_metric_sum(const beam_result *result, const char *metric)
+{
+    beam_metric_cell cell;
+    return beam_result_metric(result, NULL, metric, &cell) == BEAM_OK ? cell.sum : 0;
+}
+
+beam_status beam_report_device(beam_report *report, const char *requested, const char *precision,
+                               beam_error *err)
+{
+    static const beam_logger quiet = {.min_level = BEAM_LOG_CRITICAL}; /* the run said it already */
+    const beam_device_options options = {.struct_size = sizeof options, .logger = &quiet};
+    beam_device *device;
+    beam_device_info info;
+    BEAM_TRY(beam_device_open(requested, &options, &device, err));
+    beam_device_get_info(device, &info);
+    beam_report_str(report, "device", info.kind);
+    beam_report_str(report, "device_requested", requested);
+    beam_report_str(report, "precision", info.native_bf16 ? precision : "f32");
+    beam_device_close(device);
+    return BEAM_OK;
+}
+
+beam_status beam_report_training(beam_report *report, const beam_result *result,
+                                 const beam_training_report *what, beam_error *err)
+{
+    int64_t images = beam_metric_sum(result, "images_trained");
+    int64_t epochs = beam_metric_sum(result, "epochs_done");
+    int64_t failed = beam_metric_sum(result, "configs_failed");
+    double training = (double)beam_metric_sum(result, "training_milliseconds") / 1e3;
+    double seconds = beam_result_seconds(result);
+    beam_report_str(report, "dataset", what->dataset);
+    beam_report_str(report, "model", what->model);
+    BEAM_TRY(beam_report_device(report, what->device ? what->device : "auto",
+                                what->precision ? what->precision : "f32", err));
+    beam_report_int(report, "configs", beam_metric_sum(result, "configs_done") + failed);
+    beam_report_int(report, "configs_failed", failed);
+    beam_report_int(report, "epochs", beam_metric_sum(result, "epochs_told"));
+    beam_report_int(report, "epochs_run", epochs);
+    beam_report_int(report, "images", images);
+    beam_report_double(report, "images_per_second", seconds > 0 ? (double)images / seconds : 0.0);
+    if (epochs > 0)
+        beam_report_double(report, "seconds_per_epoch", training / (double)epochs);
+    if (beam_metric_sum(result, "models_told") == 0)
+        return beam_error_set(err, BEAM_ABORTED,
+                              "no model was trained: the log and the results say why");
+    beam_report_double(report, "accuracy",
+                       (double)beam_metric_sum(result, "accuracy_billionths") / 1e9);
+    return BEAM_OK;
+}
