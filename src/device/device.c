@@ -186,6 +186,14 @@ void beam_device_count_working(beam_device *device, int64_t bytes)
     raise_peak(device);
 }
 
+void beam_device_count_training(beam_training *training, int64_t state_bytes, int64_t working_bytes)
+{
+    training->state_bytes += (uint64_t)state_bytes;
+    training->working_bytes += (uint64_t)working_bytes;
+    atomic_fetch_add(&training->device->weight_bytes, state_bytes);
+    beam_device_count_working(training->device, working_bytes);
+}
+
 void beam_device_get_memory(const beam_device *device, beam_device_memory *memory)
 {
     memory->weight_bytes = (uint64_t)atomic_load(&device->weight_bytes);
@@ -195,13 +203,33 @@ void beam_device_get_memory(const beam_device *device, beam_device_memory *memor
 
 /* ---- leases ---- */
 
-void beam_device_acquire(beam_device *device)
+/* A request for more slots than there are is one for all. */
+static uint32_t at_most_all(const beam_device *device, uint32_t slots)
+{
+    return slots < device->slots ? slots : device->slots;
+}
+
+void beam_device_take_slots(beam_device *device, uint32_t slots)
+{
+    slots = at_most_all(device, slots);
+    (void)pthread_mutex_lock(&device->mutex);
+    while (device->free_slots < slots)
+        (void)pthread_cond_wait(&device->slot_freed, &device->mutex);
+    device->free_slots -= slots;
+    (void)pthread_mutex_unlock(&device->mutex);
+}
+
+void beam_device_give_slots(beam_device *device, uint32_t slots)
 {
     (void)pthread_mutex_lock(&device->mutex);
-    while (device->free_slots == 0)
-        (void)pthread_cond_wait(&device->slot_freed, &device->mutex);
-    device->free_slots--;
+    device->free_slots += at_most_all(device, slots);
+    (void)pthread_cond_broadcast(&device->slot_freed);
     (void)pthread_mutex_unlock(&device->mutex);
+}
+
+void beam_device_acquire(beam_device *device)
+{
+    beam_device_take_slots(device, 1);
 }
 
 bool beam_device_try_acquire(beam_device *device)
@@ -215,8 +243,5 @@ bool beam_device_try_acquire(beam_device *device)
 
 void beam_device_release(beam_device *device)
 {
-    (void)pthread_mutex_lock(&device->mutex);
-    device->free_slots++;
-    (void)pthread_cond_signal(&device->slot_freed);
-    (void)pthread_mutex_unlock(&device->mutex);
+    beam_device_give_slots(device, 1);
 }

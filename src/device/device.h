@@ -97,6 +97,14 @@ struct beam_training {
 void beam_device_count_weights(beam_model *model, int64_t bytes);
 void beam_device_count_working(beam_device *device, int64_t bytes);
 
+void beam_device_count_training(beam_training *training, int64_t state_bytes,
+                                int64_t working_bytes);
+
+/* Several slots at once, or all where there are fewer, so that two who want several cannot each
+ * hold what the other waits for. */
+void beam_device_take_slots(beam_device *device, uint32_t slots);
+void beam_device_give_slots(beam_device *device, uint32_t slots);
+
 void beam_device_retain(beam_device *device);
 
 #endif
