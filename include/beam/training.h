@@ -69,6 +69,16 @@ BEAM_STRUCT(beam_training_result, BEAM_TRAINING_RESULT_);
 BEAM_API beam_status beam_training_config_check(const beam_training_config *config,
                                                 beam_error *err);
 
+/* Fills in what is left out (empty, 0) of what suits a network on a data set: model_name, dataset,
+ * learning_rate, batch_size, epochs and the rest of a recipe that was tried (docs/training.md).
+ * Text it fills in is static, or the data set's. */
+BEAM_API void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config *config);
+
+/* "resnet18-cifar10-3fa9c21b": a name for a configuration without experiment_id, another one for
+ * each other configuration; in memory of `pool`. */
+BEAM_API beam_status beam_training_name(const beam_training_config *config, beam_pool *pool,
+                                        beam_str *name, beam_error *err);
+
 /* Both as one JSON object on one line, fields in the order above; in memory of `pool`.  Numbers
  * read back as the same bits; what is not finite is null. */
 BEAM_API beam_status beam_training_config_to_json(const beam_training_config *config,
@@ -186,10 +196,11 @@ BEAM_API void beam_training_configs_order(beam_training_config *configs, size_t 
 typedef struct beam_train_models_args {
     BEAM_COMMON_ARGS_;
     const char *device;         /* NULL: auto */
-    const char *checkpoint_dir; /* experiments get folders of their own below; must be given */
+    const char *checkpoint_dir; /* experiments get folders of their own below; NULL: none */
     /* Successive halving (Jamieson and Talwalkar, 2016): of the configurations that have done a
      * quarter of their epochs, the half with the lower accuracy stops; then again at one half.
-     * They wait for each other before that, so that no result depends on timing. */
+     * They wait for each other before that, so that no result depends on timing.  Needs a
+     * checkpoint_dir. */
     bool halving;
     const char *name;
     beam_hints hints;
@@ -200,9 +211,10 @@ typedef struct beam_train_models_args {
  * cannot be trained or diverges gives a result that says so; the others go on.  An element is a
  * configuration, so a Reshuffle before it spreads them over threads, and workers.
  *
- * CHECKPOINT_DIR/EXPERIMENT_ID/ holds checkpoints, the trained model.safetensors and result.json.
+ * CHECKPOINT_DIR/EXPERIMENT_ID/ holds checkpoints, the trained model.safetensors and result.json;
+ * without checkpoint_dir nothing is kept, and results have no model.
  * An epoch is a line in the log (NOTICE).
- * Metrics: epochs_done, images_trained, configs_done, configs_failed. */
+ * Metrics: epochs_done, images_trained, training_milliseconds, configs_done, configs_failed. */
 BEAM_API beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args);
 #define beam_train_models(configs, ...) \
     beam_train_models_((configs), BEAM_ARGS_(beam_train_models_args, __VA_ARGS__))

@@ -144,7 +144,7 @@ enum { TRAINED, ACCURACY, EPOCHS };
 static beam_status tell(beam_ctx *ctx, const void *element)
 {
     const beam_training_result *result = element;
-    if (!(result->accuracy >= 0) || !result->model_path.len)
+    if (!(result->accuracy >= 0))
         return BEAM_OK;
     beam_count(ctx, TRAINED, 1);
     beam_count(ctx, ACCURACY, (int64_t)llround(result->accuracy * 1e9));

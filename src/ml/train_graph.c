@@ -23,10 +23,10 @@ static beam_pcoll refuse(beam_pcoll in, const char *file, int line, const char *
 static beam_pcoll train(beam_pcoll configs, const beam_train_models_args *args, const char *name,
                         double share)
 {
-    const beam_train_models_config config = {.device =
-                                                 beam_str_of(args->device ? args->device : ""),
-                                             .checkpoint_dir = beam_str_of(args->checkpoint_dir),
-                                             .share = share};
+    const beam_train_models_config config = {
+        .device = beam_str_of(args->device ? args->device : ""),
+        .checkpoint_dir = beam_str_of(args->checkpoint_dir ? args->checkpoint_dir : ""),
+        .share = share};
     const beam_pardo_args pardo = {PLACE(args, beam_pardo_args), .fn = &beam_train_models_fn,
                                    .name = name, .config = &config, .hints = args->hints};
     return beam_pardo_(configs, &pardo);
@@ -50,10 +50,11 @@ static beam_pcoll halve(beam_pcoll *configs, beam_pcoll results, const beam_trai
 beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args)
 {
     const char *name = args->name ? args->name : "TrainModels";
-    if (!args->checkpoint_dir || !*args->checkpoint_dir)
-        return refuse(configs, args->file, args->line, "training needs a checkpoint_dir");
     if (!args->halving)
         return train(configs, args, name, 1);
+    if (!args->checkpoint_dir || !*args->checkpoint_dir)
+        return refuse(configs, args->file, args->line,
+                      "halving needs a checkpoint_dir, where what goes on can go on from");
     beam_pipeline *p = configs.pipeline;
     beam_pcoll results[3];
     beam_composite_begin_at(p, name, NULL, args->file, args->line);

@@ -30,7 +30,7 @@ typedef struct experiment {
     const beam_training_config *config;
     int64_t until;                           /* epochs to have done in the end */
     bool final;                              /* those are all: then there is a model */
-    char *folder, *model_path, *result_path; /* beam_alloc's */
+    char *folder, *model_path, *result_path; /* beam_alloc's; NULL: nothing is kept */
 } experiment;
 
 static double now(void)
@@ -67,6 +67,8 @@ static beam_status begin(beam_ctx *ctx, const beam_training_config *config, expe
     BEAM_TRY(beam_training_config_check(config, err));
     e->until = (int64_t)ceil((double)config->epochs * share);
     e->final = e->until == config->epochs;
+    if (!beam_config(ctx, beam_train_models_config)->checkpoint_dir.len)
+        return BEAM_OK;
     e->folder = path_of(e, "", 0);
     e->model_path = path_of(e, "/model.safetensors", 0);
     e->result_path = path_of(e, e->final ? "/result.json" : "/rung-%lld.json", (long long)e->until);
@@ -99,7 +101,7 @@ static beam_status read_result(const experiment *e, beam_pool *pool, beam_traini
                                beam_error *err)
 {
     beam_file_view view;
-    if (access(e->result_path, F_OK) != 0)
+    if (!e->folder || access(e->result_path, F_OK) != 0)
         return BEAM_NOT_FOUND;
     BEAM_TRY(beam_file_view_open(e->result_path, &view, err));
     beam_error why = {0};
@@ -136,6 +138,8 @@ static beam_status emit_stored(const experiment *e, bool *emitted, beam_error *e
     if (*emitted) {
         if (result.model_path.len) /* the folder may have been moved */
             result.model_path = beam_str_of(e->model_path);
+        beam_ctx_log(e->ctx, BEAM_LOG_NOTICE, "trained before: the result is in %s",
+                     e->result_path);
         beam_count(e->ctx, result.error.len ? FAILED : DONE, 1);
         status = beam_emit_value(e->ctx, beam_training_result, &result);
     }
@@ -146,9 +150,11 @@ static beam_status emit_stored(const experiment *e, bool *emitted, beam_error *e
 static beam_status store_result(const experiment *e, const beam_training_result *result,
                                 beam_error *err)
 {
-    beam_pool *pool = beam_pool_new();
     beam_str json;
     beam_new_file file = {0};
+    if (!e->folder)
+        return BEAM_OK;
+    beam_pool *pool = beam_pool_new();
     if (!pool)
         return no_memory(err);
     beam_status status = beam_training_result_to_json(result, pool, &json, err);
@@ -224,7 +230,7 @@ static beam_status train(const experiment *e, beam_training_result *result, beam
     if (status == BEAM_OK)
         status = beam_trainer_evaluate(trainer, &result->accuracy, err);
     result->seconds += now() - began;
-    if (status == BEAM_OK && e->final) {
+    if (status == BEAM_OK && e->final && e->folder) {
         status = beam_trainer_export(trainer, e->model_path, BEAM_F32, err);
         result->model_path = beam_str_of(e->model_path);
     }

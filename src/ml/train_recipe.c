@@ -1,0 +1,84 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* train_recipe.c - what suits a network on a data set; a name for a configuration. */
+#include <stdio.h>
+#include <string.h>
+
+#include <beam/training.h>
+
+#include "base/hash.h"
+
+typedef struct recipe {
+    const char *model;
+    bool digits; /* for the digits, or small images like them */
+    double learning_rate;
+    int64_t batch_size, epochs;
+    double bias_lr_factor, label_smoothing;
+    const char *augment;
+    bool flip_average;
+} recipe;
+
+/* The first that fits counts.  docs/training.md has what they reach. */
+static const recipe recipes[] = {
+    {"small_cnn", true, 0.1, 32, 30, 0, 0, "none", false},
+    {"", true, 0.02, 64, 20, 0, 0, "none", false},
+    {"", false, 0.1, 128, 15, 0, 0.1, "flip,crop", false},
+};
+
+static const recipe *find(beam_str model, bool digits)
+{
+    const recipe *r = recipes;
+    while ((*r->model && !beam_str_equal(model, beam_str_of(r->model))) || r->digits != digits)
+        r++;
+    return r;
+}
+
+void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config *config)
+{
+    bool digits = strcmp(dataset->name, "digits") == 0;
+    if (!config->dataset.len)
+        config->dataset = beam_str_of(dataset->name);
+    if (!config->model_name.len)
+        config->model_name = beam_str_of(digits ? "small_cnn" : "resnet18");
+    const recipe *r = find(config->model_name, digits);
+    if (config->learning_rate == 0)
+        config->learning_rate = r->learning_rate;
+    if (!config->batch_size)
+        config->batch_size = r->batch_size;
+    if (!config->epochs)
+        config->epochs = r->epochs;
+    if (config->bias_lr_factor == 0)
+        config->bias_lr_factor = r->bias_lr_factor;
+    if (config->label_smoothing == 0)
+        config->label_smoothing = r->label_smoothing;
+    if (!config->augment.len)
+        config->augment = beam_str_of(r->augment);
+    config->flip_average |= r->flip_average;
+}
+
+/* The last part of a folder's path, or the name itself. */
+static beam_str last_part(beam_str path)
+{
+    while (path.len && path.at[path.len - 1] == '/')
+        path.len--;
+    for (size_t i = path.len; i-- > 0;)
+        if (path.at[i] == '/')
+            return (beam_str){path.at + i + 1, path.len - i - 1};
+    return path;
+}
+
+beam_status beam_training_name(const beam_training_config *config, beam_pool *pool, beam_str *name,
+                               beam_error *err)
+{
+    enum { MOST = 150 };
+    beam_str json, data = last_part(config->dataset), model = config->model_name;
+    BEAM_TRY(beam_training_config_to_json(config, pool, &json, err));
+    char *text = beam_pool_alloc(pool, MOST);
+    if (!text)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a name");
+    uint64_t hash = beam_hash64(json.at, json.len, 0);
+    int n = snprintf(text, MOST, "%.*s-%.*s-%08x", (int)(model.len < 64 ? model.len : 64),
+                     model.len ? model.at : "", (int)(data.len < 64 ? data.len : 64),
+                     data.len ? data.at : "", (uint32_t)hash);
+    *name = (beam_str){text, n > 0 ? (size_t)n : 0};
+    return BEAM_OK;
+}
