@@ -161,6 +161,20 @@ static void normalize_planes(const beam_dataset_info *info, const uint8_t *pixel
     }
 }
 
+/* From channel after channel to pixel after pixel. */
+static beam_status interleave(const beam_dataset_info *info, const uint8_t *pixels,
+                              beam_image *image, beam_error *err)
+{
+    size_t count = (size_t)info->height * info->width, channels = info->channels;
+    *image = (beam_image){info->width, info->height, info->channels, beam_malloc(count * channels)};
+    if (!image->pixels)
+        return beam_dataset_no_memory(err);
+    for (size_t c = 0; c < channels; c++)
+        for (size_t i = 0; i < count; i++)
+            image->pixels[i * channels + c] = pixels[c * count + i];
+    return BEAM_OK;
+}
+
 static beam_status cover_to_f32(const beam_dataset_info *info, const beam_image *from,
                                 uint32_t height, uint32_t width, float *image, beam_error *err)
 {
@@ -181,30 +195,49 @@ beam_status beam_dataset_normalize(const beam_dataset_info *info, const uint8_t 
         normalize_planes(info, pixels, image);
         return BEAM_OK;
     }
-    size_t count = (size_t)info->height * info->width, channels = info->channels;
-    beam_image whole = {info->width, info->height, info->channels, beam_malloc(count * channels)};
-    if (!whole.pixels)
-        return beam_dataset_no_memory(err);
-    for (size_t c = 0; c < channels; c++)
-        for (size_t i = 0; i < count; i++)
-            whole.pixels[i * channels + c] = pixels[c * count + i];
+    beam_image whole = {0};
+    BEAM_TRY(interleave(info, pixels, &whole, err));
     beam_status status = cover_to_f32(info, &whole, height, width, image, err);
     beam_image_free(&whole);
     return status;
 }
 
+static beam_status decode_file(const char *path, beam_image *image, beam_error *err)
+{
+    beam_file_view view;
+    BEAM_TRY(beam_file_view_open(path, &view, err));
+    beam_status status = beam_image_decode(view.data, view.size, NULL, image, err);
+    beam_file_view_close(&view);
+    return status == BEAM_OK ? status : beam_error_wrap(err, status, "%s", path);
+}
+
 static beam_status fill_from_file(const beam_dataset_info *info, const char *path, uint32_t height,
                                   uint32_t width, float *image, beam_error *err)
 {
-    beam_file_view view;
     beam_image whole = {0};
-    BEAM_TRY(beam_file_view_open(path, &view, err));
-    beam_status status = beam_image_decode(view.data, view.size, NULL, &whole, err);
-    beam_file_view_close(&view);
-    if (status == BEAM_OK)
-        status = cover_to_f32(info, &whole, height, width, image, err);
+    BEAM_TRY(decode_file(path, &whole, err));
+    beam_status status = cover_to_f32(info, &whole, height, width, image, err);
     beam_image_free(&whole);
     return status == BEAM_OK ? status : beam_error_wrap(err, status, "%s", path);
+}
+
+beam_status beam_dataset_planes(const beam_dataset *d, uint64_t index, uint32_t height,
+                                uint32_t width, uint8_t *planes, beam_dataset_record *record,
+                                beam_error *err)
+{
+    beam_image whole = {0}, small = {0};
+    BEAM_TRY(beam_dataset_read(d, index, record));
+    beam_status status = record->path ? decode_file(record->path, &whole, err)
+                                      : interleave(&d->info, record->pixels, &whole, err);
+    if (status == BEAM_OK)
+        status = beam_image_cover(&whole, width, height, &small, err);
+    size_t count = (size_t)height * width, channels = d->info.channels;
+    for (size_t c = 0; status == BEAM_OK && c < channels; c++)
+        for (size_t i = 0; i < count; i++)
+            planes[c * count + i] = small.pixels[i * channels + c];
+    beam_image_free(&small);
+    beam_image_free(&whole);
+    return status;
 }
 
 beam_status beam_dataset_fill(const beam_dataset *d, const uint64_t *indices, size_t count,

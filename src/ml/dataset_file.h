@@ -42,6 +42,12 @@ const char *beam_cifar10_named_folder(const beam_dataset_options *options);
  * *found when there is none. */
 beam_status beam_cifar10_find(const char *folder, char **found, beam_error *err);
 
+/* An image decoded, resized and cut as beam_dataset_fill does, but left as bytes: {channels,
+ * height, width} in `planes`. */
+beam_status beam_dataset_planes(const beam_dataset *d, uint64_t index, uint32_t height,
+                                uint32_t width, uint8_t *planes, beam_dataset_record *record,
+                                beam_error *err);
+
 beam_status beam_dataset_no_memory(beam_error *err);
 
 #endif
