@@ -23,7 +23,7 @@ typedef struct reference_context {
     int64_t bytes;
 } reference_context;
 
-static void round_to_bf16(float *data, size_t count)
+void beam_round_to_bf16(float *data, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         data[i] = beam_bf16_to_f32(beam_f32_to_bf16(data[i]));
@@ -76,7 +76,7 @@ static beam_status reference_compile(beam_model *model, const beam_nn_parameter 
         memcpy(state->weights[i], parameters[i].tensor.data, bytes);
         /* Batch norm's vectors stay f32, as devices keep them. */
         if (model->precision == BEAM_PRECISION_BF16 && parameters[i].tensor.rank > 1)
-            round_to_bf16(state->weights[i], bytes / sizeof(float));
+            beam_round_to_bf16(state->weights[i], bytes / sizeof(float));
         total += (int64_t)bytes;
     }
     beam_device_count_weights(model, total);
@@ -167,7 +167,7 @@ static beam_status reference_execute(beam_model_context *context, beam_tensor *o
         size_t bytes = beam_tensor_bytes(&state->shapes[v]);
         memcpy(state->data[v], context->inputs[i].data, bytes);
         if (bf16)
-            round_to_bf16(state->data[v], bytes / sizeof(float));
+            beam_round_to_bf16(state->data[v], bytes / sizeof(float));
     }
     for (size_t i = 0; i < network->num_ops; i++) {
         const beam_nn_op *op = &network->ops[i];
@@ -176,8 +176,8 @@ static beam_status reference_execute(beam_model_context *context, beam_tensor *o
         for (size_t k = 0; k < network->num_outputs; k++)
             output = output || network->outputs[k] == op->outputs[0];
         if (bf16 && !output)
-            round_to_bf16(state->data[op->outputs[0]],
-                          beam_tensor_bytes(&state->shapes[op->outputs[0]]) / sizeof(float));
+            beam_round_to_bf16(state->data[op->outputs[0]],
+                               beam_tensor_bytes(&state->shapes[op->outputs[0]]) / sizeof(float));
     }
     for (size_t i = 0; i < network->num_outputs; i++)
         outputs[i].data = state->data[network->outputs[i]];
@@ -193,4 +193,9 @@ const beam_device_driver beam_reference_driver = {
     .context_open = reference_context_open,
     .context_close = reference_context_close,
     .execute = reference_execute,
+    .train_open = beam_reference_train_open,
+    .train_close = beam_reference_train_close,
+    .train_step = beam_reference_train_step,
+    .train_read = beam_reference_train_read,
+    .train_write = beam_reference_train_write,
 };

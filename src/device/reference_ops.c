@@ -6,18 +6,13 @@
 
 #include "device/reference.h"
 
-/* {n, c, h, w}; h and w are 1 for {n, c}. */
-typedef struct image_shape {
-    int64_t n, c, h, w;
-} image_shape;
-
-static image_shape shape_of(const beam_tensor *t)
+beam_image_shape beam_image_shape_of(const beam_tensor *t)
 {
-    return (image_shape){t->shape[0], t->shape[1], t->rank > 2 ? t->shape[2] : 1,
-                         t->rank > 3 ? t->shape[3] : 1};
+    return (beam_image_shape){t->shape[0], t->shape[1], t->rank > 2 ? t->shape[2] : 1,
+                              t->rank > 3 ? t->shape[3] : 1};
 }
 
-static int64_t count_of(const beam_tensor *t)
+int64_t beam_count_of(const beam_tensor *t)
 {
     int64_t count = 1;
     for (uint32_t i = 0; i < t->rank; i++)
@@ -26,7 +21,7 @@ static int64_t count_of(const beam_tensor *t)
 }
 
 /* One number of a convolution: output channel o of group g at (row, column) of image n. */
-static float conv_at(const beam_nn_op *op, const float *x, image_shape in, const float *weight,
+static float conv_at(const beam_nn_op *op, const float *x, beam_image_shape in, const float *weight,
                      const int64_t *at)
 {
     const beam_nn_window *w = &op->window;
@@ -50,7 +45,8 @@ static float conv_at(const beam_nn_op *op, const float *x, image_shape in, const
 
 static void conv2d(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    image_shape in = shape_of(&shapes[op->inputs[0]]), out = shape_of(&shapes[op->outputs[0]]);
+    beam_image_shape in = beam_image_shape_of(&shapes[op->inputs[0]]),
+                     out = beam_image_shape_of(&shapes[op->outputs[0]]);
     const float *bias = op->num_inputs > 2 ? data[op->inputs[2]] : NULL;
     float *y = data[op->outputs[0]];
     for (int64_t n = 0; n < out.n; n++)
@@ -64,7 +60,7 @@ static void conv2d(const beam_nn_op *op, float *const *data, const beam_tensor *
 
 static void batch_norm(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    image_shape s = shape_of(&shapes[op->outputs[0]]);
+    beam_image_shape s = beam_image_shape_of(&shapes[op->outputs[0]]);
     const float *x = data[op->inputs[0]];
     float *y = data[op->outputs[0]];
     for (int64_t n = 0; n < s.n; n++)
@@ -77,7 +73,7 @@ static void batch_norm(const beam_nn_op *op, float *const *data, const beam_tens
         }
 }
 
-static float pool_at(const beam_nn_op *op, const float *plane, image_shape in, int64_t row,
+static float pool_at(const beam_nn_op *op, const float *plane, beam_image_shape in, int64_t row,
                      int64_t column)
 {
     const beam_nn_window *w = &op->window;
@@ -100,7 +96,8 @@ static float pool_at(const beam_nn_op *op, const float *plane, image_shape in, i
 
 static void pool(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    image_shape in = shape_of(&shapes[op->inputs[0]]), out = shape_of(&shapes[op->outputs[0]]);
+    beam_image_shape in = beam_image_shape_of(&shapes[op->inputs[0]]),
+                     out = beam_image_shape_of(&shapes[op->outputs[0]]);
     const float *x = data[op->inputs[0]];
     float *y = data[op->outputs[0]];
     for (int64_t plane = 0; plane < out.n * out.c; plane++)
@@ -111,7 +108,7 @@ static void pool(const beam_nn_op *op, float *const *data, const beam_tensor *sh
 
 static void global_avg_pool(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    image_shape in = shape_of(&shapes[op->inputs[0]]);
+    beam_image_shape in = beam_image_shape_of(&shapes[op->inputs[0]]);
     const float *x = data[op->inputs[0]];
     for (int64_t plane = 0; plane < in.n * in.c; plane++) {
         double sum = 0;
@@ -123,7 +120,8 @@ static void global_avg_pool(const beam_nn_op *op, float *const *data, const beam
 
 static void linear(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    image_shape in = shape_of(&shapes[op->inputs[0]]), out = shape_of(&shapes[op->outputs[0]]);
+    beam_image_shape in = beam_image_shape_of(&shapes[op->inputs[0]]),
+                     out = beam_image_shape_of(&shapes[op->outputs[0]]);
     for (int64_t n = 0; n < out.n; n++)
         for (int64_t o = 0; o < out.c; o++) {
             double sum = op->num_inputs > 2 ? (double)data[op->inputs[2]][o] : 0;
@@ -137,7 +135,7 @@ static void linear(const beam_nn_op *op, float *const *data, const beam_tensor *
 static void softmax(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
     const beam_tensor *shape = &shapes[op->outputs[0]];
-    int64_t size = shape->shape[shape->rank - 1], rows = count_of(shape) / size;
+    int64_t size = shape->shape[shape->rank - 1], rows = beam_count_of(shape) / size;
     for (int64_t r = 0; r < rows; r++) {
         const float *x = data[op->inputs[0]] + r * size;
         float *y = data[op->outputs[0]] + r * size;
@@ -153,7 +151,7 @@ static void softmax(const beam_nn_op *op, float *const *data, const beam_tensor 
 
 void beam_reference_op(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
-    int64_t count = count_of(&shapes[op->outputs[0]]);
+    int64_t count = beam_count_of(&shapes[op->outputs[0]]);
     const float *x = data[op->inputs[0]];
     float *y = data[op->outputs[0]];
     switch (op->kind) {
@@ -178,6 +176,11 @@ void beam_reference_op(const beam_nn_op *op, float *const *data, const beam_tens
     case BEAM_OP_GLOBAL_AVG_POOL:
         global_avg_pool(op, data, shapes);
         break;
+    case BEAM_OP_SCALE:
+        for (int64_t i = 0; i < count; i++)
+            y[i] = op->factor * x[i];
+        break;
+    case BEAM_OP_DROPOUT:
     case BEAM_OP_RESHAPE:
         memcpy(y, x, (size_t)count * sizeof *y);
         break;
