@@ -40,7 +40,7 @@ typedef struct beam_option {
 /* The value given, the default, or NULL; undeclared names are a programming error, logged. */
 BEAM_API const char *beam_args_str(const beam_args *args, const char *name);
 /* Values that are no numbers are refused before build is called when the option's value is
- * "N" (whole, not negative) or "X" (any number). */
+ * "N" (whole, not negative), "N>0", "X" (any number) or "X>0".  0 where there is no value. */
 BEAM_API int64_t beam_args_int(const beam_args *args, const char *name);
 BEAM_API double beam_args_double(const beam_args *args, const char *name);
 BEAM_API bool beam_args_flag(const beam_args *args, const char *name);
@@ -66,8 +66,8 @@ BEAM_API beam_status beam_report_classification(beam_report *report, const beam_
  * BEAM_ABORTED where beam_tell_training had no model to tell of. */
 typedef struct beam_training_report {
     size_t struct_size;
-    const char *dataset, *model;
-    const char *device, *precision; /* NULL: auto, f32 */
+    const beam_training_config *config; /* dataset, precision and, unless empty, the model */
+    const char *device;                 /* NULL: auto */
 } beam_training_report;
 BEAM_API beam_status beam_report_training(beam_report *report, const beam_result *result,
                                           const beam_training_report *what, beam_error *err);

@@ -175,17 +175,18 @@ static beam_status check_value(const beam_option *option, const char *value, bea
 {
     char *end = NULL;
     errno = 0;
-    if (strcmp(option->value, "N") == 0) {
+    bool positive = strcmp(option->value + strcspn(option->value, ">"), ">0") == 0;
+    if (strcmp(option->value, "N") == 0 || strcmp(option->value, "N>0") == 0) {
         long long n = strtoll(value, &end, 10);
-        if (end == value || *end || errno || n < 0)
+        if (end == value || *end || errno || n < positive)
             return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                                  "--%s=%s: expected a whole number that is not negative",
-                                  option->name, value);
-    } else if (strcmp(option->value, "X") == 0) {
+                                  "--%s=%s: expected a whole number that is %s", option->name,
+                                  value, positive ? "above 0" : "not negative");
+    } else if (strcmp(option->value, "X") == 0 || strcmp(option->value, "X>0") == 0) {
         double x = strtod(value, &end);
-        if (end == value || *end || errno || !isfinite(x))
-            return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s=%s: expected a number",
-                                  option->name, value);
+        if (end == value || *end || errno || !isfinite(x) || (positive && x <= 0))
+            return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s=%s: expected a number%s",
+                                  option->name, value, positive ? " above 0" : "");
     } else if (strchr(option->value, '|') && !is_open(option->value) &&
                !one_of(value, option->value)) {
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s=%s: expected one of %s",

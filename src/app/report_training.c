@@ -3,6 +3,8 @@
  * with others. */
 #include <beam/app.h>
 
+#include <stdio.h>
+
 #include "app/report.h"
 
 int64_t beam_metric_sum(const beam_result *result, const char *metric)
@@ -27,18 +29,22 @@ beam_status beam_report_device(beam_report *report, const char *requested, const
     return BEAM_OK;
 }
 
-beam_status beam_report_training(beam_report *report, const beam_result *result,
-                                 const beam_training_report *what, beam_error *err)
+/* `text` as a string that the report copies; what does not fit is cut. */
+static void report_text(beam_report *report, const char *key, beam_str text)
+{
+    char copy[1024];
+    (void)snprintf(copy, sizeof copy, "%.*s", (int)(text.len < sizeof copy ? text.len : 0),
+                   text.len ? text.at : "");
+    beam_report_str(report, key, copy);
+}
+
+static void report_work(beam_report *report, const beam_result *result)
 {
     int64_t images = beam_metric_sum(result, "images_trained");
     int64_t epochs = beam_metric_sum(result, "epochs_done");
     int64_t failed = beam_metric_sum(result, "configs_failed");
     double training = (double)beam_metric_sum(result, "training_milliseconds") / 1e3;
     double seconds = beam_result_seconds(result);
-    beam_report_str(report, "dataset", what->dataset);
-    beam_report_str(report, "model", what->model);
-    BEAM_TRY(beam_report_device(report, what->device ? what->device : "auto",
-                                what->precision ? what->precision : "f32", err));
     beam_report_int(report, "configs", beam_metric_sum(result, "configs_done") + failed);
     beam_report_int(report, "configs_failed", failed);
     beam_report_int(report, "epochs", beam_metric_sum(result, "epochs_told"));
@@ -47,6 +53,19 @@ beam_status beam_report_training(beam_report *report, const beam_result *result,
     beam_report_double(report, "images_per_second", seconds > 0 ? (double)images / seconds : 0.0);
     if (epochs > 0)
         beam_report_double(report, "seconds_per_epoch", training / (double)epochs);
+}
+
+beam_status beam_report_training(beam_report *report, const beam_result *result,
+                                 const beam_training_report *what, beam_error *err)
+{
+    beam_str precision = what->config->precision;
+    report_text(report, "dataset", what->config->dataset);
+    if (what->config->model_name.len)
+        report_text(report, "model", what->config->model_name);
+    BEAM_TRY(beam_report_device(report, what->device ? what->device : "auto",
+                                beam_str_equal(precision, beam_str_of("bf16")) ? "bf16" : "f32",
+                                err));
+    report_work(report, result);
     if (beam_metric_sum(result, "models_told") == 0)
         return beam_error_set(err, BEAM_ABORTED,
                               "no model was trained: the log and the results say why");
