@@ -41,23 +41,28 @@ typedef struct beam_model_context beam_model_context;
 typedef struct beam_device_options {
     size_t struct_size;
     const beam_logger *logger; /* NULL: the default; must outlive the device */
-    uint32_t slots;            /* 0: one a core this process may run on; see beam_device_acquire */
+    uint32_t slots; /* 0: one a core this process may run on, or one a chip; see acquire */
 } beam_device_options;
 
 /* Opens a device by name; `options` may be NULL.
  *   "cpu"        oneDNN, one thread a context
  *   "reference"  plain C, slow and obvious: what the others are compared with
- *   "auto"       the best there is; that it fell back to the CPU is logged (BEAM_LOG_INFO) and
- *                told by beam_device_info.  $BEAM_ACCELERATOR_BACKEND, if set, is the name used
- *   "gpu", "tpu", "pjrt:PATH"  BEAM_UNAVAILABLE in a build without a PJRT device
- * An unknown name is BEAM_INVALID_ARGUMENT with the known ones. */
+ *   "gpu", "tpu"  a PJRT plugin for it, found by its usual places and environment variables
+ *                 (docs/accelerators.md); $BEAM_PJRT_OPTIONS, "name=value;...", is handed to it
+ *   "pjrt:PATH"   this PJRT plugin
+ *   "auto"        a TPU if $PJRT_DEVICE is TPU, else a GPU if one shows, else the CPU; that it fell
+ *                 back to the CPU is logged and told by beam_device_info.  If it is set,
+ *                 $BEAM_ACCELERATOR_BACKEND is the name used instead
+ * A device that is not there is BEAM_UNAVAILABLE, and the message says what was looked for, where,
+ * what the plugin answered and what to do.  One process a machine owns an accelerator: if another
+ * has it, BEAM_UNAVAILABLE names that.  An unknown name is BEAM_INVALID_ARGUMENT. */
 BEAM_API beam_status beam_device_open(const char *name, const beam_device_options *options,
                                       beam_device **device, beam_error *err);
 /* Gives up the caller's hold; NULL is allowed. */
 BEAM_API void beam_device_close(beam_device *device);
 
 typedef struct beam_device_info {
-    const char *kind;        /* "cpu" or "reference"; lives as long as the device */
+    const char *kind;        /* "cpu", "reference", "gpu", "tpu", "pjrt-cpu" or "pjrt" */
     const char *requested;   /* the name it was opened by */
     const char *description; /* for people: library, version, instruction set */
     uint32_t slots;
@@ -72,6 +77,9 @@ typedef struct beam_device_memory {
     uint64_t weight_bytes;
     uint64_t working_bytes; /* activations and scratch memory of contexts */
     uint64_t peak_bytes;    /* both together */
+    /* What an accelerator itself tells of its first chip; 0: it does not tell. */
+    uint64_t chip_bytes_in_use;
+    uint64_t chip_bytes_limit;
 } beam_device_memory;
 
 BEAM_API void beam_device_get_memory(const beam_device *device, beam_device_memory *memory);
@@ -100,9 +108,10 @@ typedef struct beam_compile_options {
     size_t struct_size;
     beam_precision precision;
     int64_t max_batch; /* 1; a larger batch is refused */
-    /* Batch sizes to prepare for now, ascending, at most max_batch; none: max_batch alone.  A
-     * device with static shapes runs these only and pads what is between; the CPU prepares
-     * any other size when it first comes. */
+    /* Batch sizes to prepare for, ascending, at most max_batch; none: max_batch alone.  The CPU
+     * prepares them now and any other size when it first comes.  A device with static shapes runs
+     * these, max_batch and, if none were given, max_batch / 4 and / 16; it pads what is between,
+     * and compiles all but the largest when it first comes. */
     const int64_t *batch_sizes;
     size_t num_batch_sizes;
 } beam_compile_options;
@@ -122,6 +131,7 @@ typedef struct beam_model_info {
     int64_t max_batch;
     size_t num_inputs, num_outputs;
     uint64_t weight_bytes;
+    uint32_t num_programs; /* compiled so far, on a device with static shapes */
 } beam_model_info;
 
 BEAM_API void beam_model_get_info(const beam_model *model, beam_model_info *info);

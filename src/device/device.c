@@ -8,74 +8,57 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "device/pjrt_find.h"
 
 static const char KNOWN[] = "known are auto, cpu, reference, gpu, tpu and pjrt:/path/plugin.so";
 
-/* Traces that an accelerator leaves on a Linux machine, or NULL: what "auto" should have found
- * and what "gpu" and "tpu" looked for. */
-static const char *accelerator_trace(bool gpu, bool tpu)
+/* The name that stands for a driver's own, "" for what nobody knows. */
+static const beam_device_driver *driver_of(const char *name)
 {
-    const char *pjrt = getenv("PJRT_DEVICE");
-    if (tpu && pjrt && strcmp(pjrt, "TPU") == 0)
-        return "PJRT_DEVICE=TPU";
-    static const struct {
-        const char *path;
-        bool gpu;
-    } nodes[] = {{"/dev/nvidia0", true}, {"/dev/accel0", false}, {"/dev/vfio/0", false}};
-    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
-        if ((nodes[i].gpu ? gpu : tpu) && access(nodes[i].path, F_OK) == 0)
-            return nodes[i].path;
+    if (strcmp(name, "cpu") == 0)
+        return &beam_onednn_driver;
+    if (strcmp(name, "reference") == 0)
+        return &beam_reference_driver;
+    if (strcmp(name, "gpu") == 0 || strcmp(name, "tpu") == 0 || strncmp(name, "pjrt:", 5) == 0)
+        return &beam_pjrt_driver;
     return NULL;
 }
 
-static beam_status no_pjrt(const char *name, beam_error *err)
+static beam_status open_named(beam_device *device, const char *name, beam_error *err)
 {
-    bool gpu = strcmp(name, "gpu") == 0, tpu = strcmp(name, "tpu") == 0;
-    if (!gpu && !tpu)
-        return beam_error_set(err, BEAM_UNAVAILABLE,
-                              "device \"%s\": this build of libbeam has no PJRT device and loads "
-                              "no plugin; use cpu, reference or auto",
-                              name);
-    const char *trace = accelerator_trace(gpu, tpu);
-    return beam_error_set(err, BEAM_UNAVAILABLE,
-                          "device \"%s\": this build of libbeam has no PJRT device; looked for %s: "
-                          "%s%s; use cpu, reference or auto",
-                          name, gpu ? "/dev/nvidia0" : "PJRT_DEVICE=TPU, /dev/accel0, /dev/vfio/0",
-                          trace ? "found " : "none is there", trace ? trace : "");
+    device->driver = driver_of(name);
+    if (!device->driver)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "there is no device \"%s\"; %s", name,
+                              KNOWN);
+    device->backend = name;
+    device->kind = device->driver->kind;
+    return device->driver->open(device, err);
 }
 
-static void log_fall_back(const beam_logger *logger, const char *kind)
+/* The best that shows, and the next when it does not open.  Nothing of it is silent. */
+static beam_status open_best(beam_device *device, beam_error *err)
 {
-    const char *trace = accelerator_trace(true, true);
-    if (trace)
-        BEAM_LOG(logger, BEAM_LOG_WARNING,
-                 "device auto: %s tells of an accelerator, but this build of libbeam has no PJRT "
-                 "device; using %s",
-                 trace, kind);
-    else
-        BEAM_LOG(logger, BEAM_LOG_INFO, "device auto: no accelerator found; using %s", kind);
-}
-
-/* The driver for a name, or why there is none. */
-static beam_status choose(beam_device *device, const char *name, beam_error *err)
-{
-    if (strcmp(name, "auto") == 0) {
-        device->driver = &beam_onednn_driver;
-        device->fell_back = true;
-        log_fall_back(device->logger, device->driver->kind);
-        return BEAM_OK;
+    const char *wanted = getenv("PJRT_DEVICE");
+    const struct {
+        const char *name;
+        const char *trace;
+    } accelerators[] = {
+        {"tpu", wanted && strcmp(wanted, "TPU") == 0 ? "PJRT_DEVICE=TPU" : NULL},
+        {"gpu", beam_pjrt_trace(BEAM_PJRT_GPU)},
+    };
+    for (size_t i = 0; i < sizeof accelerators / sizeof *accelerators; i++) {
+        beam_error why = {0};
+        if (!accelerators[i].trace)
+            continue;
+        if (open_named(device, accelerators[i].name, &why) == BEAM_OK)
+            return BEAM_OK;
+        BEAM_LOG(device->logger, BEAM_LOG_WARNING,
+                 "device auto: %s tells of an accelerator, but %s", accelerators[i].trace,
+                 why.message);
     }
-    if (strcmp(name, "reference") == 0) {
-        device->driver = &beam_reference_driver;
-        return BEAM_OK;
-    }
-    if (strcmp(name, "cpu") == 0) {
-        device->driver = &beam_onednn_driver;
-        return BEAM_OK;
-    }
-    if (strcmp(name, "gpu") == 0 || strcmp(name, "tpu") == 0 || strncmp(name, "pjrt:", 5) == 0)
-        return no_pjrt(name, err);
-    return beam_error_set(err, BEAM_INVALID_ARGUMENT, "there is no device \"%s\"; %s", name, KNOWN);
+    device->fell_back = true;
+    BEAM_LOG(device->logger, BEAM_LOG_INFO, "device auto: no accelerator found; using cpu");
+    return open_named(device, "cpu", err);
 }
 
 /* How many cores this process may run on. */
@@ -93,6 +76,7 @@ static void destroy(beam_device *device)
     (void)pthread_cond_destroy(&device->slot_freed);
     (void)pthread_mutex_destroy(&device->mutex);
     beam_free(device->requested);
+    beam_free(device->override);
     beam_free(device);
 }
 
@@ -117,23 +101,25 @@ beam_status beam_device_open(const char *name, const beam_device_options *option
     }
     atomic_init(&made->references, 1);
     made->logger = o.logger;
-    made->slots = made->free_slots = o.slots ? o.slots : usable_cores();
-    name = name ? name : "auto";
-    made->requested = beam_strdup(name);
+    made->slots = o.slots;
+    name = made->requested = beam_strdup(name ? name : "auto");
     beam_status status = BEAM_OK;
     if (!made->requested)
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a device");
     const char *backend = getenv("BEAM_ACCELERATOR_BACKEND");
-    if (strcmp(name, "auto") == 0 && backend && *backend)
-        name = backend;
+    if (status == BEAM_OK && strcmp(name, "auto") == 0 && backend && *backend)
+        name = made->override = beam_strdup(backend);
+    if (status == BEAM_OK && !name)
+        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a device");
     if (status == BEAM_OK)
-        status = choose(made, name, err);
-    if (status == BEAM_OK)
-        status = made->driver->open(made, err);
+        status = strcmp(name, "auto") == 0 ? open_best(made, err) : open_named(made, name, err);
     if (status != BEAM_OK) {
         destroy(made);
         return status;
     }
+    if (made->slots == 0)
+        made->slots = usable_cores();
+    made->free_slots = made->slots;
     *device = made;
     return BEAM_OK;
 }
@@ -154,7 +140,7 @@ void beam_device_close(beam_device *device)
 void beam_device_get_info(const beam_device *device, beam_device_info *info)
 {
     *info = (beam_device_info){
-        .kind = device->driver->kind,
+        .kind = device->kind,
         .requested = device->requested,
         .description = device->description,
         .slots = device->slots,
@@ -199,6 +185,9 @@ void beam_device_get_memory(const beam_device *device, beam_device_memory *memor
     memory->weight_bytes = (uint64_t)atomic_load(&device->weight_bytes);
     memory->working_bytes = (uint64_t)atomic_load(&device->working_bytes);
     memory->peak_bytes = (uint64_t)atomic_load(&device->peak_bytes);
+    memory->chip_bytes_in_use = memory->chip_bytes_limit = 0;
+    if (device->driver->memory)
+        device->driver->memory(device, &memory->chip_bytes_in_use, &memory->chip_bytes_limit);
 }
 
 /* ---- leases ---- */

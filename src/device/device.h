@@ -14,9 +14,12 @@
  * execute finds the caller's inputs in context->inputs and reads them where they are. */
 typedef struct beam_device_driver {
     const char *kind;
-    /* Sets device->state, description and native_bf16. */
+    /* Sets device->state, description and native_bf16; kind if it is not always the driver's, and
+     * slots if they are no number of cores (0: nobody asked for a number). */
     beam_status (*open)(beam_device *device, beam_error *err);
     void (*close)(beam_device *device);
+    /* Bytes in use and there in all on the device itself; NULL: it has no memory of its own. */
+    void (*memory)(const beam_device *device, uint64_t *in_use, uint64_t *limit);
     /* model->network is a copy without weights; those are `parameters`, in its order.  Sets
      * model->state, and lowers model->precision if it must. */
     beam_status (*compile)(beam_model *model, const beam_nn_parameter *parameters,
@@ -47,12 +50,15 @@ typedef struct beam_device_driver {
 
 extern const beam_device_driver beam_reference_driver;
 extern const beam_device_driver beam_onednn_driver;
+extern const beam_device_driver beam_pjrt_driver;
 
 struct beam_device {
     const beam_device_driver *driver;
     atomic_uint references;
     const beam_logger *logger;
-    char *requested;
+    char *requested, *override; /* $BEAM_ACCELERATOR_BACKEND */
+    const char *backend;        /* the name that `requested` came to: "tpu" for "auto" */
+    const char *kind;
     char description[160];
     bool fell_back, native_bf16;
     void *state;
@@ -71,6 +77,7 @@ struct beam_model {
     beam_precision precision;
     int64_t max_batch;
     atomic_llong weight_bytes;
+    atomic_uint programs; /* compiled so far, on devices with static shapes */
     void *state;
 };
 

@@ -93,8 +93,7 @@ beam_status beam_device_compile(beam_device *device, const beam_network *network
         beam_network_free(made->network);
         beam_free(made);
         beam_device_close(device);
-        return beam_error_wrap(err, status, "network %s on device %s", network->name,
-                               device->driver->kind);
+        return beam_error_wrap(err, status, "network %s on device %s", network->name, device->kind);
     }
     *model = made;
     return BEAM_OK;
@@ -121,6 +120,7 @@ void beam_model_get_info(const beam_model *model, beam_model_info *info)
         .num_inputs = model->network->num_inputs,
         .num_outputs = model->network->num_outputs,
         .weight_bytes = (uint64_t)atomic_load(&model->weight_bytes),
+        .num_programs = atomic_load(&model->programs),
     };
 }
 

@@ -4,12 +4,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <glob.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "base/alloc.h"
 #include "device/nets.h"
+#include "device/pjrt_find.h"
 #include "nn/network.h"
 #include "nn/random.h"
 
@@ -100,4 +103,24 @@ beam_network *nets_small(void)
     nets_ok(beam_network_create("small_cnn", &options, &network, &err), &err);
     nets_fill(network, 5);
     return network;
+}
+
+const char *nets_cpu_plugin(void)
+{
+    static char name[4096];
+    char pattern[4096];
+    glob_t found = {0};
+    char *cache = beam_pjrt_cache_folder();
+    assert_non_null(cache);
+    (void)snprintf(pattern, sizeof pattern, "%s/lammps-jax-pjrt-cpu-*/*/*.so", cache);
+    beam_free(cache);
+    bool there = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0;
+    if (there)
+        (void)snprintf(name, sizeof name, "pjrt:%s", found.gl_pathv[0]);
+    globfree(&found);
+    if (!there) {
+        print_message("no PJRT plugin for the CPU; scripts/deps get lammps-jax-pjrt-cpu\n");
+        skip();
+    }
+    return name;
 }

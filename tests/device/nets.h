@@ -22,6 +22,10 @@ double nets_difference(const float *a, const float *b, size_t count);
 /* A finished small_cnn for {1, 8, 8} with weights. */
 beam_network *nets_small(void);
 
+/* "pjrt:/path" of the PJRT plugin that runs on the CPU; the test is skipped where scripts/deps has
+ * not fetched it. */
+const char *nets_cpu_plugin(void);
+
 /* Fails the test with the error's message unless `status` is BEAM_OK. */
 void nets_ok(beam_status status, const beam_error *err);
 

@@ -1,0 +1,364 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* pjrt.c - the device that PJRT plugins make: opening one, and models on its chips. */
+#include "device/pjrt.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "device/pjrt_find.h"
+
+/* ---- device ---- */
+
+static beam_pjrt_platform platform_of_backend(const char *backend)
+{
+    if (strcmp(backend, "tpu") == 0)
+        return BEAM_PJRT_TPU;
+    return strcmp(backend, "gpu") == 0 ? BEAM_PJRT_GPU : BEAM_PJRT_OTHER;
+}
+
+/* For "gpu" and "tpu" whose plugin is not there. */
+static beam_status no_plugin(const char *backend, const beam_buffer *places, beam_error *err)
+{
+    const char *trace = beam_pjrt_trace(platform_of_backend(backend));
+    return beam_error_set(
+        err, BEAM_UNAVAILABLE,
+        "no PJRT plugin for it was found, and %s%s. Looked for the plugin in %.*s. To install it: "
+        "scripts/deps plugin %s; or name one with pjrt:/path/plugin.so; or use cpu or auto",
+        trace ? "the hardware shows as " : "no hardware shows in /dev", trace ? trace : "",
+        (int)places->len, places->data ? (const char *)places->data : "", backend);
+}
+
+static beam_status find_plugin(const char *backend, const beam_pjrt_plugin **plugin,
+                               beam_error *err)
+{
+    beam_pjrt_platform platform = platform_of_backend(backend);
+    if (platform == BEAM_PJRT_OTHER)
+        return beam_pjrt_plugin_open(backend + strlen("pjrt:"), plugin, err);
+    beam_buffer places = {0};
+    char *path = beam_pjrt_find(platform, &places);
+    beam_status status;
+    if (path) {
+        beam_pjrt_prepare(platform);
+        status = beam_pjrt_plugin_open(path, plugin, err);
+    } else {
+        status = no_plugin(backend, &places, err);
+    }
+    beam_buffer_free(&places);
+    beam_free(path);
+    return status;
+}
+
+/* Whether a GPU multiplies bf16: from compute capability 8.0 on; a T4 has 7.5. */
+static bool multiplies_bf16(const beam_pjrt_client *client)
+{
+    if (client->platform != BEAM_PJRT_GPU)
+        return client->platform == BEAM_PJRT_TPU;
+    const PJRT_NamedValue *capability = beam_pjrt_device_attribute(client, 0, "compute_capability");
+    return capability && capability->type == PJRT_NamedValue_kString &&
+           strtod(capability->string_value, NULL) >= 8;
+}
+
+static void describe(beam_device *device, const beam_pjrt_client *client)
+{
+    static const char *const kinds[] = {[BEAM_PJRT_OTHER] = "pjrt",
+                                        [BEAM_PJRT_CPU] = "pjrt-cpu",
+                                        [BEAM_PJRT_GPU] = "gpu",
+                                        [BEAM_PJRT_TPU] = "tpu"};
+    const PJRT_Api_Version *version = &client->api->pjrt_api_version;
+    const char *kind;
+    size_t size;
+    beam_pjrt_device_kind(client, 0, &kind, &size);
+    device->kind = kinds[client->platform];
+    device->native_bf16 = multiplies_bf16(client);
+    (void)snprintf(device->description, sizeof device->description,
+                   "%zu x %.*s (%s) through PJRT API %d.%d", client->num_devices,
+                   size > 64 ? 64 : (int)size, kind, client->platform_name, version->major_version,
+                   version->minor_version);
+    /* The devices of a CPU are the same cores many times over. */
+    size_t slots = client->platform == BEAM_PJRT_CPU ? 1 : client->num_devices;
+    if (device->slots == 0 || device->slots > client->num_devices)
+        device->slots = device->slots ? (uint32_t)client->num_devices : (uint32_t)slots;
+}
+
+static beam_status pjrt_open(beam_device *device, beam_error *err)
+{
+    const beam_pjrt_plugin *plugin;
+    beam_pjrt_device *state = beam_calloc(1, sizeof *state);
+    if (!state)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a device");
+    beam_status status = find_plugin(device->backend, &plugin, err);
+    if (status == BEAM_OK)
+        status = beam_pjrt_client_open(plugin, platform_of_backend(device->backend),
+                                       getenv("BEAM_PJRT_OPTIONS"), &state->client, err);
+    if (status != BEAM_OK) {
+        beam_free(state);
+        return beam_error_wrap(err, status, "device \"%s\"", device->backend);
+    }
+    device->state = state;
+    describe(device, state->client);
+    return BEAM_OK;
+}
+
+static void pjrt_close(beam_device *device)
+{
+    beam_pjrt_device *state = device->state;
+    beam_pjrt_client_close(state->client);
+    beam_free(state);
+}
+
+static void pjrt_memory(const beam_device *device, uint64_t *in_use, uint64_t *limit)
+{
+    const beam_pjrt_device *state = device->state;
+    beam_pjrt_device_memory(state->client, 0, in_use, limit);
+}
+
+/* ---- arrays ---- */
+
+beam_status beam_pjrt_upload(const beam_pjrt_client *client, size_t device, const void *data,
+                             const beam_hlo_value *shape, PJRT_Event **done, PJRT_Buffer **buffer,
+                             beam_error *err)
+{
+    static const PJRT_Buffer_Type types[] = {
+        [BEAM_HLO_F32] = PJRT_Buffer_Type_F32,  [BEAM_HLO_BF16] = PJRT_Buffer_Type_BF16,
+        [BEAM_HLO_F16] = PJRT_Buffer_Type_F16,  [BEAM_HLO_I32] = PJRT_Buffer_Type_S32,
+        [BEAM_HLO_U32] = PJRT_Buffer_Type_U32,  [BEAM_HLO_U64] = PJRT_Buffer_Type_U64,
+        [BEAM_HLO_PRED] = PJRT_Buffer_Type_PRED};
+    PJRT_Client_BufferFromHostBuffer_Args *args = BEAM_PJRT(
+        PJRT_Client_BufferFromHostBuffer, .client = client->client, .data = data,
+        .type = types[shape->type], .dims = shape->dims, .num_dims = shape->rank,
+        .host_buffer_semantics = PJRT_HostBufferSemantics_kImmutableUntilTransferCompletes,
+        .device = client->devices[device]);
+    BEAM_TRY(beam_pjrt_status(client->api, client->api->PJRT_Client_BufferFromHostBuffer(args),
+                              "copying to the device", err));
+    *done = args->done_with_host_buffer;
+    *buffer = args->buffer;
+    return BEAM_OK;
+}
+
+beam_status beam_pjrt_download(const PJRT_Api *api, PJRT_Buffer *buffer, uint32_t rank, void *data,
+                               size_t size, PJRT_Event **done, beam_error *err)
+{
+    int64_t row_major[BEAM_TENSOR_MAX_RANK];
+    for (uint32_t i = 0; i < rank; i++)
+        row_major[i] = rank - 1 - i;
+    PJRT_Buffer_MemoryLayout layout = {
+        .struct_size = PJRT_Buffer_MemoryLayout_STRUCT_SIZE,
+        .tiled = {.struct_size = PJRT_Buffer_MemoryLayout_Tiled_STRUCT_SIZE,
+                  .minor_to_major = row_major,
+                  .minor_to_major_size = rank},
+        .type = PJRT_Buffer_MemoryLayout_Type_Tiled};
+    PJRT_Buffer_ToHostBuffer_Args *args =
+        BEAM_PJRT(PJRT_Buffer_ToHostBuffer, .src = buffer, .host_layout = &layout, .dst = data,
+                  .dst_size = size);
+    BEAM_TRY(
+        beam_pjrt_status(api, api->PJRT_Buffer_ToHostBuffer(args), "copying from the device", err));
+    *done = args->event;
+    return BEAM_OK;
+}
+
+/* ---- programs ---- */
+
+static beam_status compile_program(beam_pjrt_model *state, const beam_pjrt_replica *replica,
+                                   int64_t batch, PJRT_LoadedExecutable **program, beam_error *err)
+{
+    const beam_network *network = state->model->network;
+    beam_lowering how = state->how;
+    how.batch = batch;
+    const beam_hlo_main main = {state->arguments, state->num_arguments, network->outputs,
+                                network->num_outputs};
+    int64_t id;
+    beam_buffer text = {0};
+    beam_status status = beam_pjrt_device_id(state->client, replica->device, &id, err);
+    if (status == BEAM_OK)
+        status = beam_lower(network, &how, &main, &text, err);
+    if (status == BEAM_OK)
+        status = beam_pjrt_compile(state->client, text.data, text.len,
+                                   &(beam_pjrt_target){.device_ids = &id}, program, err);
+    beam_buffer_free(&text);
+    return status == BEAM_OK
+               ? BEAM_OK
+               : beam_error_wrap(err, status, "for batches of %lld", (long long)batch);
+}
+
+beam_status beam_pjrt_program(beam_pjrt_model *state, beam_pjrt_replica *replica, size_t bucket,
+                              PJRT_LoadedExecutable **program, beam_error *err)
+{
+    beam_status status = BEAM_OK;
+    (void)pthread_mutex_lock(&state->mutex);
+    PJRT_LoadedExecutable **at = &replica->programs[bucket];
+    if (!*at) {
+        status = compile_program(state, replica, state->buckets[bucket], at, err);
+        if (status == BEAM_OK) {
+            beam_pjrt_memory memory;
+            beam_pjrt_loaded_memory(state->client->api, *at, &memory);
+            state->program_bytes += memory.code + memory.temporary;
+            beam_device_count_working(state->model->device, memory.code + memory.temporary);
+            atomic_fetch_add(&state->model->programs, 1);
+        }
+    }
+    *program = *at;
+    (void)pthread_mutex_unlock(&state->mutex);
+    return status;
+}
+
+/* ---- models ---- */
+
+static void replica_free(const beam_pjrt_model *state, beam_pjrt_replica *replica)
+{
+    for (size_t i = 0; i < BEAM_PJRT_MAX_BUCKETS; i++)
+        beam_pjrt_executable_free(state->client->api, replica->programs[i]);
+    for (size_t i = 0; replica->weights && i < state->model->network->num_parameters; i++)
+        beam_pjrt_buffer_free(state->client->api, replica->weights[i]);
+    beam_free(replica->weights);
+}
+
+static void model_free(beam_pjrt_model *state)
+{
+    for (size_t i = 0; state->replicas && i < state->num_replicas; i++)
+        replica_free(state, &state->replicas[i]);
+    beam_device_count_working(state->model->device, -state->program_bytes);
+    (void)pthread_mutex_destroy(&state->mutex);
+    beam_free(state->replicas);
+    beam_free(state->arguments);
+    beam_free(state);
+}
+
+static void pjrt_discard(beam_model *model)
+{
+    model_free(model->state);
+}
+
+/* The sizes asked for, and the largest; when none was asked for, quarters of the largest beside it:
+ * a batch is padded to four times its size at most. */
+static void choose_buckets(beam_pjrt_model *state, const beam_compile_options *options)
+{
+    size_t n = options->num_batch_sizes;
+    int64_t most = options->max_batch;
+    if (n == 1 && options->batch_sizes[0] == most) {
+        int64_t sizes[3] = {most};
+        size_t count = 1;
+        while (count < 3 && sizes[count - 1] >= 8) {
+            sizes[count] = sizes[count - 1] / 4;
+            count++;
+        }
+        while (count > 0)
+            state->buckets[state->num_buckets++] = sizes[--count];
+        return;
+    }
+    size_t skip = n > BEAM_PJRT_MAX_BUCKETS - 1 ? n - (BEAM_PJRT_MAX_BUCKETS - 1) : 0;
+    for (size_t i = skip; i < n; i++)
+        state->buckets[state->num_buckets++] = options->batch_sizes[i];
+    if (n == 0 || options->batch_sizes[n - 1] < most)
+        state->buckets[state->num_buckets++] = most;
+}
+
+/* One parameter to every chip. */
+static beam_status upload_weight(beam_pjrt_model *state, const beam_nn_parameter *parameter,
+                                 size_t index, beam_error *err)
+{
+    const beam_network *network = state->model->network;
+    const beam_hlo_argument *argument = &state->arguments[network->num_inputs + index];
+    size_t bytes;
+    beam_hlo_value shape = beam_lowering_shape(network, &state->how, argument, &bytes);
+    void *packed = beam_malloc(bytes);
+    if (!packed)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for %s", parameter->name);
+    beam_lowering_pack(argument, &parameter->tensor, packed);
+    beam_status status = BEAM_OK;
+    for (size_t r = 0; status == BEAM_OK && r < state->num_replicas; r++) {
+        beam_pjrt_replica *replica = &state->replicas[r];
+        PJRT_Event *done = NULL;
+        status = beam_pjrt_upload(state->client, replica->device, packed, &shape, &done,
+                                  &replica->weights[index], err);
+        if (status == BEAM_OK)
+            status = beam_pjrt_await(state->client->api, done, "copying to the device", err);
+        if (status == BEAM_OK)
+            beam_device_count_weights(state->model, (int64_t)bytes);
+    }
+    beam_free(packed);
+    return status == BEAM_OK ? BEAM_OK : beam_error_wrap(err, status, "%s", parameter->name);
+}
+
+static beam_status make_replicas(beam_pjrt_model *state, beam_error *err)
+{
+    size_t parameters = state->model->network->num_parameters;
+    state->replicas = beam_calloc(state->model->device->slots, sizeof *state->replicas);
+    if (!state->replicas)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
+    state->num_replicas = state->model->device->slots;
+    for (size_t i = 0; i < state->num_replicas; i++) {
+        state->replicas[i].device = i;
+        state->replicas[i].weights = beam_calloc(parameters, sizeof(PJRT_Buffer *));
+        if (!state->replicas[i].weights)
+            return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
+    }
+    return BEAM_OK;
+}
+
+static beam_status prepare(beam_pjrt_model *state, const beam_nn_parameter *parameters,
+                           const beam_compile_options *options, beam_error *err)
+{
+    const beam_network *network = state->model->network;
+    state->num_arguments = network->num_inputs + network->num_parameters;
+    state->arguments = beam_calloc(state->num_arguments, sizeof *state->arguments);
+    if (!state->arguments)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
+    for (size_t i = 0; i < state->num_arguments; i++) {
+        uint32_t value = i < network->num_inputs
+                             ? network->inputs[i]
+                             : network->parameters[i - network->num_inputs].value;
+        state->arguments[i] = beam_lowering_argument(network, &state->how, value);
+    }
+    choose_buckets(state, options);
+    BEAM_TRY(make_replicas(state, err));
+    for (size_t i = 0; i < network->num_parameters; i++)
+        BEAM_TRY(upload_weight(state, &parameters[i], i, err));
+    PJRT_LoadedExecutable *program;
+    return beam_pjrt_program(state, &state->replicas[0], state->num_buckets - 1, &program, err);
+}
+
+static beam_status pjrt_compile(beam_model *model, const beam_nn_parameter *parameters,
+                                const beam_compile_options *options, beam_error *err)
+{
+    const beam_pjrt_device *device = model->device->state;
+    beam_pjrt_model *state = beam_calloc(1, sizeof *state);
+    if (!state)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
+    if (pthread_mutex_init(&state->mutex, NULL) != 0) {
+        beam_free(state);
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no mutex for a model");
+    }
+    if (model->precision == BEAM_PRECISION_BF16 && device->client->platform == BEAM_PJRT_GPU &&
+        !model->device->native_bf16) {
+        BEAM_LOG(model->device->logger, BEAM_LOG_WARNING,
+                 "network %s: this GPU does not multiply bf16 (%s); running it in f32",
+                 model->network->name, model->device->description);
+        model->precision = BEAM_PRECISION_F32;
+    }
+    state->model = model;
+    state->client = device->client;
+    state->how = (beam_lowering){.batch = model->max_batch, .precision = model->precision};
+    beam_lowering_for(device->client->platform, &state->how);
+    beam_status status = prepare(state, parameters, options, err);
+    if (status != BEAM_OK) {
+        model_free(state);
+        return status;
+    }
+    model->state = state;
+    return BEAM_OK;
+}
+
+const beam_device_driver beam_pjrt_driver = {
+    .kind = "pjrt",
+    .open = pjrt_open,
+    .close = pjrt_close,
+    .memory = pjrt_memory,
+    .compile = pjrt_compile,
+    .discard = pjrt_discard,
+    .context_open = beam_pjrt_context_open,
+    .context_close = beam_pjrt_context_close,
+    .feed = beam_pjrt_feed,
+    .execute = beam_pjrt_execute,
+};

@@ -1,0 +1,58 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* pjrt.h - inside the device that PJRT plugins make: a client, models with their weights on each
+ * chip, and contexts that feed and run them. */
+#ifndef DEVICE_PJRT_H
+#define DEVICE_PJRT_H
+
+#include "device/device.h"
+#include "device/pjrt_compile.h"
+#include "device/stablehlo.h"
+
+typedef struct beam_pjrt_device {
+    beam_pjrt_client *client;
+    atomic_uint contexts; /* made so far: they go round the chips */
+} beam_pjrt_device;
+
+enum { BEAM_PJRT_MAX_BUCKETS = 16 };
+
+/* A model on one chip. */
+typedef struct beam_pjrt_replica {
+    size_t device; /* in the client's list */
+    PJRT_Buffer **weights;
+    PJRT_LoadedExecutable *programs[BEAM_PJRT_MAX_BUCKETS]; /* NULL: not compiled yet */
+} beam_pjrt_replica;
+
+typedef struct beam_pjrt_model {
+    beam_model *model;
+    beam_pjrt_client *client;
+    beam_lowering how;
+    beam_hlo_argument *arguments; /* the network's inputs, then its parameters */
+    size_t num_arguments;
+    int64_t buckets[BEAM_PJRT_MAX_BUCKETS]; /* batch sizes, ascending */
+    size_t num_buckets;
+    beam_pjrt_replica *replicas; /* one a chip in use */
+    size_t num_replicas;
+    pthread_mutex_t mutex; /* guards programs */
+    int64_t program_bytes;
+} beam_pjrt_model;
+
+/* A copy of an array on a chip, on its way when this returns: `data` must stay until `done` has
+ * been waited for. */
+beam_status beam_pjrt_upload(const beam_pjrt_client *client, size_t device, const void *data,
+                             const beam_hlo_value *shape, PJRT_Event **done, PJRT_Buffer **buffer,
+                             beam_error *err);
+/* A buffer's numbers, row-major, once they are there. */
+beam_status beam_pjrt_download(const PJRT_Api *api, PJRT_Buffer *buffer, uint32_t rank, void *data,
+                               size_t size, PJRT_Event **done, beam_error *err);
+
+/* The program for the bucket on a replica, compiled if this is the first time. */
+beam_status beam_pjrt_program(beam_pjrt_model *state, beam_pjrt_replica *replica, size_t bucket,
+                              PJRT_LoadedExecutable **program, beam_error *err);
+
+/* pjrt_context.c */
+beam_status beam_pjrt_context_open(beam_model_context *context, beam_error *err);
+void beam_pjrt_context_close(beam_model_context *context);
+beam_status beam_pjrt_feed(beam_model_context *context, beam_error *err);
+beam_status beam_pjrt_execute(beam_model_context *context, beam_tensor *outputs, beam_error *err);
+
+#endif

@@ -1,0 +1,58 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* stablehlo.h - a network, or the training step made of one, as a StableHLO module for PJRT.
+ *
+ * Weights are arguments of the module, not constants in it: they stay on the device and the text
+ * stays small.  Inputs and results are row-major as in the network's own shapes. */
+#ifndef DEVICE_STABLEHLO_H
+#define DEVICE_STABLEHLO_H
+
+#include <beam/device.h>
+
+#include "device/hlo.h"
+#include "device/pjrt_plugin.h"
+#include "nn/network.h"
+
+/* What suits a platform; beam_lowering_for is the one place that chooses. */
+typedef struct beam_lowering {
+    int64_t batch;
+    beam_precision precision;
+    bool training;      /* parameters stay f32 and are rounded where they multiply */
+    bool channels_last; /* images are {n, h, w, c} inside */
+    /* Convolutions whose result has at most so many pixels are written as a matrix of patches
+     * times the kernel; 0: none. */
+    int64_t patch_pixels;
+    uint32_t num_replicas; /* training: gradients are averaged over so many devices; 0: 1 */
+} beam_lowering;
+
+void beam_lowering_for(beam_pjrt_platform platform, beam_lowering *how);
+
+typedef struct beam_hlo_argument {
+    uint32_t value; /* of the network */
+    beam_hlo_type type;
+    bool kernel_last; /* a convolution's weight, {out, in, h, w}, is passed as {h, w, in, out} */
+    int32_t alias;    /* the result that takes this argument's place; -1: none */
+} beam_hlo_argument;
+
+/* The argument for a value: an input or a parameter. */
+beam_hlo_argument beam_lowering_argument(const beam_network *network, const beam_lowering *how,
+                                         uint32_t value);
+/* Its shape as it is passed, and bytes. */
+beam_hlo_value beam_lowering_shape(const beam_network *network, const beam_lowering *how,
+                                   const beam_hlo_argument *argument, size_t *bytes);
+/* From a value's row-major f32 to what is passed, and back. */
+void beam_lowering_pack(const beam_hlo_argument *argument, const beam_tensor *tensor, void *packed);
+void beam_lowering_unpack(const beam_hlo_argument *argument, const beam_tensor *shape,
+                          const void *packed, float *data);
+
+typedef struct beam_hlo_main {
+    const beam_hlo_argument *arguments;
+    size_t num_arguments;
+    const uint32_t *results; /* values */
+    size_t num_results;
+} beam_hlo_main;
+
+/* Appends the module.  BEAM_UNIMPLEMENTED names an operation that has no form there. */
+beam_status beam_lower(const beam_network *network, const beam_lowering *how,
+                       const beam_hlo_main *main, beam_buffer *text, beam_error *err);
+
+#endif
