@@ -28,6 +28,7 @@ beam_status beam_status_of_errno(int number)
     case ENOMEM:
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EMFILE:
     case ENFILE:
         return BEAM_RESOURCE_EXHAUSTED;

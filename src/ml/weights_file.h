@@ -6,6 +6,7 @@
 #include <beam/weights.h>
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/file.h"
 
 struct beam_weights {
@@ -29,6 +30,12 @@ struct beam_weights {
 beam_status beam_weights_read_safetensors(beam_weights *w, beam_error *err);
 beam_status beam_weights_read_torch_zip(beam_weights *w, beam_error *err);
 beam_status beam_weights_read_torch_legacy(beam_weights *w, beam_error *err);
+
+/* Appends what a safetensors file begins with: the tensors' bytes follow it, in the order given,
+ * in which larger dtypes must come first.  Their data is not looked at. */
+beam_status beam_safetensors_header(const char *path, const beam_named_tensor *const *tensors,
+                                    size_t num_tensors, const beam_weights_note *notes,
+                                    size_t num_notes, beam_buffer *out, beam_error *err);
 
 /* Adds a tensor; `name` must live in w->arena.  Data that is not aligned for its dtype is
  * copied. */

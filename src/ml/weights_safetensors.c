@@ -275,21 +275,50 @@ static beam_status describe_notes(const char *path, json_t *root, const beam_wei
     return BEAM_OK;
 }
 
-static beam_status write_all(const char *path, const char *header, const beam_named_tensor **sorted,
-                             size_t count, beam_error *err)
+/* Length, text, and spaces up to a multiple of 8. */
+static beam_status put_together(const char *path, const json_t *root, beam_buffer *out,
+                                beam_error *err)
 {
     static const char spaces[] = "       ";
-    size_t len = strlen(header), padding = (8 - len % 8) % 8;
+    char *text = json_dumps(root, JSON_COMPACT);
+    if (!text)
+        return cannot(path, err);
+    size_t len = strlen(text), padding = (8 - len % 8) % 8;
     uint8_t length[8];
     for (size_t i = 0; i < 8; i++)
         length[i] = (uint8_t)((uint64_t)(len + padding) >> (8 * i));
+    beam_status status = beam_buffer_append(out, length, sizeof length);
+    if (status == BEAM_OK)
+        status = beam_buffer_append(out, text, len);
+    if (status == BEAM_OK)
+        status = beam_buffer_append(out, spaces, padding);
+    free(text);
+    return status == BEAM_OK ? status : cannot(path, err);
+}
+
+beam_status beam_safetensors_header(const char *path, const beam_named_tensor *const *tensors,
+                                    size_t num_tensors, const beam_weights_note *notes,
+                                    size_t num_notes, beam_buffer *out, beam_error *err)
+{
+    json_t *root = json_object();
+    uint64_t offset = 0;
+    beam_status status = root ? BEAM_OK : cannot(path, err);
+    if (status == BEAM_OK)
+        status = describe_notes(path, root, notes, num_notes, err);
+    for (size_t i = 0; i < num_tensors && status == BEAM_OK; i++)
+        status = describe(path, root, tensors[i], &offset, err);
+    if (status == BEAM_OK)
+        status = put_together(path, root, out, err);
+    json_decref(root);
+    return status;
+}
+
+static beam_status write_all(const char *path, const beam_buffer *header,
+                             const beam_named_tensor *const *sorted, size_t count, beam_error *err)
+{
     beam_new_file file;
     BEAM_TRY(beam_new_file_open(path, &file, err));
-    beam_status status = beam_new_file_write(&file, length, sizeof length, err);
-    if (status == BEAM_OK)
-        status = beam_new_file_write(&file, header, len, err);
-    if (status == BEAM_OK)
-        status = beam_new_file_write(&file, spaces, padding, err);
+    beam_status status = beam_new_file_write(&file, header->data, header->len, err);
     for (size_t i = 0; i < count && status == BEAM_OK; i++)
         status = beam_new_file_write(&file, sorted[i]->tensor.data,
                                      beam_tensor_bytes(&sorted[i]->tensor), err);
@@ -316,22 +345,15 @@ beam_status beam_weights_save_safetensors(const char *path, const beam_named_ten
                                           size_t num_notes, beam_error *err)
 {
     const beam_named_tensor **sorted = beam_malloc(num_tensors * sizeof *sorted);
-    json_t *root = json_object();
-    char *header = NULL;
-    uint64_t offset = 0;
-    beam_status status = sorted && root ? BEAM_OK : cannot(path, err);
+    beam_buffer header = {0};
+    beam_status status = sorted ? BEAM_OK : cannot(path, err);
     if (status == BEAM_OK && sort_by_size(tensors, num_tensors, sorted) != num_tensors)
         status = beam_error_set(err, BEAM_INVALID_ARGUMENT, "%s: a tensor has no dtype", path);
     if (status == BEAM_OK)
-        status = describe_notes(path, root, notes, num_notes, err);
-    for (size_t i = 0; i < num_tensors && status == BEAM_OK; i++)
-        status = describe(path, root, sorted[i], &offset, err);
-    if (status == BEAM_OK) {
-        header = json_dumps(root, JSON_COMPACT);
-        status = header ? write_all(path, header, sorted, num_tensors, err) : cannot(path, err);
-    }
-    free(header);
-    json_decref(root);
+        status = beam_safetensors_header(path, sorted, num_tensors, notes, num_notes, &header, err);
+    if (status == BEAM_OK)
+        status = write_all(path, &header, sorted, num_tensors, err);
+    beam_buffer_free(&header);
     beam_free(sorted);
     return status;
 }
