@@ -180,6 +180,15 @@ BEAM_API beam_pcoll beam_read_dataset_(beam_pipeline *pipeline, const beam_read_
 #define beam_read_dataset(pipeline, ...) \
     beam_read_dataset_((pipeline), BEAM_ARGS_(beam_read_dataset_args, __VA_ARGS__))
 
+/* Data sets of images that a pipeline has at hand: those of a group, say.  They are copied, and
+ * sorted by id, so that their order in the group does not matter; every nth of them (the first,
+ * for one) goes to *test, the others to *train.  `info` says what they are, all of one size; its
+ * count does not matter. */
+BEAM_API beam_status beam_dataset_of_images(const beam_iterable *images,
+                                            const beam_dataset_info *info, uint32_t nth,
+                                            beam_dataset **train, beam_dataset **test,
+                                            beam_error *err);
+
 /* ---- A classifier for a data set --------------------------------------------------------- */
 
 typedef struct beam_classifier_options {

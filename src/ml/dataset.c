@@ -117,6 +117,7 @@ void beam_dataset_close(beam_dataset *d)
     for (size_t i = 0; i < d->num_files; i++)
         beam_file_view_close(&d->files[i]);
     beam_free(d->images);
+    beam_arena_free(&d->records_memory);
     beam_arena_free(&d->arena);
     beam_free(d);
 }

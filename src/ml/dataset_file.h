@@ -22,7 +22,8 @@ struct beam_dataset {
     beam_file_view files[BEAM_DATASET_FILES];
     uint64_t records[BEAM_DATASET_FILES]; /* in each file */
     size_t num_files, record_size;
-    const uint32_t *chosen; /* the records that belong to the split; NULL: all, in order */
+    const uint32_t *chosen;    /* the records that belong to the split; NULL: all, in order */
+    beam_arena records_memory; /* of records that are the data set's own */
     /* Or images that are files of their own. */
     beam_dataset_image *images;
     size_t images_capacity;
