@@ -61,9 +61,9 @@ BEAM_API beam_status beam_report_classification(beam_report *report, const beam_
                                                 const beam_classifier *classifier, beam_error *err);
 
 /* What a run that trained was: dataset, model, device, device_requested, precision, configs,
- * configs_failed, epochs (of the model that beam_tell_training told of), and of this run alone
- * epochs_run, images, images_per_second (of the whole run) and seconds_per_epoch; accuracy.
- * BEAM_ABORTED where beam_tell_training had no model to tell of. */
+ * configs_failed; of this run alone epochs_run, images, images_per_second (of the whole run) and
+ * seconds_per_epoch; of the models that beam_tell_training told of, on average, epochs and
+ * accuracy. BEAM_ABORTED where beam_tell_training had no model to tell of. */
 typedef struct beam_training_report {
     size_t struct_size;
     const beam_training_config *config; /* dataset, precision and, unless empty, the model */

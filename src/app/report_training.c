@@ -47,7 +47,6 @@ static void report_work(beam_report *report, const beam_result *result)
     double seconds = beam_result_seconds(result);
     beam_report_int(report, "configs", beam_metric_sum(result, "configs_done") + failed);
     beam_report_int(report, "configs_failed", failed);
-    beam_report_int(report, "epochs", beam_metric_sum(result, "epochs_told"));
     beam_report_int(report, "epochs_run", epochs);
     beam_report_int(report, "images", images);
     beam_report_double(report, "images_per_second", seconds > 0 ? (double)images / seconds : 0.0);
@@ -66,10 +65,12 @@ beam_status beam_report_training(beam_report *report, const beam_result *result,
                                 beam_str_equal(precision, beam_str_of("bf16")) ? "bf16" : "f32",
                                 err));
     report_work(report, result);
-    if (beam_metric_sum(result, "models_told") == 0)
+    int64_t told = beam_metric_sum(result, "models_told");
+    if (told == 0)
         return beam_error_set(err, BEAM_ABORTED,
                               "no model was trained: the log and the results say why");
+    beam_report_int(report, "epochs", beam_metric_sum(result, "epochs_told") / told);
     beam_report_double(report, "accuracy",
-                       (double)beam_metric_sum(result, "accuracy_billionths") / 1e9);
+                       (double)beam_metric_sum(result, "accuracy_billionths") / 1e9 / (double)told);
     return BEAM_OK;
 }
