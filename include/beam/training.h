@@ -42,14 +42,18 @@ extern "C" {
     FIELD(S, beam_double, max_gradient_norm) /* 0: no clipping */                                  \
     FIELD(S, beam_str, schedule)             /* constant, step, cosine, one_cycle; one_cycle */    \
     FIELD(S, beam_double, label_smoothing)   /* 0 */                                               \
-    FIELD(S, beam_str, augment) /* none, or of flip,crop,cutout joined by commas; flip,crop */     \
+    FIELD(S, beam_str, augment)       /* none, or some of flip (at random) or alternating_flip     \
+       (every other epoch), crop:N (moved by up to N pixels, edges reflected; N: an eighth of the  \
+       side), cutout:N (a square of N; a quarter), joined by commas; flip,crop; of digits crop */  \
     FIELD(S, beam_bool, flip_average) /* evaluate each image and its mirror image */               \
     FIELD(S, beam_str, precision)     /* f32, bf16 */                                              \
     FIELD(S, beam_int64, num_threads) /* 1; see beam_training_options */                           \
     FIELD(S, beam_int64, seed)                                                                     \
     FIELD(S, beam_str, init_weights) /* a file or a known name; a layer whose shape differs, as    \
                                         a head with other classes does, starts afresh */           \
-    FIELD(S, beam_bool, cifar_stem)  /* see beam_network_options */
+    FIELD(S, beam_bool, cifar_stem)  /* see beam_network_options */                                \
+    FIELD(S, beam_int64, image_size) /* images are resized to so many pixels square; 0: not, or    \
+                                        224 where they have sizes of their own */
 BEAM_STRUCT(beam_training_config, BEAM_TRAINING_CONFIG_);
 
 #define BEAM_TRAINING_RESULT_(FIELD, S)                                                 \

@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ml/augment.h"
 #include "ml/train_config.h"
 #include "ml/train_json.h"
 
-enum { LONGEST_NAME = 200, MOST_EPOCHS = 1000000, MOST_THREADS = 1024 };
+enum { LONGEST_NAME = 200, MOST_EPOCHS = 1000000, MOST_THREADS = 1024, LARGEST_IMAGE = 4096 };
 
 /* ---- Checking -------------------------------------------------------------------------------- */
 
@@ -95,22 +96,8 @@ static beam_status parse_precision(const char *text, beam_error *err)
 
 static beam_status parse_augment(const char *text, beam_error *err)
 {
-    static const char *const known[] = {"flip", "crop", "cutout"};
-    if (strcmp(text, "none") == 0)
-        return BEAM_OK;
-    for (const char *at = text;; at++) {
-        size_t len = strcspn(at, ","), i = 0;
-        while (i < 3 && (strlen(known[i]) != len || strncmp(at, known[i], len) != 0))
-            i++;
-        if (i == 3)
-            return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                                  "there is no augmentation \"%.*s\"; write none, or some of flip, "
-                                  "crop and cutout with commas between",
-                                  (int)len, at);
-        at += len;
-        if (!*at)
-            return BEAM_OK;
-    }
+    beam_augment augment;
+    return beam_augment_parse(text, &augment, err);
 }
 
 static beam_status check_numbers(const beam_training_config *c, beam_error *err)
@@ -125,6 +112,7 @@ static beam_status check_numbers(const beam_training_config *c, beam_error *err)
                               "batch_size is %lld, and there are only %lld images (num_images)",
                               (long long)c->batch_size, (long long)c->num_images);
     BEAM_TRY(check_whole("num_threads", c->num_threads, 0, MOST_THREADS, err));
+    BEAM_TRY(check_whole("image_size", c->image_size, 0, LARGEST_IMAGE, err));
     BEAM_TRY(check_whole("seed", c->seed, 0, INT64_MAX, err));
     if (!isfinite(c->momentum) || c->momentum >= 1)
         return refuse_number("momentum", c->momentum, "below 1 (negative: none)", err);
@@ -152,6 +140,33 @@ beam_status beam_training_config_check(const beam_training_config *c, beam_error
     BEAM_TRY(check_parsed("schedule", c->schedule, parse_schedule, err));
     BEAM_TRY(check_parsed("precision", c->precision, parse_precision, err));
     return check_parsed("augment", c->augment, parse_augment, err);
+}
+
+beam_training_config beam_training_config_complete(const beam_training_config *config)
+{
+    beam_training_config c = *config;
+    struct {
+        beam_str *text;
+        const char *otherwise;
+    } texts[] = {{&c.dataset, "cifar10"},
+                 {&c.optimizer, "sgd"},
+                 {&c.schedule, "one_cycle"},
+                 {&c.precision, "f32"}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!texts[i].text->len)
+            *texts[i].text = beam_str_of(texts[i].otherwise);
+    if (!c.augment.len)
+        c.augment =
+            beam_str_of(beam_str_equal(c.dataset, beam_str_of("digits")) ? "crop" : "flip,crop");
+    if (c.momentum == 0)
+        c.momentum = 0.9;
+    if (c.weight_decay == 0)
+        c.weight_decay = 5e-4;
+    if (c.bias_lr_factor == 0)
+        c.bias_lr_factor = 1;
+    if (c.num_threads == 0)
+        c.num_threads = 1;
+    return c;
 }
 
 beam_status beam_experiment_check(beam_str id, beam_error *err)

@@ -5,6 +5,9 @@
 
 #include <beam/training.h>
 
+/* The same with what was left out put in; strings that come in are static. */
+beam_training_config beam_training_config_complete(const beam_training_config *config);
+
 /* Whether an experiment_id can be the name of a folder of its own. */
 beam_status beam_experiment_check(beam_str id, beam_error *err);
 
