@@ -145,13 +145,20 @@ static beam_status unknown_option(const beam_app *app, const char *name, size_t 
                           best ? ", the nearest being --" : "", best ? best : "");
 }
 
+/* Whether `value` is what a choice such as pjrt:PATH stands for. */
+static bool starts_as(const char *value, const char *choice)
+{
+    size_t key = strcspn(choice, ":|");
+    return choice[key] == ':' && strncmp(value, choice, key + 1) == 0 && value[key + 1];
+}
+
 static bool one_of(const char *value, const char *choices)
 {
     size_t len = strlen(value);
     for (const char *at = choices; at;) {
         const char *end = strchr(at, '|');
         size_t n = end ? (size_t)(end - at) : strlen(at);
-        if (n == len && strncmp(at, value, n) == 0)
+        if ((n == len && strncmp(at, value, n) == 0) || starts_as(value, at))
             return true;
         at = end ? end + 1 : NULL;
     }

@@ -20,10 +20,17 @@ beam_status beam_report_device(beam_report *report, const char *requested, const
     const beam_device_options options = {.struct_size = sizeof options, .logger = &quiet};
     beam_device *device;
     beam_device_info info;
-    BEAM_TRY(beam_device_open(requested, &options, &device, err));
+    beam_report_str(report, "device_requested", requested);
+    beam_status status = beam_device_open(requested, &options, &device, err);
+    if (status == BEAM_UNAVAILABLE) { /* the workers had it, this machine has not */
+        beam_report_str(report, "device", requested);
+        beam_report_str(report, "precision", precision);
+        return BEAM_OK;
+    }
+    BEAM_TRY(status);
     beam_device_get_info(device, &info);
     beam_report_str(report, "device", info.kind);
-    beam_report_str(report, "device_requested", requested);
+    beam_report_int(report, "device_fell_back", info.fell_back);
     beam_report_str(report, "precision", info.native_bf16 ? precision : "f32");
     beam_device_close(device);
     return BEAM_OK;

@@ -50,11 +50,11 @@ static beam_status find_plugin(const char *backend, const beam_pjrt_plugin **plu
     return status;
 }
 
-/* Whether a GPU multiplies bf16: from compute capability 8.0 on; a T4 has 7.5. */
+/* GPUs multiply bf16 from compute capability 8.0 on; a T4 has 7.5. */
 static bool multiplies_bf16(const beam_pjrt_client *client)
 {
     if (client->platform != BEAM_PJRT_GPU)
-        return client->platform == BEAM_PJRT_TPU;
+        return true;
     const PJRT_NamedValue *capability = beam_pjrt_device_attribute(client, 0, "compute_capability");
     return capability && capability->type == PJRT_NamedValue_kString &&
            strtod(capability->string_value, NULL) >= 8;
@@ -82,9 +82,27 @@ static void describe(beam_device *device, const beam_pjrt_client *client)
         device->slots = device->slots ? (uint32_t)client->num_devices : (uint32_t)slots;
 }
 
+/* Adds to what the plugin answered what this machine shows of the hardware. */
+static beam_status add_what_shows(beam_pjrt_platform platform, beam_status status, beam_error *err)
+{
+    if (!err || platform == BEAM_PJRT_OTHER)
+        return status;
+    const beam_error answer = *err;
+    const char *trace = beam_pjrt_trace(platform);
+    bool gpu = platform == BEAM_PJRT_GPU;
+    if (trace)
+        return beam_error_set(err, status, "%s (the hardware shows as %s)", answer.message, trace);
+    return beam_error_set(err, status,
+                          "%s (%s not there, so this machine shows no %s; use auto to take what "
+                          "there is, or cpu)",
+                          answer.message,
+                          gpu ? "/dev/nvidia0 is" : "/dev/accel0 and /dev/vfio/0 are",
+                          gpu ? "GPU with a driver" : "TPU");
+}
+
 static beam_status pjrt_open(beam_device *device, beam_error *err)
 {
-    const beam_pjrt_plugin *plugin;
+    const beam_pjrt_plugin *plugin = NULL;
     beam_pjrt_device *state = beam_calloc(1, sizeof *state);
     if (!state)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a device");
@@ -94,7 +112,10 @@ static beam_status pjrt_open(beam_device *device, beam_error *err)
                                        getenv("BEAM_PJRT_OPTIONS"), &state->client, err);
     if (status != BEAM_OK) {
         beam_free(state);
-        return beam_error_wrap(err, status, "device \"%s\"", device->backend);
+        status = beam_error_wrap(err, status, "device \"%s\"", device->backend);
+        bool answered = status != BEAM_RESOURCE_EXHAUSTED && plugin;
+        return answered ? add_what_shows(platform_of_backend(device->backend), status, err)
+                        : status;
     }
     device->state = state;
     describe(device, state->client);
