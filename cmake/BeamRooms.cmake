@@ -71,7 +71,8 @@ target_include_directories(beam_public INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_compile_definitions(beam_public INTERFACE _GNU_SOURCE)
 target_link_libraries(beam_public INTERFACE
     Threads::Threads PkgConfig::PROTOBUF_C PkgConfig::XXHASH PkgConfig::ZSTD ZLIB::ZLIB PNG::PNG
-    JPEG::JPEG CURL::libcurl PkgConfig::JANSSON OpenSSL::Crypto OneDNN::dnnl ${CMAKE_DL_LIBS} m)
+    JPEG::JPEG CURL::libcurl PkgConfig::JANSSON OpenSSL::Crypto OneDNN::dnnl
+    ${GRPC_LIBRARY} ${GPR_LIBRARY} ${CMAKE_DL_LIBS} m)
 
 # What the library's own files, tests, tools and benchmarks are compiled with: src/ too.
 add_library(beam_settings INTERFACE)

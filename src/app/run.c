@@ -2,7 +2,9 @@
 /* run.c - beam_pipeline_run: the graph becomes a proto, and a runner gets nothing else. */
 #include <beam/pipeline.h>
 #include <string.h>
+#include <time.h>
 
+#include "app/engine.h"
 #include "base/alloc.h"
 #include "direct/direct.h"
 #include "graph/pipeline.h"
@@ -10,7 +12,11 @@
 #include "ml/library.h"
 
 struct beam_result {
-    beam_direct_result direct;
+    beam_direct_result direct; /* of the direct runner; zeroed after an engine's run */
+    beam_arena arena;          /* of an engine's metrics */
+    double seconds;
+    const beam_metric_total *metrics;
+    size_t n_metrics;
 };
 
 /* The functions that the runner may use: those given (and the library's own), or, when none
@@ -29,20 +35,51 @@ static beam_status resolve(const beam_pipeline *pipeline, const beam_functions *
 }
 
 static beam_status run_direct(beam_pipeline *pipeline, const beam_run_options *options,
-                              beam_direct_result *result, beam_error *err)
+                              const beam_registry *registry, beam_result *result, beam_error *err)
+{
+    void *proto = NULL;
+    size_t size = 0;
+    BEAM_TRY(beam_pipeline_to_proto(pipeline, &proto, &size, err));
+    const beam_direct_options direct = {.registry = registry, .run = options};
+    beam_status status = beam_direct_run(proto, size, &direct, &result->direct, err);
+    beam_release(proto);
+    result->seconds = result->direct.seconds;
+    result->metrics = result->direct.metrics;
+    result->n_metrics = result->direct.n_metrics;
+    return status;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static beam_status run_on_engine(beam_pipeline *pipeline, const beam_run_options *options,
+                                 const beam_registry *registry, beam_result *result,
+                                 beam_error *err)
+{
+    beam_job_metrics metrics = {0};
+    double began = now();
+    beam_status status =
+        beam_engine_run(pipeline, options, registry, &result->arena, &metrics, err);
+    result->seconds = now() - began;
+    result->metrics = metrics.totals;
+    result->n_metrics = metrics.n;
+    return status;
+}
+
+static beam_status run(beam_pipeline *pipeline, const beam_run_options *options,
+                       beam_result *result, beam_error *err)
 {
     beam_registry own = {0};
     const beam_registry *registry;
-    void *proto = NULL;
-    size_t size = 0;
     beam_status status = resolve(pipeline, options->functions, &own, &registry, err);
     if (status == BEAM_OK)
-        status = beam_pipeline_to_proto(pipeline, &proto, &size, err);
-    if (status == BEAM_OK) {
-        const beam_direct_options direct = {.registry = registry, .run = options};
-        status = beam_direct_run(proto, size, &direct, result, err);
-    }
-    beam_release(proto);
+        status = beam_is_engine(options->runner)
+                     ? run_on_engine(pipeline, options, registry, result, err)
+                     : run_direct(pipeline, options, registry, result, err);
     beam_registry_free(&own);
     return status;
 }
@@ -60,14 +97,16 @@ beam_status beam_pipeline_run(beam_pipeline *pipeline, const beam_run_options *o
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "beam_run_options.struct_size is %zu instead of %zu",
                               options->struct_size, sizeof *options);
-    if (options->runner && strcmp(options->runner, "direct") != 0)
+    if (options->runner && strcmp(options->runner, "direct") != 0 &&
+        !beam_is_engine(options->runner))
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                              "there is no runner \"%s\": this build has \"direct\"",
+                              "there is no runner \"%s\": direct, prism, flink, spark and portable "
+                              "are those there are",
                               options->runner);
     beam_result *result = beam_calloc(1, sizeof *result);
     if (!result)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to run the pipeline");
-    beam_status status = run_direct(pipeline, options, &result->direct, err);
+    beam_status status = run(pipeline, options, result, err);
     beam_pipeline_clean(pipeline);
     if (out)
         *out = result;
@@ -109,8 +148,8 @@ beam_status beam_result_metric(const beam_result *result, const char *transform,
 {
     bool found = false;
     *cell = (beam_metric_cell){0};
-    for (size_t i = 0; i < result->direct.n_metrics; i++) {
-        const beam_metric_total *metric = &result->direct.metrics[i];
+    for (size_t i = 0; i < result->n_metrics; i++) {
+        const beam_metric_total *metric = &result->metrics[i];
         if (strcmp(metric->name, name) != 0 || !covers(transform, metric->transform))
             continue;
         add_cell(metric->kind, cell, &metric->cell, !found);
@@ -125,15 +164,15 @@ void beam_result_metrics(const beam_result *result,
                                        const beam_metric_cell *cell),
                          void *user)
 {
-    for (size_t i = 0; i < result->direct.n_metrics; i++) {
-        const beam_metric_total *m = &result->direct.metrics[i];
+    for (size_t i = 0; i < result->n_metrics; i++) {
+        const beam_metric_total *m = &result->metrics[i];
         visit(user, m->transform, m->function, m->name, m->kind, &m->cell);
     }
 }
 
 double beam_result_seconds(const beam_result *result)
 {
-    return result->direct.seconds;
+    return result->seconds;
 }
 
 void beam_result_free(beam_result *result)
@@ -141,5 +180,6 @@ void beam_result_free(beam_result *result)
     if (!result)
         return;
     beam_direct_result_free(&result->direct);
+    beam_arena_free(&result->arena);
     beam_free(result);
 }

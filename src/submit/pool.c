@@ -1,0 +1,257 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+#include "submit/pool.h"
+
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/time.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "model/message.h"
+#include "model/proto/worker_pool.pb-c.h"
+
+enum { METHODS = 2, WAITING = 4 };
+
+static const char *const methods[METHODS] = {
+    "/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/StartWorker",
+    "/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/StopWorker"};
+
+/* A call of a method: waited for, then answered. */
+typedef struct slot {
+    struct beam_pool *pool;
+    size_t method;
+    bool answering;
+    grpc_call *call;
+    gpr_timespec deadline;
+    grpc_metadata_array metadata;
+    grpc_byte_buffer *request;
+    int cancelled;
+} slot;
+
+struct beam_pool {
+    grpc_server *server;
+    grpc_completion_queue *queue;
+    void *registered[METHODS];
+    slot slots[METHODS * WAITING];
+    beam_pool_callbacks callbacks;
+    int port;
+    pthread_t thread;
+};
+
+/* ---- Calls ------------------------------------------------------------------------------- */
+
+static void wait_for_call(slot *s)
+{
+    s->answering = false;
+    s->call = NULL;
+    s->request = NULL;
+    grpc_metadata_array_init(&s->metadata);
+    /* It fails once the server shuts down, and then there is nothing to wait for. */
+    (void)grpc_server_request_registered_call(s->pool->server, s->pool->registered[s->method],
+                                              &s->call, &s->deadline, &s->metadata, &s->request,
+                                              s->pool->queue, s->pool->queue, s);
+}
+
+static void forget(slot *s)
+{
+    if (s->request)
+        grpc_byte_buffer_destroy(s->request);
+    if (s->call)
+        grpc_call_unref(s->call);
+    grpc_metadata_array_destroy(&s->metadata);
+    s->call = NULL;
+    s->request = NULL;
+}
+
+static bool read_request(slot *s, beam_buffer *bytes)
+{
+    grpc_byte_buffer_reader reader;
+    grpc_slice slice;
+    bool good = s->request && grpc_byte_buffer_reader_init(&reader, s->request);
+    if (!good)
+        return false;
+    while (grpc_byte_buffer_reader_next(&reader, &slice)) {
+        good = good && beam_buffer_append(bytes, GRPC_SLICE_START_PTR(slice),
+                                          GRPC_SLICE_LENGTH(slice)) == BEAM_OK;
+        grpc_slice_unref(slice);
+    }
+    grpc_byte_buffer_reader_destroy(&reader);
+    return good;
+}
+
+static const char *url_of(const BeamPb__ApiServiceDescriptor *descriptor)
+{
+    return descriptor ? descriptor->url : "";
+}
+
+static beam_status start_worker(const beam_pool_callbacks *callbacks, const beam_buffer *bytes,
+                                beam_error *err)
+{
+    BeamPb__StartWorkerRequest *request = NULL;
+    BEAM_TRY(beam_message_unpack(&beam_pb__start_worker_request__descriptor, bytes->data,
+                                 bytes->len, &request, err));
+    const beam_worker_request wanted = {.id = request->worker_id,
+                                        .control_endpoint = url_of(request->control_endpoint),
+                                        .logging_endpoint = url_of(request->logging_endpoint),
+                                        .artifact_endpoint = url_of(request->artifact_endpoint),
+                                        .provision_endpoint = url_of(request->provision_endpoint)};
+    beam_status status = callbacks->start(callbacks->user, &wanted, err);
+    beam_message_free(request);
+    return status;
+}
+
+static beam_status stop_worker(const beam_pool_callbacks *callbacks, const beam_buffer *bytes,
+                               beam_error *err)
+{
+    BeamPb__StopWorkerRequest *request = NULL;
+    BEAM_TRY(beam_message_unpack(&beam_pb__stop_worker_request__descriptor, bytes->data, bytes->len,
+                                 &request, err));
+    beam_status status = callbacks->stop(callbacks->user, request->worker_id, err);
+    beam_message_free(request);
+    return status;
+}
+
+/* Answers with the error's words, or with nothing; responses to both methods look alike. */
+static void answer(slot *s, const beam_error *err)
+{
+    BeamPb__StartWorkerResponse response = BEAM_PB__START_WORKER_RESPONSE__INIT;
+    beam_buffer bytes = {0};
+    response.error = (char *)err->message;
+    beam_status packed = beam_message_pack(&response, &bytes);
+    grpc_slice slice = grpc_slice_from_copied_buffer((const char *)bytes.data, bytes.len);
+    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_op ops[4] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
+                      {.op = GRPC_OP_RECV_CLOSE_ON_SERVER},
+                      {.op = GRPC_OP_SEND_STATUS_FROM_SERVER},
+                      {.op = GRPC_OP_SEND_MESSAGE}};
+    ops[1].data.recv_close_on_server.cancelled = &s->cancelled;
+    ops[2].data.send_status_from_server.status =
+        packed == BEAM_OK ? GRPC_STATUS_OK : GRPC_STATUS_RESOURCE_EXHAUSTED;
+    ops[3].data.send_message.send_message = message;
+    s->answering = true;
+    grpc_call_error started =
+        grpc_call_start_batch(s->call, ops, packed == BEAM_OK ? 4 : 3, s, NULL);
+    grpc_byte_buffer_destroy(message);
+    grpc_slice_unref(slice);
+    beam_buffer_free(&bytes);
+    if (started != GRPC_CALL_OK) { /* the caller sees the call cancelled */
+        forget(s);
+        wait_for_call(s);
+    }
+}
+
+static void on_call(slot *s)
+{
+    const beam_pool_callbacks *callbacks = &s->pool->callbacks;
+    beam_buffer bytes = {0};
+    beam_error err = {0};
+    if (!read_request(s, &bytes))
+        beam_error_set(&err, BEAM_DATA_LOSS, "a request that cannot be read");
+    else if (s->method == 0)
+        (void)start_worker(callbacks, &bytes, &err); /* the words go to the engine */
+    else
+        (void)stop_worker(callbacks, &bytes, &err);
+    beam_buffer_free(&bytes);
+    answer(s, &err);
+}
+
+static void *serve(void *user)
+{
+    beam_pool *pool = user;
+    for (;;) {
+        grpc_event event =
+            grpc_completion_queue_next(pool->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        if (event.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        slot *s = event.tag;
+        if (!s) { /* the server has shut down: no call is left that needs the queue */
+            grpc_completion_queue_shutdown(pool->queue);
+        } else if (s->answering) {
+            forget(s);
+            wait_for_call(s);
+        } else if (event.success) {
+            on_call(s);
+        } else {
+            forget(s);
+        }
+    }
+}
+
+/* ---- The server -------------------------------------------------------------------------- */
+
+static void destroy(beam_pool *pool)
+{
+    if (pool->server)
+        grpc_server_destroy(pool->server);
+    if (pool->queue)
+        grpc_completion_queue_destroy(pool->queue);
+    grpc_shutdown();
+    beam_free(pool);
+}
+
+static void shut_down(beam_pool *pool)
+{
+    grpc_server_shutdown_and_notify(pool->server, pool->queue, NULL);
+    grpc_server_cancel_all_calls(pool->server);
+}
+
+static beam_status listen_on(beam_pool *pool, const char *address, beam_error *err)
+{
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    pool->server = grpc_server_create(NULL, NULL);
+    pool->queue = grpc_completion_queue_create_for_next(NULL);
+    grpc_server_register_completion_queue(pool->server, pool->queue, NULL);
+    for (size_t i = 0; i < METHODS; i++)
+        pool->registered[i] = grpc_server_register_method(
+            pool->server, methods[i], NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+    pool->port = grpc_server_add_http2_port(pool->server, address, credentials);
+    grpc_server_credentials_release(credentials);
+    grpc_server_start(pool->server); /* one that is not started cannot be destroyed */
+    return pool->port ? BEAM_OK
+                      : beam_error_set(err, BEAM_UNAVAILABLE,
+                                       "a worker pool cannot listen on %s: is it taken?", address);
+}
+
+beam_status beam_pool_open(const char *address, const beam_pool_callbacks *callbacks,
+                           beam_pool **result, beam_error *err)
+{
+    *result = NULL;
+    beam_pool *pool = beam_calloc(1, sizeof *pool);
+    if (!pool)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a worker pool");
+    pool->callbacks = *callbacks;
+    grpc_init();
+    beam_status status = listen_on(pool, address, err);
+    for (size_t i = 0; i < METHODS * WAITING && status == BEAM_OK; i++) {
+        pool->slots[i] = (slot){.pool = pool, .method = i % METHODS};
+        wait_for_call(&pool->slots[i]);
+    }
+    if (status == BEAM_OK && pthread_create(&pool->thread, NULL, serve, pool) != 0)
+        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread for a worker pool");
+    if (status != BEAM_OK) {
+        shut_down(pool);
+        (void)serve(pool); /* to the end of its queue */
+        destroy(pool);
+        return status;
+    }
+    *result = pool;
+    return BEAM_OK;
+}
+
+int beam_pool_port(const beam_pool *pool)
+{
+    return pool->port;
+}
+
+void beam_pool_close(beam_pool *pool)
+{
+    if (!pool)
+        return;
+    shut_down(pool);
+    (void)pthread_join(pool->thread, NULL);
+    destroy(pool);
+}
