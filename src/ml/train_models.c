@@ -115,7 +115,9 @@ static beam_status read_result(const experiment *e, beam_pool *pool, beam_traini
     }
     if (status != BEAM_OK)
         return beam_error_set(err, status, "%s", why.message);
-    const char *other = beam_training_config_differs(&result->config, e->config);
+    const beam_training_config theirs = beam_training_config_complete(&result->config);
+    const beam_training_config ours = beam_training_config_complete(e->config);
+    const char *other = beam_training_config_differs(&theirs, &ours);
     if (other)
         return beam_error_set(err, BEAM_FAILED_PRECONDITION,
                               "%s is of another configuration: its %s differs. Give this one "

@@ -19,9 +19,9 @@ typedef struct recipe {
 
 /* The first that fits counts.  docs/training.md has what they reach. */
 static const recipe recipes[] = {
-    {"small_cnn", true, 0.1, 32, 30, 0, 0, "none", false},
-    {"", true, 0.02, 64, 20, 0, 0, "none", false},
-    {"", false, 0.1, 128, 15, 0, 0.1, "flip,crop", false},
+    {"small_cnn", true, 0.1, 32, 30, 0, 0, "", false},
+    {"", true, 0.02, 64, 20, 0, 0, "", false},
+    {"", false, 0.1, 128, 15, 0, 0.1, "", false},
 };
 
 static const recipe *find(beam_str model, bool digits)
