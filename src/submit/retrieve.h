@@ -1,0 +1,24 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* retrieve.h - a worker's files: asked for where the engine says, checked, and kept for the next
+ * worker of the same job.
+ *
+ * They lie in $TMPDIR/libbeam-<user>/<digest of their checksums and names>, which appears whole or
+ * not at all; folders that no worker has asked for in a day are cleared away by the next. */
+#ifndef SUBMIT_RETRIEVE_H
+#define SUBMIT_RETRIEVE_H
+
+#include <beam/log.h>
+#include <stdbool.h>
+
+typedef struct beam_retrieval {
+    const char *worker_id;
+    const char *provision_endpoint;
+    const char *artifact_endpoint; /* NULL or "": what the provision service says */
+    bool program;                  /* the program and its libraries too, not only its files */
+} beam_retrieval;
+
+/* *folder is where they lie, NULL when the job has none; free it with beam_free.
+ * BEAM_DATA_LOSS when a file is not what its checksum says. */
+beam_status beam_retrieve(const beam_retrieval *retrieval, char **folder, beam_error *err);
+
+#endif
