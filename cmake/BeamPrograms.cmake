@@ -54,6 +54,12 @@ set(BEAM_TEST_ENVIRONMENT
 function(beam_tests)
     file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.c)
+    # Opened by tests as an accelerator's plugin.
+    add_library(pjrt_fake MODULE ${PROJECT_SOURCE_DIR}/tests/support/pjrt_fake/pjrt_fake.c)
+    target_compile_options(pjrt_fake PRIVATE ${BEAM_WARNINGS})
+    target_link_libraries(pjrt_fake PRIVATE beam_settings)
+    set_target_properties(pjrt_fake PROPERTIES
+        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     get_filename_component(shared_data ${PROJECT_SOURCE_DIR}/../shared/data ABSOLUTE)
     foreach(source IN LISTS sources)
         get_filename_component(name ${source} NAME_WE)
@@ -76,6 +82,9 @@ function(beam_tests)
             set(rooms ${BEAM_ROOMS})
         endif()
         add_dependencies(${target} beam_protos)
+        if(room STREQUAL "device")
+            add_dependencies(${target} pjrt_fake)
+        endif()
         beam_link_rooms(${target} ${rooms})
         target_link_libraries(${target} PRIVATE PkgConfig::CMOCKA PkgConfig::YAML)
         set_target_properties(${target} PROPERTIES

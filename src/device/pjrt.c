@@ -90,6 +90,8 @@ static beam_status add_what_shows(beam_pjrt_platform platform, beam_status statu
     const beam_error answer = *err;
     const char *trace = beam_pjrt_trace(platform);
     bool gpu = platform == BEAM_PJRT_GPU;
+    if (trace && *trace != '/')
+        return status; /* the environment's word, not the hardware's */
     if (trace)
         return beam_error_set(err, status, "%s (the hardware shows as %s)", answer.message, trace);
     return beam_error_set(err, status,

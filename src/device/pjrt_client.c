@@ -151,25 +151,24 @@ void beam_pjrt_client_close(beam_pjrt_client *client)
 
 /* ---- devices ---- */
 
-static PJRT_DeviceDescription *description_of(const beam_pjrt_client *c, size_t device)
+static beam_status describe(const beam_pjrt_client *c, size_t device,
+                            PJRT_DeviceDescription **description, beam_error *err)
 {
     PJRT_Device_GetDescription_Args *args =
         BEAM_PJRT(PJRT_Device_GetDescription, .device = c->devices[device]);
-    PJRT_Error *error = c->api->PJRT_Device_GetDescription(args);
-    beam_pjrt_ignore(c->api, error);
-    return error ? NULL : args->device_description;
+    BEAM_TRY(beam_pjrt_status(c->api, c->api->PJRT_Device_GetDescription(args),
+                              "a device's description", err));
+    *description = args->device_description;
+    return BEAM_OK;
 }
 
 beam_status beam_pjrt_device_id(const beam_pjrt_client *client, size_t device, int64_t *id,
                                 beam_error *err)
 {
-    PJRT_DeviceDescription_Id_Args *args =
-        BEAM_PJRT(PJRT_DeviceDescription_Id, .device_description = description_of(client, device));
-    if (!args->device_description)
-        return beam_error_set(err, BEAM_INTERNAL, "plugin %s does not describe its device %zu",
-                              client->plugin->path, device);
+    PJRT_DeviceDescription_Id_Args *args = BEAM_PJRT(PJRT_DeviceDescription_Id, 0);
+    BEAM_TRY(describe(client, device, &args->device_description, err));
     BEAM_TRY(beam_pjrt_status(client->api, client->api->PJRT_DeviceDescription_Id(args),
-                              "device number", err));
+                              "a device's number", err));
     *id = args->id;
     return BEAM_OK;
 }
@@ -179,9 +178,8 @@ void beam_pjrt_device_kind(const beam_pjrt_client *client, size_t device, const 
 {
     *kind = "?";
     *size = 1;
-    PJRT_DeviceDescription_Kind_Args *args = BEAM_PJRT(
-        PJRT_DeviceDescription_Kind, .device_description = description_of(client, device));
-    if (!args->device_description)
+    PJRT_DeviceDescription_Kind_Args *args = BEAM_PJRT(PJRT_DeviceDescription_Kind, 0);
+    if (describe(client, device, &args->device_description, NULL) != BEAM_OK)
         return;
     PJRT_Error *error = client->api->PJRT_DeviceDescription_Kind(args);
     if (!error) {
@@ -209,9 +207,8 @@ void beam_pjrt_device_memory(const beam_pjrt_client *client, size_t device, uint
 const PJRT_NamedValue *beam_pjrt_device_attribute(const beam_pjrt_client *client, size_t device,
                                                   const char *name)
 {
-    PJRT_DeviceDescription_Attributes_Args *args = BEAM_PJRT(
-        PJRT_DeviceDescription_Attributes, .device_description = description_of(client, device));
-    if (!args->device_description)
+    PJRT_DeviceDescription_Attributes_Args *args = BEAM_PJRT(PJRT_DeviceDescription_Attributes, 0);
+    if (describe(client, device, &args->device_description, NULL) != BEAM_OK)
         return NULL;
     PJRT_Error *error = client->api->PJRT_DeviceDescription_Attributes(args);
     beam_pjrt_ignore(client->api, error);

@@ -1,0 +1,368 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* test_pjrt_faults.c - accelerators that are absent, taken, small, slow or broken: the library
+ * against a plugin of its own that does as it is told (tests/support/pjrt_fake). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "device/nets.h"
+#include "device/pjrt_lease.h"
+#include "device/pjrt_plugin.h"
+#include "support/files.h"
+#include "support/pjrt_fake/pjrt_fake.h"
+
+#define FAKE BEAM_BUILD_DIR "/tests/libpjrt_fake.so"
+
+static pjrt_fake_control *fake;
+
+static void set(const char *name, const char *value)
+{
+    assert_int_equal(value ? setenv(name, value, 1) : unsetenv(name), 0);
+}
+
+/* Each test begins with a plugin that works, and a folder of its own for locks. */
+static int set_up(void **state)
+{
+    static const char *const unset[] = {
+        "PJRT_FAKE_PLATFORM", "PJRT_FAKE_DEVICES", "PJRT_FAKE_MEMORY",
+        "PJRT_FAKE_MINOR",    "PJRT_FAKE_FAIL",    "PJRT_NAMES_AND_LIBRARY_PATHS",
+        "PJRT_DEVICE",        "TPU_LIBRARY_PATH",  "BEAM_ACCELERATOR_BACKEND",
+        "BEAM_PJRT_OPTIONS"};
+    for (size_t i = 0; i < sizeof unset / sizeof *unset; i++)
+        set(unset[i], NULL);
+    void *library = dlopen(FAKE, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(library);
+    fake = dlsym(library, PJRT_FAKE_SYMBOL);
+    assert_non_null(fake);
+    *fake = (pjrt_fake_control){.code = 13};
+    *state = test_folder();
+    set("BEAM_LOCK_DIR", *state);
+    set("BEAM_CACHE", *state);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    test_remove_folder(*state);
+    return fake->live == 0 ? 0 : -1;
+}
+
+static beam_status try_open(const char *name, beam_device **device, beam_error *err)
+{
+    *err = (beam_error){0};
+    return beam_device_open(name, NULL, device, err);
+}
+
+static void open_fails(const char *name, beam_status status, const char *words)
+{
+    beam_device *device = NULL;
+    beam_error err;
+    beam_status got = try_open(name, &device, &err);
+    if (got != status || !strstr(err.message, words))
+        fail_msg("%s: %s \"%s\"; wanted ...%s...", name, beam_status_name(got), err.message, words);
+    assert_null(device);
+}
+
+static beam_device *open_kind(const char *name, const char *kind)
+{
+    beam_device *device = NULL;
+    beam_error err;
+    beam_device_info info;
+    nets_ok(try_open(name, &device, &err), &err);
+    beam_device_get_info(device, &info);
+    assert_string_equal(info.kind, kind);
+    return device;
+}
+
+/* ---- plugins ---- */
+
+static void test_bad_plugins(void **state)
+{
+    char name[4096];
+    const char *text = test_path(*state, "text.so");
+    test_write_file(text, "not a library", 13);
+    (void)snprintf(name, sizeof name, "pjrt:%s", text);
+    open_fails(name, BEAM_UNAVAILABLE, "does not load");
+    (void)snprintf(name, sizeof name, "pjrt:%s/absent.so", (char *)*state);
+    open_fails(name, BEAM_UNAVAILABLE, "no such file");
+    Dl_info libc;
+    void *symbol = dlsym(RTLD_DEFAULT, "printf");
+    assert_true(symbol && dladdr(symbol, &libc));
+    void *zlib = dlsym(RTLD_DEFAULT, "crc32");
+    if (zlib && dladdr(zlib, &libc) && strstr(libc.dli_fname, ".so")) {
+        (void)snprintf(name, sizeof name, "pjrt:%s", libc.dli_fname);
+        open_fails(name, BEAM_UNAVAILABLE, "is no PJRT plugin");
+    }
+    set("PJRT_FAKE_MINOR", "12");
+    open_fails("pjrt:" FAKE, BEAM_UNAVAILABLE, "has PJRT API 0.12, without PJRT_Compile");
+    set("PJRT_FAKE_MINOR", "200"); /* newer ones only add */
+    beam_device_close(open_kind("pjrt:" FAKE, "tpu"));
+}
+
+static void test_no_device(void **state)
+{
+    (void)state;
+    set("PJRT_FAKE_DEVICES", "0");
+    open_fails("pjrt:" FAKE, BEAM_UNAVAILABLE, "has no device here");
+    set("PJRT_FAKE_DEVICES", NULL);
+    set("PJRT_FAKE_FAIL", "PJRT_Client_Create");
+    fake->code = 9;
+    open_fails("pjrt:" FAKE, BEAM_FAILED_PRECONDITION, "PJRT_Client_Create fails as told");
+    set("PJRT_FAKE_FAIL", NULL);
+    set("BEAM_PJRT_OPTIONS", "nonsense");
+    open_fails("pjrt:" FAKE, BEAM_INVALID_ARGUMENT, "NAME=VALUE");
+    set("BEAM_PJRT_OPTIONS", "memory_fraction=0.5;preallocate=false;devices=3;kind=x");
+    beam_device_close(open_kind("pjrt:" FAKE, "tpu"));
+}
+
+/* ---- policy ---- */
+
+/* TPU, else GPU, else CPU. */
+static void test_chain(void **state)
+{
+    (void)state;
+    set("PJRT_NAMES_AND_LIBRARY_PATHS", "other:/nowhere.so,tpu:" FAKE ",cuda:" FAKE);
+    set("PJRT_DEVICE", "TPU");
+    beam_device_close(open_kind("auto", "tpu"));
+    beam_device_close(open_kind("tpu", "tpu"));
+    set("PJRT_FAKE_PLATFORM", "cuda");
+    set("PJRT_DEVICE", NULL);
+    beam_device_close(open_kind("auto", "gpu"));
+    set("PJRT_DEVICE", "TPU");
+    set("PJRT_NAMES_AND_LIBRARY_PATHS", "tpu:/nowhere.so,gpu:" FAKE);
+    beam_device_close(open_kind("auto", "gpu"));
+    set("PJRT_FAKE_FAIL", "PJRT_Client_Create");
+    beam_device *device = open_kind("auto", "cpu");
+    beam_device_info info;
+    beam_device_get_info(device, &info);
+    assert_true(info.fell_back);
+    beam_device_close(device);
+    open_fails("gpu", BEAM_INTERNAL, "fails as told");
+    set("PJRT_FAKE_FAIL", NULL);
+    set("BEAM_ACCELERATOR_BACKEND", "cpu");
+    beam_device_close(open_kind("auto", "cpu"));
+    set("BEAM_ACCELERATOR_BACKEND", "pjrt:" FAKE);
+    beam_device_close(open_kind("auto", "gpu"));
+}
+
+static void test_lease(void **state)
+{
+    int lease = -1;
+    char words[64];
+    beam_error err = {0};
+    nets_ok(beam_pjrt_lease_take("tpu", &lease, &err), &err);
+    (void)snprintf(words, sizeof words, "in use by process %ld", (long)getpid());
+    open_fails("pjrt:" FAKE, BEAM_UNAVAILABLE, words);
+    set("PJRT_FAKE_PLATFORM", "cpu"); /* is everybody's */
+    beam_device_close(open_kind("pjrt:" FAKE, "pjrt-cpu"));
+    set("PJRT_FAKE_PLATFORM", NULL);
+    beam_pjrt_lease_end(lease);
+    beam_device *first = open_kind("pjrt:" FAKE, "tpu");
+    beam_device_close(open_kind("pjrt:" FAKE, "tpu")); /* the same process shares it */
+    assert_int_equal(beam_pjrt_lease_take("tpu", &lease, &err), BEAM_UNAVAILABLE);
+    beam_device_close(first);
+    nets_ok(beam_pjrt_lease_take("tpu", &lease, &err), &err);
+    beam_pjrt_lease_end(lease);
+    (void)state;
+}
+
+/* ---- running ---- */
+
+static beam_model *compile(beam_device *device, int64_t max_batch)
+{
+    beam_error err = {0};
+    beam_model *model = NULL;
+    beam_network *net = nets_small();
+    beam_compile_options options = {.struct_size = sizeof options, .max_batch = max_batch};
+    nets_ok(beam_device_compile(device, net, &options, &model, &err), &err);
+    beam_network_free(net);
+    return model;
+}
+
+/* Slots, weights and contexts go round the chips. */
+static void test_devices(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    set("PJRT_FAKE_DEVICES", "3");
+    beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+    beam_device_info info;
+    beam_device_get_info(device, &info);
+    assert_int_equal(info.slots, 3);
+    beam_model *model = compile(device, 2);
+    beam_model_info about;
+    float images[2 * 64] = {1, 2, 3};
+    for (uint32_t i = 0; i < 6; i++) {
+        beam_model_context *context = NULL;
+        nets_ok(beam_model_context_new(model, &context, &err), &err);
+        beam_tensor in = beam_model_input(model, 0, 2), out;
+        in.data = images;
+        nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
+        assert_true(((const float *)out.data)[2] == 3);
+        beam_model_context_free(context);
+        beam_model_get_info(model, &about);
+        assert_int_equal(about.num_programs, i < 3 ? i + 1 : 3);
+    }
+    beam_model_free(model);
+    beam_device_close(device);
+    beam_device_options options = {.struct_size = sizeof options, .slots = 2};
+    nets_ok(beam_device_open("pjrt:" FAKE, &options, &device, &err), &err);
+    beam_device_get_info(device, &info);
+    assert_int_equal(info.slots, 2);
+    beam_device_close(device);
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    set("PJRT_FAKE_MEMORY", "40000"); /* the weights take more */
+    beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+    beam_network *net = nets_small();
+    beam_model *model = NULL;
+    assert_int_equal(beam_device_compile(device, net, NULL, &model, &err), BEAM_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(err.message, "Out of memory"));
+    beam_device_close(device);
+
+    set("PJRT_FAKE_MEMORY", "269500"); /* the weights and a batch, not its results too */
+    device = open_kind("pjrt:" FAKE, "tpu");
+    beam_device_memory memory;
+    beam_device_get_memory(device, &memory);
+    assert_int_equal(memory.chip_bytes_limit, 269500);
+    model = compile(device, 16);
+    beam_model_context *context = NULL;
+    nets_ok(beam_model_context_new(model, &context, &err), &err);
+    float images[16 * 64] = {0};
+    beam_tensor in = beam_model_input(model, 0, 16), out;
+    in.data = images;
+    beam_device_get_memory(device, &memory);
+    assert_true(memory.chip_bytes_in_use > 260000);
+    assert_int_equal(beam_model_run(context, &in, 1, &out, 1, &err), BEAM_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(err.message, "batch of 16"));
+    assert_non_null(strstr(err.message, "try batches of 8"));
+    in = beam_model_input(model, 0, 1);
+    in.data = images;
+    nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
+    beam_model_context_free(context);
+    beam_model_free(model);
+    beam_device_close(device);
+    beam_network_free(net);
+}
+
+static void test_slow(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    fake->delay_ms = 20;
+    beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+    beam_model *model = compile(device, 2);
+    beam_model_context *context = NULL;
+    nets_ok(beam_model_context_new(model, &context, &err), &err);
+    float images[2 * 64] = {4, 5};
+    beam_tensor in = beam_model_input(model, 0, 2), out;
+    in.data = images;
+    nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
+    assert_true(((const float *)out.data)[1] == 5);
+    beam_model_context_free(context);
+    beam_model_free(model);
+    beam_device_close(device);
+}
+
+static beam_status whole_life(const beam_network *net, const float *images, beam_error *err)
+{
+    beam_device *device = NULL;
+    beam_model *model = NULL;
+    beam_model_context *context = NULL;
+    beam_compile_options options = {.struct_size = sizeof options, .max_batch = 12};
+    beam_status status = beam_device_open("pjrt:" FAKE, NULL, &device, err);
+    if (status == BEAM_OK)
+        status = beam_device_compile(device, net, &options, &model, err);
+    if (status == BEAM_OK)
+        status = beam_model_context_new(model, &context, err);
+    for (int64_t n = 12; status == BEAM_OK && n >= 2; n -= 5) {
+        beam_tensor in = beam_model_input(model, 0, n), out;
+        in.data = images;
+        status = beam_model_run(context, &in, 1, &out, 1, err);
+    }
+    beam_model_context_free(context);
+    beam_model_free(model);
+    if (device) {
+        beam_device_memory memory;
+        beam_device_get_memory(device, &memory);
+        assert_int_equal(memory.weight_bytes + memory.working_bytes, 0);
+    }
+    beam_device_close(device);
+    return status;
+}
+
+/* Each of the plugin's calls in turn, alone and with all after it (a device that is lost). */
+static void test_every_call_fails_once(void **state)
+{
+    (void)state;
+    beam_network *net = nets_small();
+    float images[12 * 64] = {0};
+    int failed = 0;
+    for (int sticky = 0; sticky < 2; sticky++) {
+        for (uint64_t n = 1;; n++) {
+            beam_error err = {0};
+            *fake = (pjrt_fake_control){.fail_at = n, .sticky = sticky, .code = 14};
+            beam_status status = whole_life(net, images, &err);
+            assert_int_equal(fake->live, 0);
+            if (fake->calls < n) {
+                assert_int_equal(status, BEAM_OK);
+                break;
+            }
+            if (status != BEAM_OK) { /* some only ask for what is nice to know */
+                assert_int_equal(status, BEAM_UNAVAILABLE);
+                assert_non_null(strstr(err.message, "fails as told"));
+                failed++;
+            }
+        }
+    }
+    assert_true(failed > 40);
+    beam_network_free(net);
+}
+
+static void test_every_allocation_fails_once(void **state)
+{
+    (void)state;
+    beam_network *net = nets_small();
+    float images[12 * 64] = {0};
+    for (uint64_t n = 1;; n++) {
+        beam_error err = {0};
+        beam_alloc_fail_at(n, 0);
+        beam_status status = whole_life(net, images, &err);
+        bool all_made = beam_alloc_count() < n;
+        beam_alloc_fail_at(0, 0);
+        assert_int_equal(status, all_made ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED);
+        assert_int_equal(fake->live, 0);
+        if (all_made)
+            break;
+    }
+    beam_network_free(net);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_bad_plugins),
+        TEST(test_no_device),
+        TEST(test_chain),
+        TEST(test_lease),
+        TEST(test_devices),
+        TEST(test_out_of_memory),
+        TEST(test_slow),
+        TEST(test_every_call_fails_once),
+        TEST(test_every_allocation_fails_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

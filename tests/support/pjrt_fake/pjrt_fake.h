@@ -1,0 +1,30 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* pjrt_fake.h - a PJRT plugin that computes nothing and does as it is told: a platform of any name,
+ * so many devices with so much memory, errors and delays.  With it the paths are tested that no
+ * healthy plugin takes.
+ *
+ * From the environment, when a client is created: PJRT_FAKE_PLATFORM ("tpu"), PJRT_FAKE_DEVICES
+ * (1), PJRT_FAKE_MEMORY (bytes a device, 0: without end), PJRT_FAKE_MINOR (API version; when the
+ * plugin is opened) and PJRT_FAKE_FAIL (the name of a call that always fails).
+ *
+ * A program's results are what its first argument holds, from the start and over again. */
+#ifndef SUPPORT_PJRT_FAKE_H
+#define SUPPORT_PJRT_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct pjrt_fake_control {
+    uint64_t calls;   /* so far */
+    uint64_t fail_at; /* the number of the call that fails; 0: none */
+    bool sticky;      /* and all after it */
+    int code;         /* of the error */
+    int delay_ms;     /* of every execution, whose results come later */
+    int64_t live;     /* objects that have not been destroyed */
+    uint64_t executions;
+} pjrt_fake_control;
+
+/* The plugin's symbol: pjrt_fake_control pjrt_fake; */
+#define PJRT_FAKE_SYMBOL "pjrt_fake"
+
+#endif
