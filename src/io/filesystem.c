@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -133,6 +134,21 @@ beam_status beam_fs_read(const beam_file *file, void *data, size_t size, int64_t
         *got += (size_t)n;
     }
     return BEAM_OK;
+}
+
+beam_status beam_fs_absolute(const char *path, char **absolute, beam_error *err)
+{
+    char here[PATH_MAX];
+    *absolute = NULL;
+    if (*path == '/' || strstr(path, "://"))
+        *absolute = beam_strdup(path);
+    else if (!getcwd(here, sizeof here))
+        return beam_error_set(err, beam_status_of_errno(errno),
+                              "cannot tell in which folder %s begins: %s", path, strerror(errno));
+    else
+        *absolute = beam_asprintf("%s/%s", here, path);
+    return *absolute ? BEAM_OK
+                     : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory for a path");
 }
 
 bool beam_fs_exists(const char *path)

@@ -34,6 +34,10 @@ void beam_fs_close(beam_file *file);
 beam_status beam_fs_read(const beam_file *file, void *data, size_t size, int64_t offset,
                          size_t *got, beam_error *err);
 
+/* The path as workers in other folders must be told it: a relative one is taken to begin in this
+ * process's folder.  Free with beam_free. */
+beam_status beam_fs_absolute(const char *path, char **absolute, beam_error *err);
+
 bool beam_fs_exists(const char *path);
 beam_status beam_fs_rename(const char *from, const char *to, beam_error *err);
 beam_status beam_fs_make_folder(const char *path, beam_error *err);

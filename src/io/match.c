@@ -50,10 +50,15 @@ beam_pcoll beam_match_files_(beam_pipeline *pipeline, const beam_match_files_arg
     }
     beam_composite_begin_at(pipeline, args->name ? args->name : "MatchFiles", NULL, args->file,
                             args->line);
-    beam_match_config config = {beam_str_of(args->pattern), args->empty_match_allowed};
+    char *pattern = NULL;
+    beam_error err = {0};
+    if (beam_fs_absolute(args->pattern, &pattern, &err) != BEAM_OK)
+        beam_pipeline_fail(pipeline, err.code, "%s:%d: %s", args->file, args->line, err.message);
+    beam_match_config config = {beam_str_of(pattern ? pattern : ""), args->empty_match_allowed};
     beam_pcoll files =
         beam_pardo(beam_impulse(pipeline), &beam_match_fn, .name = "Match", .config = &config);
     beam_composite_end(pipeline);
+    beam_free(pattern);
     return files;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/alloc.h"
 #include "io/filesystem.h"
 #include "io/library.h"
 #include "io/stream.h"
@@ -483,13 +484,11 @@ static beam_pcoll temp_files(beam_pcoll in, const beam_write_config *config)
                       .name = "WriteShards", .config = config);
 }
 
-static beam_pcoll write_files(beam_pcoll in, const beam_write_args *args, const char *name,
+static beam_pcoll write_below(beam_pcoll in, const beam_write_args *args, const char *name,
                               bool records)
 {
     beam_pipeline *p = in.pipeline;
     char temp[MOST_PATH];
-    if (!check_args(in, args, records))
-        return (beam_pcoll){p, 0};
     if (temp_folder(args->prefix, temp, sizeof temp) != BEAM_OK) {
         beam_pipeline_fail(p, BEAM_INVALID_ARGUMENT, "%s:%d: the prefix is too long", args->file,
                            args->line);
@@ -521,6 +520,24 @@ static beam_pcoll write_files(beam_pcoll in, const beam_write_args *args, const 
     beam_pcoll files = beam_pardo(beam_group_by_key(names, .name = "GatherFiles"), &beam_publish_fn,
                                   .name = "Publish", .config = &config);
     beam_composite_end(p);
+    return files;
+}
+
+static beam_pcoll write_files(beam_pcoll in, const beam_write_args *args, const char *name,
+                              bool records)
+{
+    beam_write_args absolute = *args;
+    char *prefix = NULL;
+    beam_error err = {0};
+    if (!check_args(in, args, records))
+        return (beam_pcoll){in.pipeline, 0};
+    if (beam_fs_absolute(args->prefix, &prefix, &err) != BEAM_OK) {
+        beam_pipeline_fail(in.pipeline, err.code, "%s:%d: %s", args->file, args->line, err.message);
+        return (beam_pcoll){in.pipeline, 0};
+    }
+    absolute.prefix = prefix;
+    beam_pcoll files = write_below(in, &absolute, name, records);
+    beam_free(prefix);
     return files;
 }
 
