@@ -3,16 +3,16 @@
 #include "device/onednn.h"
 
 #include <oneapi/dnnl/dnnl_debug.h>
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "device/onednn_train.h"
 
 /* Batch sizes whose plans are kept though no context has them bound. */
 enum { MAX_IDLE_PLANS = 8 };
 
-/* ---- status and threads ---- */
+/* ---- status ---- */
 
 beam_status beam_onednn_status(dnnl_status_t status, const char *what, beam_error *err)
 {
@@ -24,44 +24,6 @@ beam_status beam_onednn_status(dnnl_status_t status, const char *what, beam_erro
     if (status == dnnl_unimplemented)
         code = BEAM_UNIMPLEMENTED;
     return beam_error_set(err, code, "oneDNN: %s: %s", what, dnnl_status2str(status));
-}
-
-/* oneDNN's OpenMP runtime, found where the program has loaded it: linking it would fix which one
- * that is.  All NULL: there is none, and so there are no threads to hold back. */
-static struct {
-    int (*max_threads)(void);
-    void (*set_threads)(int);
-} openmp;
-static pthread_once_t openmp_once = PTHREAD_ONCE_INIT;
-
-static void find_openmp(void)
-{
-    void *library = dlopen("libgomp.so.1", RTLD_LAZY | RTLD_NOLOAD);
-    if (!library)
-        return;
-    void *get = dlsym(library, "omp_get_max_threads");
-    void *set = dlsym(library, "omp_set_num_threads");
-    if (get && set) {
-        memcpy(&openmp.max_threads, &get, sizeof get);
-        memcpy(&openmp.set_threads, &set, sizeof set);
-    }
-}
-
-int beam_onednn_enter(void)
-{
-    (void)pthread_once(&openmp_once, find_openmp);
-    if (!openmp.set_threads)
-        return 1;
-    int before = openmp.max_threads();
-    if (before != 1)
-        openmp.set_threads(1); /* of this thread alone: OpenMP keeps the number a thread */
-    return before;
-}
-
-void beam_onednn_leave(int before)
-{
-    if (before != 1)
-        openmp.set_threads(before);
 }
 
 /* ---- device ---- */
@@ -211,7 +173,7 @@ static beam_status onednn_compile(beam_model *model, const beam_nn_parameter *pa
     state->model = state->account = model;
     state->type = model->precision == BEAM_PRECISION_BF16 ? dnnl_bf16 : dnnl_f32;
     state->parameters = parameters;
-    int before = beam_onednn_enter();
+    int before = beam_onednn_enter(1);
     beam_status status = prepare(state, options, err);
     beam_onednn_leave(before);
     state->parameters = NULL; /* the caller's */
@@ -299,4 +261,9 @@ const beam_device_driver beam_onednn_driver = {
     .context_open = beam_onednn_context_open,
     .context_close = beam_onednn_context_close,
     .execute = beam_onednn_execute,
+    .train_open = beam_onednn_train_open,
+    .train_close = beam_onednn_train_close,
+    .train_step = beam_onednn_train_step,
+    .train_read = beam_onednn_train_read,
+    .train_write = beam_onednn_train_write,
 };

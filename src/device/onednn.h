@@ -2,6 +2,7 @@
 /* onednn.h - the CPU device's parts.
  *
  *   onednn.c          the driver: device, model, plans in a bounded cache
+ *   onednn_threads.c  oneDNN's threads, and the same ones for own loops
  *   onednn_context.c  a thread's memory and what it runs
  *   onednn_plan.c     a model for one batch size: primitives and where their data lies
  *   onednn_lower.c    one step of a network to oneDNN primitives
@@ -24,10 +25,15 @@
 /* oneDNN's status in our words: "oneDNN: WHAT: out_of_memory". */
 beam_status beam_onednn_status(dnnl_status_t status, const char *what, beam_error *err);
 
-/* Between the two, oneDNN called by this thread uses this thread alone: an OpenMP runtime starts
- * no others.  `enter` returns what `leave` wants back. */
-int beam_onednn_enter(void);
+/* Between the two, oneDNN called by this thread uses `threads` threads, of which this is one.
+ * `enter` returns what `leave` wants back. */
+int beam_onednn_enter(uint32_t threads);
 void beam_onednn_leave(int before);
+
+/* Calls work(context, part) for each part below `parts`, each by a thread of its own where there is
+ * an OpenMP runtime, and returns when all are done. */
+void beam_onednn_parallel(uint32_t parts, void (*work)(void *context, uint32_t part),
+                          void *context);
 
 /* ---- packed weights ---- */
 
@@ -56,6 +62,7 @@ typedef struct beam_onednn_buffer {
     const_dnnl_memory_desc_t desc;
     uint32_t place; /* the buffer whose memory this is: itself, or another it lies over */
     uint32_t input; /* 1 + the network's input that it is, which the caller owns; else 0 */
+    bool lasts;     /* from run to run: not in the block (training) */
     uint32_t first, last;
     size_t offset; /* in the context's block */
 } beam_onednn_buffer;
@@ -73,12 +80,24 @@ typedef struct beam_onednn_arg {
     dnnl_memory_t packed;
 } beam_onednn_arg;
 
-enum { BEAM_ONEDNN_MAX_ARGS = 7 };
+enum { BEAM_ONEDNN_MAX_ARGS = 12 };
+
+/* A loop of our own that stands where oneDNN has no primitive (training). */
+typedef struct beam_onednn_call {
+    const beam_nn_op *op;
+    size_t count, width;              /* numbers, or rows, or channels: as the kernel has it */
+    void *data[BEAM_ONEDNN_MAX_ARGS]; /* operands, then results; NULL: absent */
+    uint32_t threads;
+} beam_onednn_call;
+typedef void (*beam_onednn_kernel)(const beam_onednn_call *call);
 
 typedef struct beam_onednn_step {
     const char *name;
     dnnl_primitive_t primitive;
     const_dnnl_memory_desc_t scratch; /* NULL: none; belongs to the primitive */
+    beam_onednn_kernel kernel;        /* instead of a primitive, with what it is told */
+    const beam_nn_op *op;
+    size_t count, width;
     uint32_t num_args;
     beam_onednn_arg args[BEAM_ONEDNN_MAX_ARGS];
 } beam_onednn_step;
@@ -135,7 +154,8 @@ void beam_onednn_plan_release(beam_onednn_model *model, beam_onednn_plan *plan);
 /* ---- making a plan ---- */
 
 typedef struct beam_onednn_builder {
-    beam_onednn_model *model;
+    beam_onednn_model *model; /* NULL: for training */
+    dnnl_engine_t engine;
     const beam_network *network;
     beam_onednn_plan *plan;
     uint32_t *buffer_of; /* one a value: 1 + its buffer, 0 before it is made */
@@ -157,6 +177,16 @@ beam_status beam_onednn_chosen(beam_onednn_builder *b, const_dnnl_primitive_desc
 beam_status beam_onednn_step_add(beam_onednn_builder *b, const char *name,
                                  const_dnnl_primitive_desc_t primitive, const beam_onednn_arg *args,
                                  uint32_t num_args);
+/* Ends the plan with a loop of our own over buffers; BEAM_ONEDNN_ABSENT for those it lacks. */
+#define BEAM_ONEDNN_ABSENT UINT32_MAX
+beam_status beam_onednn_kernel_add(beam_onednn_builder *b, const beam_nn_op *op,
+                                   beam_onednn_kernel kernel, size_t count, size_t width,
+                                   const uint32_t *buffers, uint32_t num_buffers);
+/* Gives every buffer that is in the block its offset. */
+beam_status beam_onednn_place(beam_onednn_builder *b);
+/* The same buffer, or one that holds its numbers in layout `desc`. */
+beam_status beam_onednn_buffer_as(beam_onednn_builder *b, uint32_t have,
+                                  const_dnnl_memory_desc_t desc, uint32_t *buffer);
 /* The buffer that holds `value` in layout `desc`, with a reorder if it lies otherwise. */
 beam_status beam_onednn_value_as(beam_onednn_builder *b, uint32_t value,
                                  const_dnnl_memory_desc_t desc, uint32_t *buffer);

@@ -261,7 +261,7 @@ beam_status beam_onednn_execute(beam_model_context *outer, beam_tensor *outputs,
 {
     onednn_context *context = outer->state;
     beam_status status = BEAM_OK;
-    int before = beam_onednn_enter();
+    int before = beam_onednn_enter(1);
     for (int64_t first = 0; status == BEAM_OK && first < outer->batch;) {
         int64_t left = outer->batch - first;
         binding *bound = NULL;

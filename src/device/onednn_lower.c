@@ -130,13 +130,13 @@ static beam_status lower_product(lowering *l)
         dnnl_dims_t stride = {w->stride, w->stride}, padding = {w->padding, w->padding};
         dnnl_dims_t dilation = {w->dilation - 1, w->dilation - 1};
         BEAM_TRY(check(l, dnnl_convolution_forward_primitive_desc_create(
-                              &l->primitive, b->model->engine, dnnl_forward_inference,
+                              &l->primitive, b->engine, dnnl_forward_inference,
                               dnnl_convolution_direct, d.x, d.weights, d.bias, d.y, stride,
                               dilation, padding, padding, l->attr)));
     } else {
         BEAM_TRY(check(l, dnnl_inner_product_forward_primitive_desc_create(
-                              &l->primitive, b->model->engine, dnnl_forward_inference, d.x,
-                              d.weights, d.bias, d.y, l->attr)));
+                              &l->primitive, b->engine, dnnl_forward_inference, d.x, d.weights,
+                              d.bias, d.y, l->attr)));
     }
     beam_onednn_arg args[4];
     uint32_t n = 0, buffer = 0;
@@ -182,19 +182,19 @@ static beam_status lower_pool(lowering *l)
     BEAM_TRY(check(l, dnnl_memory_desc_query(x, dnnl_query_data_type, &type)));
     BEAM_TRY(beam_onednn_any(l->b, l->y.rank, l->y.shape, type, &y));
     BEAM_TRY(check(l, dnnl_pooling_forward_primitive_desc_create(
-                          &l->primitive, l->b->model->engine, dnnl_forward_inference,
+                          &l->primitive, l->b->engine, dnnl_forward_inference,
                           l->op->kind == BEAM_OP_MAX_POOL2D ? dnnl_pooling_max
                                                             : dnnl_pooling_avg_include_padding,
                           x, y, stride, kernel, dilation, padding, padding, l->attr)));
     return finish_unary(l);
 }
 
-static beam_status lower_relu(lowering *l)
+static beam_status lower_eltwise(lowering *l, dnnl_alg_kind_t kind, float alpha)
 {
     const_dnnl_memory_desc_t x = desc_of(l, l->op->inputs[0]);
-    BEAM_TRY(check(l, dnnl_eltwise_forward_primitive_desc_create(
-                          &l->primitive, l->b->model->engine, dnnl_forward_inference,
-                          dnnl_eltwise_relu, x, x, 0.0f, 0.0f, l->attr)));
+    BEAM_TRY(check(l, dnnl_eltwise_forward_primitive_desc_create(&l->primitive, l->b->engine,
+                                                                 dnnl_forward_inference, kind, x, x,
+                                                                 alpha, 0.0f, l->attr)));
     return finish_unary(l);
 }
 
@@ -204,7 +204,7 @@ static beam_status lower_softmax(lowering *l)
     if (is_output(l, l->step->output))
         BEAM_TRY(beam_onednn_plain(l->b, &l->y, dnnl_f32, &y));
     BEAM_TRY(check(l, dnnl_softmax_forward_primitive_desc_create(
-                          &l->primitive, l->b->model->engine, dnnl_forward_inference,
+                          &l->primitive, l->b->engine, dnnl_forward_inference,
                           dnnl_softmax_accurate, x, y, (int)l->x.rank - 1, l->attr)));
     return finish_unary(l);
 }
@@ -222,9 +222,8 @@ static beam_status lower_batch_norm(lowering *l)
     beam_tensor shape = {.dtype = BEAM_F32, .rank = 1, .shape = {l->x.shape[1]}};
     BEAM_TRY(beam_onednn_plain(l->b, &shape, dnnl_f32, &channels));
     BEAM_TRY(check(l, dnnl_batch_normalization_forward_primitive_desc_create(
-                          &l->primitive, l->b->model->engine, dnnl_forward_inference, x, x,
-                          l->op->epsilon, dnnl_use_global_stats | dnnl_use_scale | dnnl_use_shift,
-                          l->attr)));
+                          &l->primitive, l->b->engine, dnnl_forward_inference, x, x, l->op->epsilon,
+                          dnnl_use_global_stats | dnnl_use_scale | dnnl_use_shift, l->attr)));
     beam_onednn_arg args[6];
     uint32_t n = 0, buffer = 0;
     args[n++] = from_buffer(DNNL_ARG_SRC, l->b->buffer_of[l->op->inputs[0]] - 1);
@@ -244,7 +243,7 @@ static beam_status lower_add(lowering *l)
     beam_onednn_arg args[3];
     uint32_t buffer = 0;
     BEAM_TRY(beam_onednn_value_as(l->b, l->op->inputs[1], a, &buffer));
-    BEAM_TRY(check(l, dnnl_binary_primitive_desc_create(&l->primitive, l->b->model->engine,
+    BEAM_TRY(check(l, dnnl_binary_primitive_desc_create(&l->primitive, l->b->engine,
                                                         dnnl_binary_add, a, a, a, l->attr)));
     args[0] = from_buffer(DNNL_ARG_SRC_0, l->b->buffer_of[l->op->inputs[0]] - 1);
     args[1] = from_buffer(DNNL_ARG_SRC_1, buffer);
@@ -264,8 +263,8 @@ static beam_status lower_reshape(lowering *l)
     BEAM_TRY(check(l, dnnl_memory_desc_query(from, dnnl_query_data_type, &type)));
     BEAM_TRY(beam_onednn_plain(b, &l->x, type, &plain));
     BEAM_TRY(beam_onednn_plain(b, &l->y, type, &y));
-    BEAM_TRY(check(l, dnnl_reorder_primitive_desc_create(&l->primitive, from, b->model->engine,
-                                                         plain, b->model->engine, l->attr)));
+    BEAM_TRY(check(l, dnnl_reorder_primitive_desc_create(&l->primitive, from, b->engine, plain,
+                                                         b->engine, l->attr)));
     BEAM_TRY(beam_onednn_buffer_new(b, plain, &copy));
     BEAM_TRY(beam_onednn_buffer_new(b, y, &seen));
     b->plan->buffers[seen].place = copy;
@@ -286,7 +285,7 @@ static beam_status lower(lowering *l)
     case BEAM_OP_BATCH_NORM:
         return lower_batch_norm(l);
     case BEAM_OP_RELU:
-        return lower_relu(l);
+        return lower_eltwise(l, dnnl_eltwise_relu, 0);
     case BEAM_OP_ADD:
         return lower_add(l);
     case BEAM_OP_MAX_POOL2D:
@@ -297,6 +296,11 @@ static beam_status lower(lowering *l)
         return lower_reshape(l);
     case BEAM_OP_SOFTMAX:
         return lower_softmax(l);
+    case BEAM_OP_SCALE:
+        return lower_eltwise(l, dnnl_eltwise_linear, l->op->factor);
+    case BEAM_OP_DROPOUT: /* nothing is dropped: the same buffer */
+        l->b->buffer_of[l->step->output] = l->b->buffer_of[l->op->inputs[0]];
+        return BEAM_OK;
     default:
         break;
     }

@@ -12,7 +12,8 @@ void beam_onednn_plan_free(beam_onednn_plan *plan)
     if (!plan)
         return;
     for (size_t i = 0; i < plan->num_steps; i++)
-        (void)dnnl_primitive_destroy(plan->steps[i].primitive);
+        if (plan->steps[i].primitive)
+            (void)dnnl_primitive_destroy(plan->steps[i].primitive);
     for (size_t i = 0; i < plan->num_descs; i++)
         (void)dnnl_memory_desc_destroy(plan->descs[i]);
     beam_free(plan->descs);
@@ -124,10 +125,35 @@ beam_status beam_onednn_step_add(beam_onednn_builder *b, const char *name,
     return BEAM_OK;
 }
 
+beam_status beam_onednn_kernel_add(beam_onednn_builder *b, const beam_nn_op *op,
+                                   beam_onednn_kernel kernel, size_t count, size_t width,
+                                   const uint32_t *buffers, uint32_t num_buffers)
+{
+    beam_onednn_plan *plan = b->plan;
+    if (beam_grow((void **)&plan->steps, &plan->cap_steps, plan->num_steps + 1,
+                  sizeof *plan->steps))
+        return no_memory(b);
+    beam_onednn_step step = {
+        .name = op->name, .kernel = kernel, .op = op, .count = count, .width = width};
+    uint32_t at = (uint32_t)plan->num_steps++;
+    for (uint32_t i = 0; i < num_buffers; i++) {
+        step.args[step.num_args++].index = buffers[i];
+        if (buffers[i] != BEAM_ONEDNN_ABSENT)
+            plan->buffers[plan->buffers[buffers[i]].place].last = at;
+    }
+    plan->steps[at] = step;
+    return BEAM_OK;
+}
+
 beam_status beam_onednn_value_as(beam_onednn_builder *b, uint32_t value,
                                  const_dnnl_memory_desc_t desc, uint32_t *buffer)
 {
-    uint32_t have = b->buffer_of[value] - 1;
+    return beam_onednn_buffer_as(b, b->buffer_of[value] - 1, desc, buffer);
+}
+
+beam_status beam_onednn_buffer_as(beam_onednn_builder *b, uint32_t have,
+                                  const_dnnl_memory_desc_t desc, uint32_t *buffer)
+{
     *buffer = have;
     if (dnnl_memory_desc_equal(b->plan->buffers[have].desc, desc))
         return BEAM_OK;
@@ -137,8 +163,8 @@ beam_status beam_onednn_value_as(beam_onednn_builder *b, uint32_t value,
     if (made == dnnl_success)
         made = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
     if (made == dnnl_success)
-        made = dnnl_reorder_primitive_desc_create(&reorder, b->plan->buffers[have].desc,
-                                                  b->model->engine, desc, b->model->engine, attr);
+        made = dnnl_reorder_primitive_desc_create(&reorder, b->plan->buffers[have].desc, b->engine,
+                                                  desc, b->engine, attr);
     beam_status status = beam_onednn_status(made, "reorder", b->err);
     if (status == BEAM_OK)
         status = beam_onednn_buffer_new(b, desc, buffer);
@@ -183,8 +209,7 @@ static beam_status add_outputs(beam_onednn_builder *b)
     return BEAM_OK;
 }
 
-/* Gives every buffer its offset. */
-static beam_status place_buffers(beam_onednn_builder *b)
+beam_status beam_onednn_place(beam_onednn_builder *b)
 {
     beam_onednn_plan *plan = b->plan;
     size_t n = 0, scratch = 0;
@@ -193,7 +218,7 @@ static beam_status place_buffers(beam_onednn_builder *b)
         return no_memory(b);
     for (size_t i = 0; i < plan->num_buffers; i++) {
         const beam_onednn_buffer *buffer = &plan->buffers[i];
-        if (buffer->input == 0 && buffer->place == i)
+        if (buffer->input == 0 && !buffer->lasts && buffer->place == i)
             items[n++] = (beam_lifetime){dnnl_memory_desc_get_size(buffer->desc), buffer->first,
                                          buffer->last, 0};
     }
@@ -201,7 +226,7 @@ static beam_status place_buffers(beam_onednn_builder *b)
     n = 0;
     for (size_t i = 0; i < plan->num_buffers; i++) {
         beam_onednn_buffer *buffer = &plan->buffers[i];
-        if (buffer->input == 0) /* a place comes before what lies over it */
+        if (buffer->input == 0 && !buffer->lasts) /* a place comes before what lies over it */
             buffer->offset =
                 buffer->place == i ? items[n++].offset : plan->buffers[buffer->place].offset;
     }
@@ -224,13 +249,14 @@ static beam_status build(beam_onednn_builder *b)
             return beam_error_wrap(b->err, status, "layer %s", b->model->steps[i].op->name);
     }
     BEAM_TRY(add_outputs(b));
-    return place_buffers(b);
+    return beam_onednn_place(b);
 }
 
 beam_status beam_onednn_plan_new(beam_onednn_model *model, int64_t batch, beam_onednn_plan **plan,
                                  beam_error *err)
 {
-    beam_onednn_builder b = {.model = model, .network = model->model->network, .err = err};
+    beam_onednn_builder b = {
+        .model = model, .engine = model->engine, .network = model->model->network, .err = err};
     b.plan = beam_calloc(1, sizeof *b.plan);
     b.buffer_of = beam_calloc(b.network->num_values, sizeof *b.buffer_of);
     beam_status status = BEAM_OK;

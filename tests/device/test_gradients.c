@@ -163,11 +163,12 @@ static void test_batch_norm_and_relu(void **state)
     beam_value x = beam_nn_conv2d(net, image(net, 3, 5, 5), "conv", .out_channels = 4, .kernel = 3,
                                   .padding = 1, .no_bias = true);
     x = beam_nn_relu(net, beam_nn_batch_norm(net, x, "bn", 0));
-    x = beam_nn_conv2d(net, x, "conv2", .out_channels = 4, .kernel = 3);
+    x = beam_nn_conv2d(net, x, "conv2", .out_channels = 4, .kernel = 3, .no_bias = true);
     check(net, beam_nn_batch_norm(net, x, "bn2", 1e-3f));
 
     net = beam_network_new("features");
-    x = beam_nn_linear(net, beam_nn_flatten(net, image(net, 2, 3, 3)), "fc", .out_features = 8);
+    x = beam_nn_linear(net, beam_nn_flatten(net, image(net, 2, 3, 3)), "fc", .out_features = 8,
+                       .no_bias = true);
     check(net, beam_nn_relu(net, beam_nn_batch_norm(net, x, "bn", 0)));
 }
 
