@@ -48,6 +48,7 @@ endfunction()
 # All run with the sanitizers' options that BEAM_TEST_ENVIRONMENT holds.
 set(BEAM_TEST_ENVIRONMENT
     "ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1"
+    "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0"
     "UBSAN_OPTIONS=print_stacktrace=1"
     "TSAN_OPTIONS=second_deadlock_stack=1")
 

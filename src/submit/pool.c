@@ -13,20 +13,22 @@
 #include "base/buffer.h"
 #include "model/message.h"
 #include "model/proto/worker_pool.pb-c.h"
+#include "submit/rpc.h"
 
-enum { METHODS = 2, WAITING = 4 };
+enum { METHODS = 2, UNKNOWN = METHODS, KINDS, WAITING = 4 };
 
 static const char *const methods[METHODS] = {
     "/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/StartWorker",
     "/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/StopWorker"};
 
-/* A call of a method: waited for, then answered. */
+/* A call of a method, or of one that there is not: waited for, then answered. */
 typedef struct slot {
     struct beam_pool *pool;
     size_t method;
     bool answering;
     grpc_call *call;
     gpr_timespec deadline;
+    grpc_call_details details; /* of an unknown one */
     grpc_metadata_array metadata;
     grpc_byte_buffer *request;
     int cancelled;
@@ -36,7 +38,7 @@ struct beam_pool {
     grpc_server *server;
     grpc_completion_queue *queue;
     void *registered[METHODS];
-    slot slots[METHODS * WAITING];
+    slot slots[KINDS * WAITING];
     beam_pool_callbacks callbacks;
     int port;
     pthread_t thread;
@@ -50,10 +52,15 @@ static void wait_for_call(slot *s)
     s->call = NULL;
     s->request = NULL;
     grpc_metadata_array_init(&s->metadata);
-    /* It fails once the server shuts down, and then there is nothing to wait for. */
-    (void)grpc_server_request_registered_call(s->pool->server, s->pool->registered[s->method],
-                                              &s->call, &s->deadline, &s->metadata, &s->request,
-                                              s->pool->queue, s->pool->queue, s);
+    grpc_call_details_init(&s->details);
+    /* These fail once the server shuts down, and then there is nothing to wait for. */
+    if (s->method == UNKNOWN)
+        (void)grpc_server_request_call(s->pool->server, &s->call, &s->details, &s->metadata,
+                                       s->pool->queue, s->pool->queue, s);
+    else
+        (void)grpc_server_request_registered_call(s->pool->server, s->pool->registered[s->method],
+                                                  &s->call, &s->deadline, &s->metadata, &s->request,
+                                                  s->pool->queue, s->pool->queue, s);
 }
 
 static void forget(slot *s)
@@ -63,6 +70,7 @@ static void forget(slot *s)
     if (s->call)
         grpc_call_unref(s->call);
     grpc_metadata_array_destroy(&s->metadata);
+    grpc_call_details_destroy(&s->details);
     s->call = NULL;
     s->request = NULL;
 }
@@ -115,13 +123,15 @@ static beam_status stop_worker(const beam_pool_callbacks *callbacks, const beam_
     return status;
 }
 
-/* Answers with the error's words, or with nothing; responses to both methods look alike. */
-static void answer(slot *s, const beam_error *err)
+/* Answers with the error's words, or with none, as a response (those of both methods look alike);
+ * `status` instead, where it is not OK. */
+static void answer(slot *s, grpc_status_code status, const beam_error *err)
 {
     BeamPb__StartWorkerResponse response = BEAM_PB__START_WORKER_RESPONSE__INIT;
     beam_buffer bytes = {0};
     response.error = (char *)err->message;
-    beam_status packed = beam_message_pack(&response, &bytes);
+    if (status == GRPC_STATUS_OK && beam_message_pack(&response, &bytes) != BEAM_OK)
+        status = GRPC_STATUS_RESOURCE_EXHAUSTED;
     grpc_slice slice = grpc_slice_from_copied_buffer((const char *)bytes.data, bytes.len);
     grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
     grpc_op ops[4] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
@@ -129,12 +139,11 @@ static void answer(slot *s, const beam_error *err)
                       {.op = GRPC_OP_SEND_STATUS_FROM_SERVER},
                       {.op = GRPC_OP_SEND_MESSAGE}};
     ops[1].data.recv_close_on_server.cancelled = &s->cancelled;
-    ops[2].data.send_status_from_server.status =
-        packed == BEAM_OK ? GRPC_STATUS_OK : GRPC_STATUS_RESOURCE_EXHAUSTED;
+    ops[2].data.send_status_from_server.status = status;
     ops[3].data.send_message.send_message = message;
     s->answering = true;
     grpc_call_error started =
-        grpc_call_start_batch(s->call, ops, packed == BEAM_OK ? 4 : 3, s, NULL);
+        grpc_call_start_batch(s->call, ops, status == GRPC_STATUS_OK ? 4 : 3, s, NULL);
     grpc_byte_buffer_destroy(message);
     grpc_slice_unref(slice);
     beam_buffer_free(&bytes);
@@ -149,6 +158,10 @@ static void on_call(slot *s)
     const beam_pool_callbacks *callbacks = &s->pool->callbacks;
     beam_buffer bytes = {0};
     beam_error err = {0};
+    if (s->method == UNKNOWN) {
+        answer(s, GRPC_STATUS_UNIMPLEMENTED, &err);
+        return;
+    }
     if (!read_request(s, &bytes))
         beam_error_set(&err, BEAM_DATA_LOSS, "a request that cannot be read");
     else if (s->method == 0)
@@ -156,7 +169,7 @@ static void on_call(slot *s)
     else
         (void)stop_worker(callbacks, &bytes, &err);
     beam_buffer_free(&bytes);
-    answer(s, &err);
+    answer(s, GRPC_STATUS_OK, &err);
 }
 
 static void *serve(void *user)
@@ -189,7 +202,7 @@ static void destroy(beam_pool *pool)
         grpc_server_destroy(pool->server);
     if (pool->queue)
         grpc_completion_queue_destroy(pool->queue);
-    grpc_shutdown();
+    beam_rpc_end();
     beam_free(pool);
 }
 
@@ -224,10 +237,10 @@ beam_status beam_pool_open(const char *address, const beam_pool_callbacks *callb
     if (!pool)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a worker pool");
     pool->callbacks = *callbacks;
-    grpc_init();
+    beam_rpc_begin();
     beam_status status = listen_on(pool, address, err);
-    for (size_t i = 0; i < METHODS * WAITING && status == BEAM_OK; i++) {
-        pool->slots[i] = (slot){.pool = pool, .method = i % METHODS};
+    for (size_t i = 0; i < KINDS * WAITING && status == BEAM_OK; i++) {
+        pool->slots[i] = (slot){.pool = pool, .method = i % KINDS};
         wait_for_call(&pool->slots[i]);
     }
     if (status == BEAM_OK && pthread_create(&pool->thread, NULL, serve, pool) != 0)

@@ -7,7 +7,9 @@
 #include <grpc/grpc_security.h>
 #include <grpc/slice.h>
 #include <grpc/support/alloc.h>
+#include <grpc/support/log.h>
 #include <grpc/support/time.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -25,6 +27,19 @@ static gpr_timespec in_ms(int ms)
 static beam_status no_memory(beam_error *err)
 {
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a remote call");
+}
+
+/* What gRPC would write to stderr comes back as errors; GRPC_VERBOSITY brings it back there. */
+void beam_rpc_begin(void)
+{
+    if (!getenv("GRPC_VERBOSITY"))
+        gpr_set_log_verbosity((gpr_log_severity)(GPR_LOG_SEVERITY_ERROR + 1));
+    grpc_init();
+}
+
+void beam_rpc_end(void)
+{
+    grpc_shutdown();
 }
 
 /* ---- Channels ---------------------------------------------------------------------------- */
@@ -45,7 +60,7 @@ beam_status beam_rpc_channel_open(const char *endpoint, beam_rpc_channel **chann
     args[0].value.integer = args[1].value.integer = -1;
     args[2].value.integer = 0; /* engines are near, and calls are not encrypted */
     const grpc_channel_args all = {sizeof args / sizeof *args, args};
-    grpc_init();
+    beam_rpc_begin();
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
     made->channel = grpc_channel_create(endpoint, credentials, &all);
     grpc_channel_credentials_release(credentials);
@@ -58,7 +73,7 @@ void beam_rpc_channel_close(beam_rpc_channel *channel)
     if (!channel)
         return;
     grpc_channel_destroy(channel->channel);
-    grpc_shutdown();
+    beam_rpc_end();
     beam_free(channel->endpoint);
     beam_free(channel);
 }

@@ -10,6 +10,10 @@
 typedef struct beam_rpc_channel beam_rpc_channel;
 typedef struct beam_rpc_stream beam_rpc_stream;
 
+/* Before gRPC is used, and after: for whoever calls it directly. */
+void beam_rpc_begin(void);
+void beam_rpc_end(void);
+
 /* A connection to host:port, made when it is first used.  Any thread may use it. */
 beam_status beam_rpc_channel_open(const char *endpoint, beam_rpc_channel **channel,
                                   beam_error *err);

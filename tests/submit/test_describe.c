@@ -188,18 +188,11 @@ static void folders(void **state)
 static void hostile_names(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",
-                                      "program",
-                                      DIGITS,
-                                      DIGITS "/",
-                                      DIGITS "//etc/passwd",
-                                      DIGITS "/../x",
-                                      DIGITS "/a/../../x",
-                                      DIGITS "/a/./x",
-                                      DIGITS "/a/",
-                                      DIGITS "0/a",
-                                      "6B86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb"
-                                      "7875b4b/a"};
+    static const char *const bad[] = {"", "program", DIGITS, DIGITS "/", DIGITS "//etc/passwd",
+                                      DIGITS "/../x", DIGITS "/a/../../x", DIGITS "/a/./x",
+                                      DIGITS "/a/", DIGITS "0/a",
+                                      /* capitals */
+                                      "6B86B273/a"};
     beam_arena arena = {0};
     beam_artifact artifact;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
