@@ -1,0 +1,809 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* A trainer: what it makes of its configuration, and that a training which was stopped, however
+ * that happened, ends with the same bits as one that was not. */
+#include "support/files.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <beam/training.h>
+#include <beam/weights.h>
+
+#include "base/alloc.h"
+#include "ml/images.h"
+
+enum { COUNT = 26, SIDE = 4, BATCH = 4, PER_EPOCH = COUNT / BATCH, EPOCHS = 3, CLASSES = 3 };
+
+typedef struct fixture {
+    beam_device *device;
+    beam_dataset *train, *test;
+    uint8_t *train_records, *test_records;
+    char *folder;
+    char log[4000]; /* what was said at NOTICE and above */
+    int warnings;
+    beam_logger logger;
+} fixture;
+
+static void note(void *user, const beam_log_record *record)
+{
+    fixture *f = user;
+    size_t len = strlen(f->log);
+    f->warnings += record->level >= BEAM_LOG_WARNING;
+    (void)snprintf(f->log + len, sizeof f->log - len, "%s\n", record->message);
+}
+
+static int set_up(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    beam_error err = {0};
+    assert_non_null(f);
+    assert_int_equal(setenv("BEAM_SHARE_DIR", BEAM_SOURCE_DIR "/share", 1), 0);
+    assert_ok(beam_device_open("reference", NULL, &f->device, &err), err);
+    f->train = random_images(COUNT, 1, SIDE, SIDE, CLASSES, &f->train_records);
+    f->test = random_images(2 * COUNT, 1, SIDE, SIDE, CLASSES, &f->test_records);
+    f->folder = test_folder();
+    f->logger = (beam_logger){note, f, BEAM_LOG_NOTICE};
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    test_remove_folder(f->folder);
+    beam_dataset_close(f->train);
+    beam_dataset_close(f->test);
+    beam_device_close(f->device);
+    free(f->train_records);
+    free(f->test_records);
+    free(f);
+    return 0;
+}
+
+static beam_training_config tiny(void)
+{
+    return (beam_training_config){.model_name = beam_str_of("small_cnn"),
+                                  .learning_rate = 0.05,
+                                  .batch_size = BATCH,
+                                  .epochs = EPOCHS,
+                                  .seed = 5};
+}
+
+static beam_trainer_options options_for(fixture *f, const char *checkpoint_dir)
+{
+    return (beam_trainer_options){.struct_size = sizeof(beam_trainer_options),
+                                  .checkpoint_dir = checkpoint_dir,
+                                  .logger = &f->logger,
+                                  .train_data = f->train,
+                                  .test_data = f->test};
+}
+
+static beam_trainer *open_trainer(fixture *f, const beam_training_config *config,
+                                  const beam_trainer_options *options)
+{
+    beam_trainer *t;
+    beam_error err = {0};
+    assert_ok(beam_trainer_open(f->device, config, options, &t, &err), err);
+    return t;
+}
+
+/* Trains to the end; the bytes of the file that comes out. */
+static char *finish(fixture *f, beam_trainer *t, size_t *size)
+{
+    beam_epoch_result result;
+    beam_error err = {0};
+    const char *path = test_path(f->folder, "model.safetensors");
+    while (beam_trainer_get_progress(t).epoch < EPOCHS)
+        assert_ok(beam_trainer_epoch(t, &result, &err), err);
+    assert_ok(beam_trainer_export(t, path, BEAM_F32, &err), err);
+    beam_trainer_close(t);
+    char *bytes = test_read_file(path, size);
+    assert_int_equal(remove(path), 0);
+    return bytes;
+}
+
+static char *finish_in(fixture *f, const char *folder, size_t *size)
+{
+    const beam_training_config config = tiny();
+    const beam_trainer_options options = options_for(f, folder);
+    return finish(f, open_trainer(f, &config, &options), size);
+}
+
+/* ---- Training -------------------------------------------------------------------------------- */
+
+typedef struct steps {
+    uint64_t count, stop_at;
+} steps;
+
+static beam_status on_step(void *user, uint64_t step, const beam_step_result *result)
+{
+    steps *s = user;
+    assert_true(isfinite(result->loss));
+    assert_int_equal(step, ++s->count);
+    return step == s->stop_at ? BEAM_CANCELLED : BEAM_OK;
+}
+
+static void test_epochs(void **state)
+{
+    fixture *f = *state;
+    steps s = {0};
+    beam_error err = {0};
+    const beam_training_config config = tiny();
+    beam_trainer_options options = options_for(f, NULL);
+    options.on_step = on_step;
+    options.user = &s;
+    beam_trainer *t = open_trainer(f, &config, &options);
+    beam_trainer_progress p = beam_trainer_get_progress(t);
+    assert_true(p.epoch == 0 && p.step == 0 && !p.restored && isnan(p.loss));
+    assert_int_equal(p.steps_per_epoch, PER_EPOCH);
+    assert_int_equal(p.total_steps, PER_EPOCH * EPOCHS);
+    assert_string_equal(beam_network_name(p.network), "small_cnn");
+    assert_int_equal(p.dataset->count, COUNT);
+    for (int i = 1; i <= EPOCHS; i++) {
+        beam_epoch_result result;
+        assert_ok(beam_trainer_epoch(t, &result, &err), err);
+        p = beam_trainer_get_progress(t);
+        assert_int_equal(p.epoch, i);
+        assert_int_equal(p.step, i * PER_EPOCH);
+        assert_int_equal(s.count, i * PER_EPOCH);
+        assert_true(p.loss == result.loss && result.loss > 0 && result.loss < 5);
+        assert_true(result.accuracy >= 0 && result.accuracy <= 1);
+        assert_true(result.seconds > 0 && result.images_per_second > 0);
+        assert_true(p.seconds >= result.seconds);
+    }
+    beam_epoch_result result;
+    assert_fails(beam_trainer_epoch(t, &result, &err), BEAM_FAILED_PRECONDITION, err,
+                 "all 3 epochs are done");
+    beam_trainer_close(t);
+}
+
+static void test_same_bits_again(void **state)
+{
+    fixture *f = *state;
+    size_t a_size, b_size, c_size;
+    char *a = finish_in(f, NULL, &a_size), *b = finish_in(f, NULL, &b_size);
+    assert_int_equal(a_size, b_size);
+    assert_memory_equal(a, b, a_size);
+    beam_training_config config = tiny();
+    config.seed++;
+    const beam_trainer_options options = options_for(f, NULL);
+    char *c = finish(f, open_trainer(f, &config, &options), &c_size);
+    assert_int_equal(a_size, c_size);
+    assert_memory_not_equal(a, c, a_size);
+    free(a);
+    free(b);
+    free(c);
+}
+
+/* Images that must be resized on their way. */
+static void test_image_size(void **state)
+{
+    fixture *f = *state;
+    beam_error err = {0};
+    double accuracy;
+    beam_epoch_result result;
+    beam_training_config config = tiny();
+    config.image_size = 6;
+    const beam_trainer_options options = options_for(f, NULL);
+    beam_trainer *t = open_trainer(f, &config, &options);
+    beam_tensor input = beam_network_input(beam_trainer_get_progress(t).network, 0, 1);
+    assert_int_equal(input.shape[2], 6);
+    assert_ok(beam_trainer_epoch(t, &result, &err), err);
+    assert_ok(beam_trainer_evaluate(t, &accuracy, &err), err);
+    beam_trainer_close(t);
+}
+
+static void test_divergence(void **state)
+{
+    fixture *f = *state;
+    beam_epoch_result result;
+    beam_error err;
+    beam_training_config config = tiny();
+    config.learning_rate = 1e30;
+    config.schedule = beam_str_of("constant");
+    const beam_trainer_options options = options_for(f, NULL);
+    beam_trainer *t = open_trainer(f, &config, &options);
+    assert_fails(beam_trainer_epoch(t, &result, &err), BEAM_ABORTED, err,
+                 "(in epoch 1): the training has diverged. Try a learning_rate below 1e+30");
+    assert_non_null(strstr(err.message, "at step "));
+    beam_trainer_close(t);
+}
+
+/* ---- Going on -------------------------------------------------------------------------------- */
+
+/* Stopped after any step, with checkpoints after every second one. */
+static void test_stopped_anywhere(void **state)
+{
+    fixture *f = *state;
+    size_t size, again;
+    char *whole = finish_in(f, NULL, &size);
+    const beam_training_config config = tiny();
+    for (uint64_t stop = 1; stop <= PER_EPOCH * EPOCHS; stop += 2) {
+        beam_epoch_result result;
+        beam_status status = BEAM_OK;
+        beam_error err = {0};
+        steps s = {.stop_at = stop};
+        const char *folder = test_path(f->folder, "run");
+        beam_trainer_options options = options_for(f, folder);
+        options.checkpoint_steps = 2;
+        options.on_step = on_step;
+        options.user = &s;
+        beam_trainer *t = open_trainer(f, &config, &options);
+        while (status == BEAM_OK)
+            status = beam_trainer_epoch(t, &result, &err);
+        assert_int_equal(status, BEAM_CANCELLED);
+        double loss = beam_trainer_get_progress(t).loss;
+        beam_trainer_close(t);
+
+        options.on_step = NULL;
+        t = open_trainer(f, &config, &options);
+        beam_trainer_progress p = beam_trainer_get_progress(t);
+        assert_int_equal(p.restored, stop >= 2);
+        assert_in_range(p.step, stop < 2 ? 0 : stop - 2, stop);
+        if (p.epoch && stop % PER_EPOCH)
+            assert_true(p.loss == loss);
+        char *bytes = finish(f, t, &again);
+        assert_int_equal(again, size);
+        assert_memory_equal(bytes, whole, size);
+        free(bytes);
+        test_remove_folder(strdup(test_path(f->folder, "run")));
+    }
+    free(whole);
+}
+
+/* A callback's refusal is no end: the same trainer goes on. */
+static void test_stopped_and_continued(void **state)
+{
+    fixture *f = *state;
+    beam_epoch_result result;
+    beam_error err;
+    size_t size, again;
+    const beam_training_config config = tiny();
+    char *whole = finish_in(f, NULL, &size);
+    const uint64_t stops[] = {3, PER_EPOCH};
+    for (int i = 0; i < 2; i++) {
+        steps s = {.stop_at = stops[i]};
+        beam_trainer_options options = options_for(f, NULL);
+        options.on_step = on_step;
+        options.user = &s;
+        beam_trainer *t = open_trainer(f, &config, &options);
+        assert_fails(beam_trainer_epoch(t, &result, &err), BEAM_CANCELLED, err, "stopped after");
+        char *bytes = finish(f, t, &again);
+        assert_int_equal(again, size);
+        assert_memory_equal(bytes, whole, size);
+        free(bytes);
+    }
+    free(whole);
+}
+
+static beam_status tell_step(void *user, uint64_t step, const beam_step_result *result)
+{
+    (void)result;
+    char byte = (char)step;
+    return write(*(int *)user, &byte, 1) == 1 ? BEAM_OK : BEAM_UNKNOWN;
+}
+
+/* In a process of its own, which tells every step: trains to the end, if it is let. */
+static pid_t train_in_child(fixture *f, const char *folder, int *tells)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child) {
+        (void)close(ends[1]);
+        *tells = ends[0];
+        return child;
+    }
+    beam_trainer *t;
+    beam_epoch_result result;
+    const beam_training_config config = tiny();
+    beam_trainer_options options = options_for(f, folder);
+    options.checkpoint_steps = 2;
+    options.on_step = tell_step;
+    options.user = &ends[1];
+    beam_status status = beam_trainer_open(f->device, &config, &options, &t, NULL);
+    while (status == BEAM_OK && beam_trainer_get_progress(t).epoch < EPOCHS)
+        status = beam_trainer_epoch(t, &result, NULL);
+    _exit(status == BEAM_OK ? 0 : 1);
+}
+
+static void test_killed(void **state)
+{
+    fixture *f = *state;
+    size_t size, again;
+    char byte = 0, folder[4096];
+    char *whole = finish_in(f, NULL, &size);
+    (void)snprintf(folder, sizeof folder, "%s/run", f->folder);
+    int killed = 0;
+    /* Each is killed after so many steps, while it works on the next or saves a checkpoint. */
+    static const int lives[] = {1, 3, 2, 5, 4, 3, 2, 3, 6, 4};
+    for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
+        int tells, status;
+        pid_t child = train_in_child(f, folder, &tells);
+        for (int n = 0; n < lives[i] && read(tells, &byte, 1) == 1; n++)
+            continue;
+        (void)usleep((useconds_t)(i * 300)); /* not always at the same place in a step */
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        killed += WIFSIGNALED(status);
+        (void)close(tells);
+    }
+    assert_in_range(killed, 3, 10);
+    assert_true(byte > PER_EPOCH); /* it got on all the same */
+    const beam_training_config config = tiny();
+    beam_trainer_options options = options_for(f, folder);
+    options.checkpoint_steps = 2;
+    beam_trainer *t = open_trainer(f, &config, &options);
+    assert_true(beam_trainer_get_progress(t).restored);
+    char *bytes = finish(f, t, &again);
+    assert_int_equal(again, size);
+    assert_memory_equal(bytes, whole, size);
+    assert_int_equal(f->warnings, 0);
+    free(bytes);
+    free(whole);
+}
+
+static void train_epochs(fixture *f, const char *folder, int epochs)
+{
+    beam_epoch_result result;
+    beam_error err = {0};
+    const beam_training_config config = tiny();
+    const beam_trainer_options options = options_for(f, folder);
+    beam_trainer *t = open_trainer(f, &config, &options);
+    for (int i = 0; i < epochs; i++)
+        assert_ok(beam_trainer_epoch(t, &result, &err), err);
+    beam_trainer_close(t);
+}
+
+static void test_damaged_checkpoint(void **state)
+{
+    fixture *f = *state;
+    size_t size, again, len;
+    char folder[4096], path[4200];
+    char *whole = finish_in(f, NULL, &size);
+    (void)snprintf(folder, sizeof folder, "%s/run", f->folder);
+    train_epochs(f, folder, 2);
+    (void)snprintf(path, sizeof path, "%s/checkpoint-%012d.safetensors", folder, 2 * PER_EPOCH);
+    char *bytes = test_read_file(path, &len);
+    test_write_file(path, bytes, len - 1000);
+    free(bytes);
+    const beam_training_config config = tiny();
+    const beam_trainer_options options = options_for(f, folder);
+    beam_trainer *t = open_trainer(f, &config, &options);
+    assert_int_equal(f->warnings, 1);
+    assert_non_null(strstr(f->log, "is damaged or cut short"));
+    assert_int_equal(beam_trainer_get_progress(t).step, PER_EPOCH);
+    bytes = finish(f, t, &again);
+    assert_int_equal(again, size);
+    assert_memory_equal(bytes, whole, size);
+    free(bytes);
+    free(whole);
+}
+
+static void test_other_training_is_refused(void **state)
+{
+    fixture *f = *state;
+    beam_trainer *t;
+    beam_error err;
+    const beam_trainer_options options = options_for(f, f->folder);
+    train_epochs(f, f->folder, 1);
+#define REFUSED(field, value, words)                                            \
+    do {                                                                        \
+        beam_training_config other_ = tiny();                                   \
+        other_.field = (value);                                                 \
+        assert_fails(beam_trainer_open(f->device, &other_, &options, &t, &err), \
+                     BEAM_FAILED_PRECONDITION, err, words);                     \
+        assert_null(t);                                                         \
+    } while (0)
+    REFUSED(learning_rate, 0.5, "learning_rate is 0.05 there and 0.5 here");
+    REFUSED(num_threads, 2, "num_threads is 1 there and 2 here");
+    REFUSED(model_name, beam_str_of("resnet18"), "model_name is \"small_cnn\" there and");
+    REFUSED(flip_average, true, "flip_average is false there and true here");
+    REFUSED(batch_size, 5, "batch_size is 4 there and 5 here");
+#undef REFUSED
+    /* What was left out is as good as its default, and data may lie elsewhere. */
+    beam_training_config same = tiny();
+    same.momentum = 0.9;
+    same.optimizer = beam_str_of("sgd");
+    same.data_dir = beam_str_of("/somewhere/else");
+    t = open_trainer(f, &same, &options);
+    assert_true(beam_trainer_get_progress(t).restored);
+    beam_trainer_close(t);
+}
+
+static void test_taken_over(void **state)
+{
+    fixture *f = *state;
+    beam_epoch_result result;
+    beam_error err = {0};
+    const beam_training_config config = tiny();
+    const beam_trainer_options options = options_for(f, f->folder);
+    beam_trainer *old = open_trainer(f, &config, &options);
+    assert_ok(beam_trainer_epoch(old, &result, &err), err);
+    beam_trainer *new = open_trainer(f, &config, &options);
+    assert_fails(beam_trainer_epoch(old, &result, &err), BEAM_FAILED_PRECONDITION, err,
+                 "was taken over by another process");
+    assert_ok(beam_trainer_epoch(new, &result, &err), err);
+    beam_trainer_close(old);
+    beam_trainer_close(new);
+}
+
+static void test_full_disk(void **state)
+{
+    fixture *f = *state;
+    beam_epoch_result result;
+    beam_error err = {0};
+    size_t size, again;
+    const beam_training_config config = tiny();
+    const beam_trainer_options options = options_for(f, f->folder);
+    char *whole = finish_in(f, NULL, &size);
+    beam_trainer *t = open_trainer(f, &config, &options);
+    assert_ok(beam_trainer_epoch(t, &result, &err), err);
+    struct rlimit before, limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = 100000;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    beam_status status = beam_trainer_epoch(t, &result, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, handler);
+    beam_trainer_close(t);
+    assert_int_equal(status, BEAM_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(err.message, "the checkpoint of step 12 was not saved; the one before"));
+    t = open_trainer(f, &config, &options);
+    assert_int_equal(beam_trainer_get_progress(t).step, PER_EPOCH);
+    char *bytes = finish(f, t, &again);
+    assert_int_equal(again, size);
+    assert_memory_equal(bytes, whole, size);
+    free(bytes);
+    free(whole);
+}
+
+/* ---- Results --------------------------------------------------------------------------------- */
+
+/* The share of the test images that a file's weights get right, one after the other. */
+static double accuracy_of(const fixture *f, const char *path)
+{
+    const beam_network_options options = {
+        .struct_size = sizeof options, .num_classes = CLASSES, .channels = 1, .height = SIDE};
+    beam_error err = {0};
+    beam_weights *w;
+    beam_network *network;
+    beam_model *model;
+    beam_model_context *context;
+    assert_ok(beam_weights_open(path, &w, &err), err);
+    assert_ok(beam_network_create("small_cnn", &options, &network, &err), err);
+    const beam_weight_source source = beam_weights_source(w);
+    assert_ok(beam_network_bind(network, &source, &err), err);
+    assert_ok(beam_device_compile(f->device, network, NULL, &model, &err), err);
+    assert_ok(beam_model_context_new(model, &context, &err), err);
+    int correct = 0;
+    for (uint64_t i = 0; i < 2 * COUNT; i++) {
+        float image[SIDE * SIDE];
+        uint32_t label;
+        beam_tensor input = beam_model_input(model, 0, 1), output;
+        input.data = image;
+        assert_ok(beam_dataset_fill(f->test, &i, 1, 0, 0, image, &label, &err), err);
+        assert_ok(beam_model_run(context, &input, 1, &output, 1, &err), err);
+        const float *y = output.data;
+        correct += label == (y[1] > y[0] ? (y[2] > y[1] ? 2u : 1u) : (y[2] > y[0] ? 2u : 0u));
+    }
+    beam_model_context_free(context);
+    beam_model_free(model);
+    beam_network_free(network);
+    beam_weights_close(w);
+    return (double)correct / (2 * COUNT);
+}
+
+static void test_exported_weights_are_as_accurate(void **state)
+{
+    fixture *f = *state;
+    beam_error err = {0};
+    beam_epoch_result result;
+    double accuracy;
+    const beam_training_config config = tiny();
+    const beam_trainer_options options = options_for(f, NULL);
+    beam_trainer *t = open_trainer(f, &config, &options);
+    for (int i = 0; i < EPOCHS; i++) {
+        const char *path = test_path(f->folder, "w");
+        assert_ok(beam_trainer_epoch(t, &result, &err), err);
+        assert_ok(beam_trainer_evaluate(t, &accuracy, &err), err);
+        assert_ok(beam_trainer_export(t, path, BEAM_F32, &err), err);
+        assert_true(accuracy == accuracy_of(f, path));
+    }
+    beam_trainer_close(t);
+}
+
+static void test_export(void **state)
+{
+    fixture *f = *state;
+    beam_error err = {0};
+    beam_weights *full, *half;
+    beam_tensor a, b;
+    const beam_training_config config = tiny();
+    const beam_trainer_options options = options_for(f, NULL);
+    const char *path = test_path(f->folder, "f32"), *small = test_path(f->folder, "bf16");
+    beam_trainer *t = open_trainer(f, &config, &options);
+    assert_ok(beam_trainer_export(t, path, BEAM_F32, &err), err);
+    assert_ok(beam_trainer_export(t, small, BEAM_BF16, &err), err);
+    assert_ok(beam_weights_open(path, &full, &err), err);
+    assert_ok(beam_weights_open(small, &half, &err), err);
+    assert_int_equal(beam_weights_count(full), beam_weights_count(half));
+    for (size_t i = 0; i < beam_weights_count(full); i++) {
+        a = beam_weights_tensor(full, i);
+        assert_ok(beam_weights_find(half, beam_weights_name(full, i), &b, &err), err);
+        assert_true(a.dtype == BEAM_F32 && b.dtype == BEAM_BF16);
+        size_t count = beam_tensor_bytes(&b) / 2;
+        assert_int_equal(beam_tensor_bytes(&a), 4 * count);
+        for (size_t k = 0; k < count; k++)
+            assert_int_equal(((const uint16_t *)b.data)[k],
+                             beam_f32_to_bf16(((const float *)a.data)[k]));
+    }
+    assert_string_equal(beam_weights_metadata(full, "network"), "small_cnn");
+    assert_string_equal(beam_weights_metadata(full, "num_classes"), "3");
+    assert_string_equal(beam_weights_metadata(full, "image"), "1 4 4");
+    assert_string_equal(beam_weights_metadata(full, "mean"), "0.5");
+    beam_weights_close(full);
+    beam_weights_close(half);
+    assert_fails(beam_trainer_export(t, path, BEAM_I8, &err), BEAM_INVALID_ARGUMENT, err,
+                 "not as i8");
+    assert_fails(beam_trainer_export(t, "/nowhere/w", BEAM_F32, &err), BEAM_NOT_FOUND, err,
+                 "/nowhere/w");
+    beam_trainer_close(t);
+}
+
+static double evaluated(fixture *f, const beam_training_config *config)
+{
+    beam_error err = {0};
+    double accuracy;
+    beam_epoch_result result;
+    const beam_trainer_options options = options_for(f, NULL);
+    beam_trainer *t = open_trainer(f, config, &options);
+    assert_ok(beam_trainer_epoch(t, &result, &err), err);
+    assert_ok(beam_trainer_evaluate(t, &accuracy, &err), err);
+    double again;
+    assert_ok(beam_trainer_evaluate(t, &again, &err), err);
+    assert_true(accuracy == again);
+    beam_trainer_close(t);
+    return accuracy;
+}
+
+/* 450 images are three chunks; the reference device trains with one thread whatever it is told. */
+static void test_evaluation_threads_and_flips(void **state)
+{
+    fixture *f = *state;
+    beam_training_config config = tiny();
+    beam_dataset_close(f->test);
+    free(f->test_records);
+    f->test = random_images(450, 1, SIDE, SIDE, CLASSES, &f->test_records);
+    for (int flips = 0; flips < 2; flips++) {
+        config.flip_average = flips;
+        config.num_threads = 1;
+        double alone = evaluated(f, &config);
+        config.num_threads = 3;
+        assert_true(alone == evaluated(f, &config));
+    }
+    /* Images that are their own mirror images: averaging changes nothing. */
+    for (size_t i = 0; i < 450; i++)
+        for (size_t p = 0; p < SIDE * SIDE; p++)
+            f->test_records[i * (1 + SIDE * SIDE) + 1 + p] = (uint8_t)(p / SIDE * 50 + i);
+    config.flip_average = false;
+    double plain = evaluated(f, &config);
+    config.flip_average = true;
+    assert_true(plain == evaluated(f, &config));
+}
+
+static void test_transfer(void **state)
+{
+    fixture *f = *state;
+    beam_error err = {0};
+    uint8_t *records;
+    beam_weights *before, *after;
+    beam_tensor a, b;
+    beam_training_config config = tiny();
+    beam_trainer_options options = options_for(f, NULL);
+    char path[4096], other[4096];
+    (void)snprintf(path, sizeof path, "%s/three-classes", f->folder);
+    (void)snprintf(other, sizeof other, "%s/five-classes", f->folder);
+    beam_trainer *t = open_trainer(f, &config, &options);
+    assert_ok(beam_trainer_export(t, path, BEAM_BF16, &err), err);
+    beam_trainer_close(t);
+
+    beam_dataset *five = random_images(COUNT, 1, SIDE, SIDE, 5, &records);
+    options.train_data = options.test_data = five;
+    config.seed++;
+    config.init_weights = beam_str_of(path);
+    t = open_trainer(f, &config, &options);
+    assert_non_null(strstr(f->log, "starting afresh: fc\n"));
+    assert_ok(beam_trainer_export(t, other, BEAM_BF16, &err), err);
+    beam_trainer_close(t);
+    assert_ok(beam_weights_open(path, &before, &err), err);
+    assert_ok(beam_weights_open(other, &after, &err), err);
+    assert_ok(beam_weights_find(before, "conv3.weight", &a, &err), err);
+    assert_ok(beam_weights_find(after, "conv3.weight", &b, &err), err);
+    assert_memory_equal(a.data, b.data, beam_tensor_bytes(&a));
+    assert_ok(beam_weights_find(after, "fc.weight", &b, &err), err);
+    assert_int_equal(b.shape[0], 5);
+    beam_weights_close(before);
+    beam_weights_close(after);
+
+    config.model_name = beam_str_of("resnet18");
+    assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_INVALID_ARGUMENT,
+                 err, "no layer of it fits resnet18");
+    config.init_weights = beam_str_of("/nowhere.safetensors");
+    assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_NOT_FOUND, err,
+                 "/nowhere.safetensors");
+    beam_dataset_close(five);
+    free(records);
+}
+
+/* ---- Bad input ------------------------------------------------------------------------------- */
+
+static void test_bad_configurations(void **state)
+{
+    fixture *f = *state;
+    beam_trainer *t;
+    beam_error err;
+    const beam_trainer_options options = options_for(f, NULL);
+#define BAD(field, value, words)                                              \
+    do {                                                                      \
+        beam_training_config bad_ = tiny();                                   \
+        bad_.field = (value);                                                 \
+        assert_fails(beam_trainer_open(f->device, &bad_, &options, &t, &err), \
+                     BEAM_INVALID_ARGUMENT, err, words);                      \
+        assert_null(t);                                                       \
+    } while (0)
+    BAD(learning_rate, -0.1, "learning_rate is -0.1: it must be a number above 0");
+    BAD(learning_rate, (double)NAN, "learning_rate");
+    BAD(batch_size, 0, "batch_size is 0");
+    BAD(batch_size, COUNT + 1, "batch_size is 27, and there are only 26 images");
+    BAD(num_images, 3, "batch_size is 4, and there are only 3 images");
+    BAD(epochs, 0, "epochs is 0");
+    BAD(image_size, -1, "image_size is -1");
+    BAD(model_name, beam_str_of("resnet19"), "there is no such network; there are resnet18");
+    BAD(optimizer, beam_str_of("sdg"), "optimizer");
+    BAD(schedule, beam_str_of("linear"), "schedule");
+    BAD(precision, beam_str_of("f8"), "precision");
+    BAD(augment, beam_str_of("flop"), "there is no augmentation \"flop\"");
+    BAD(augment, beam_str_of("crop:4"), "too small for crop:4");
+#undef BAD
+}
+
+static void test_bad_options(void **state)
+{
+    fixture *f = *state;
+    beam_trainer *t;
+    beam_error err;
+    beam_training_config config = tiny();
+    beam_trainer_options options = options_for(f, NULL);
+    options.test_data = NULL;
+    assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_INVALID_ARGUMENT,
+                 err, "go together");
+    options = options_for(f, NULL);
+    options.keep_checkpoints = -1;
+    assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_INVALID_ARGUMENT,
+                 err, "keep_checkpoints is -1");
+    options = options_for(f, "gs://bucket/run");
+    assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_UNIMPLEMENTED, err,
+                 "gs://bucket/run");
+    config.dataset = beam_str_of("/no/such/folder");
+    assert_fails(beam_trainer_open(f->device, &config, NULL, &t, &err), BEAM_NOT_FOUND, err,
+                 "/no/such/folder");
+}
+
+static beam_status train_one_step(fixture *f, beam_error *err)
+{
+    beam_trainer *t;
+    beam_epoch_result result;
+    double accuracy;
+    beam_training_config config = tiny();
+    config.epochs = 1;
+    config.num_images = config.batch_size = 1;
+    beam_trainer_options options = options_for(f, test_path(f->folder, "run"));
+    BEAM_TRY(beam_trainer_open(f->device, &config, &options, &t, err));
+    beam_status status = BEAM_OK;
+    if (beam_trainer_get_progress(t).epoch == 0)
+        status = beam_trainer_epoch(t, &result, err);
+    if (status == BEAM_OK)
+        status = beam_trainer_evaluate(t, &accuracy, err);
+    if (status == BEAM_OK)
+        status = beam_trainer_export(t, test_path(f->folder, "model"), BEAM_BF16, err);
+    beam_trainer_close(t);
+    return status;
+}
+
+/* What fails one time is done the next, so that going on after a failure is tried too. */
+static void test_out_of_memory(void **state)
+{
+    fixture *f = *state;
+    uint8_t *records;
+    beam_dataset *whole = f->test;
+    f->test = random_images(1, 1, SIDE, SIDE, CLASSES, &records);
+    for (uint64_t n = 1;; n++) {
+        beam_error err = {0};
+        beam_alloc_fail_at(n, 0);
+        beam_status status = train_one_step(f, &err);
+        bool reached = beam_alloc_count() >= n;
+        beam_alloc_fail_at(0, 0);
+        if (!reached) {
+            assert_ok(status, err);
+            break;
+        }
+        if (status != BEAM_OK) {
+            assert_int_equal(status, BEAM_RESOURCE_EXHAUSTED);
+            assert_int_not_equal(err.message[0], 0);
+        }
+    }
+    beam_dataset_close(f->test);
+    free(records);
+    f->test = whole;
+}
+
+/* ---- For real -------------------------------------------------------------------------------- */
+
+static void test_digits(void **state)
+{
+    fixture *f = *state;
+    beam_device *cpu;
+    beam_trainer *t;
+    beam_epoch_result result;
+    double accuracy;
+    beam_error err = {0};
+    const beam_training_config config = {.model_name = beam_str_of("small_cnn"),
+                                         .dataset = beam_str_of("digits"),
+                                         .learning_rate = 0.2,
+                                         .batch_size = 32,
+                                         .epochs = 8,
+                                         .seed = 1};
+    const beam_trainer_options options = {.struct_size = sizeof options,
+                                          .checkpoint_dir = f->folder};
+    assert_ok(beam_device_open("cpu", NULL, &cpu, &err), err);
+    beam_status status = beam_trainer_open(cpu, &config, &options, &t, &err);
+    if (status == BEAM_UNIMPLEMENTED) {
+        print_message("%s\n", err.message);
+        beam_device_close(cpu);
+        skip();
+    }
+    assert_ok(status, err);
+    for (int i = 0; i < config.epochs; i++)
+        assert_ok(beam_trainer_epoch(t, &result, &err), err);
+    assert_ok(beam_trainer_evaluate(t, &accuracy, &err), err);
+    assert_true(accuracy >= 0.97);
+    beam_trainer_close(t);
+    beam_device_close(cpu);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_epochs),
+        TEST(test_same_bits_again),
+        TEST(test_image_size),
+        TEST(test_divergence),
+        TEST(test_stopped_anywhere),
+        TEST(test_stopped_and_continued),
+        TEST(test_killed),
+        TEST(test_damaged_checkpoint),
+        TEST(test_other_training_is_refused),
+        TEST(test_taken_over),
+        TEST(test_full_disk),
+        TEST(test_exported_weights_are_as_accurate),
+        TEST(test_export),
+        TEST(test_evaluation_threads_and_flips),
+        TEST(test_transfer),
+        TEST(test_bad_configurations),
+        TEST(test_bad_options),
+        TEST(test_out_of_memory),
+        TEST(test_digits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
