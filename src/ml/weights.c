@@ -79,14 +79,23 @@ static beam_status index_names(beam_weights *w, beam_error *err)
     return BEAM_OK;
 }
 
+/* A header's length (8 bytes) and the header itself, which the format begins with '{'. */
+static bool may_be_safetensors(const beam_weights *w)
+{
+    return w->size >= 9 && w->data[8] == '{';
+}
+
 static beam_status read_any(beam_weights *w, beam_error *err)
 {
+    /* First, since a length may begin as a pickle does: 80 02 is 640 bytes.  In no pickle do zeros
+     * and a brace stand where a length of less than 4 GB has them. */
+    if (may_be_safetensors(w) && memcmp(w->data + 4, "\0\0\0", 4) == 0)
+        return beam_weights_read_safetensors(w, err);
     if (w->size >= 4 && memcmp(w->data, "PK\3\4", 4) == 0)
         return beam_weights_read_torch_zip(w, err);
     if (w->size >= 2 && w->data[0] == 0x80 && w->data[1] >= 2 && w->data[1] <= 5)
         return beam_weights_read_torch_legacy(w, err);
-    /* A header's length (8 bytes) and the header itself, which the format begins with '{'. */
-    if (w->size >= 9 && w->data[8] == '{')
+    if (may_be_safetensors(w))
         return beam_weights_read_safetensors(w, err);
     return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                           "%s is no file of weights: neither safetensors nor what torch.save "
