@@ -25,7 +25,7 @@ enum {
 /* A job on its way. */
 typedef struct job {
     const beam_submission *s;
-    beam_rpc_channel *channel;
+    beam_grpc_channel *channel;
     char *preparation_id, *id; /* the arena's */
     beam_arena arena;
     BeamPb__JobState__Enum state;
@@ -67,9 +67,9 @@ static beam_status prepare(job *j, char **token, char **artifacts, beam_error *e
     BeamPb__PrepareJobResponse *answer = NULL;
     beam_status status = beam_job_describe(&s->job, &request, err);
     if (status == BEAM_OK) {
-        const beam_rpc_options call = {.method = JOB_SERVICE "Prepare",
-                                       .what = "prepare the job",
-                                       .timeout_ms = PREPARE_PATIENCE};
+        const beam_grpc_options call = {.method = JOB_SERVICE "Prepare",
+                                        .what = "prepare the job",
+                                        .timeout_ms = PREPARE_PATIENCE};
         status = beam_rpc_call(j->channel, &call, request.data, request.len,
                                &beam_pb__prepare_job_response__descriptor, &answer, err);
         if (status == BEAM_UNIMPLEMENTED)
@@ -95,7 +95,7 @@ static beam_status run(job *j, beam_error *err)
 {
     BeamPb__RunJobRequest request = BEAM_PB__RUN_JOB_REQUEST__INIT;
     BeamPb__RunJobResponse *answer = NULL;
-    const beam_rpc_options call = {
+    const beam_grpc_options call = {
         .method = JOB_SERVICE "Run", .what = "run the job", .timeout_ms = PREPARE_PATIENCE};
     request.preparation_id = j->preparation_id;
     beam_status status = beam_rpc_call_message(
@@ -154,9 +154,9 @@ static beam_status ask_state(job *j, beam_error *err)
 {
     BeamPb__GetJobStateRequest request = BEAM_PB__GET_JOB_STATE_REQUEST__INIT;
     BeamPb__JobStateEvent *answer = NULL;
-    const beam_rpc_options call = {.method = JOB_SERVICE "GetState",
-                                   .what = "tell the job's state",
-                                   .timeout_ms = ANSWER_PATIENCE};
+    const beam_grpc_options call = {.method = JOB_SERVICE "GetState",
+                                    .what = "tell the job's state",
+                                    .timeout_ms = ANSWER_PATIENCE};
     request.job_id = j->id;
     beam_status status = beam_rpc_call_message(j->channel, &call, &request,
                                                &beam_pb__job_state_event__descriptor, &answer, err);
@@ -171,7 +171,7 @@ static beam_status tell_cancel(job *j, beam_error *err)
 {
     BeamPb__CancelJobRequest request = BEAM_PB__CANCEL_JOB_REQUEST__INIT;
     BeamPb__CancelJobResponse *answer = NULL;
-    const beam_rpc_options call = {
+    const beam_grpc_options call = {
         .method = JOB_SERVICE "Cancel", .what = "cancel the job", .timeout_ms = CANCEL_PATIENCE};
     request.job_id = j->id;
     beam_status status = beam_rpc_call_message(
@@ -182,12 +182,12 @@ static beam_status tell_cancel(job *j, beam_error *err)
 }
 
 /* One look at the stream.  *open: it has not ended. */
-static beam_status listen(job *j, beam_rpc_stream *stream, int timeout_ms, bool *open,
+static beam_status listen(job *j, beam_grpc_stream *stream, int timeout_ms, bool *open,
                           beam_error *err)
 {
     BeamPb__JobMessagesResponse *message = NULL;
     beam_buffer bytes = {0};
-    beam_status status = beam_rpc_stream_read(stream, timeout_ms, &bytes, open, err);
+    beam_status status = beam_grpc_stream_read(stream, timeout_ms, &bytes, open, err);
     if (status == BEAM_DEADLINE_EXCEEDED)
         return BEAM_OK;
     if (status == BEAM_OK && *open) {
@@ -230,7 +230,7 @@ static beam_status look_around(job *j, watch *w, beam_error *err)
     return ask_state(j, err);
 }
 
-static beam_status wait_for_end(job *j, beam_rpc_stream *stream, beam_error *err)
+static beam_status wait_for_end(job *j, beam_grpc_stream *stream, beam_error *err)
 {
     watch w = {.next_check = now_ms() + CHECK_EVERY};
     bool open = true;
@@ -254,13 +254,13 @@ static beam_status wait_for_end(job *j, beam_rpc_stream *stream, beam_error *err
 static beam_status watch_job(job *j, beam_error *err)
 {
     BeamPb__JobMessagesRequest request = BEAM_PB__JOB_MESSAGES_REQUEST__INIT;
-    const beam_rpc_options call = {.method = JOB_SERVICE "GetMessageStream",
-                                   .what = "tell what the job does"};
-    beam_rpc_stream *stream = NULL;
+    const beam_grpc_options call = {.method = JOB_SERVICE "GetMessageStream",
+                                    .what = "tell what the job does"};
+    beam_grpc_stream *stream = NULL;
     request.job_id = j->id;
     BEAM_TRY(beam_rpc_stream_open_message(j->channel, &call, &request, &stream, err));
     beam_status status = wait_for_end(j, stream, err);
-    beam_rpc_stream_close(stream);
+    beam_grpc_stream_close(stream);
     return status == BEAM_OK ? status : explain(j, status, err);
 }
 
@@ -296,9 +296,9 @@ static beam_status fetch_metrics(job *j, beam_arena *arena, beam_job_metrics *me
     BeamPb__GetJobMetricsResponse *answer = NULL;
     BeamPb__Pipeline *pipeline = NULL;
     beam_map names = {0};
-    const beam_rpc_options call = {.method = JOB_SERVICE "GetJobMetrics",
-                                   .what = "tell the job's metrics",
-                                   .timeout_ms = ANSWER_PATIENCE};
+    const beam_grpc_options call = {.method = JOB_SERVICE "GetJobMetrics",
+                                    .what = "tell the job's metrics",
+                                    .timeout_ms = ANSWER_PATIENCE};
     request.job_id = j->id;
     BEAM_TRY(beam_rpc_call_message(j->channel, &call, &request,
                                    &beam_pb__get_job_metrics_response__descriptor, &answer, err));
@@ -345,9 +345,9 @@ beam_status beam_submit(const beam_submission *submission, beam_arena *arena,
 {
     job j = {.s = submission};
     *metrics = (beam_job_metrics){0};
-    BEAM_TRY(beam_rpc_channel_open(submission->endpoint, &j.channel, err));
+    BEAM_TRY(beam_grpc_channel_open(submission->endpoint, &j.channel, err));
     beam_status status = go(&j, arena, metrics, err);
-    beam_rpc_channel_close(j.channel);
+    beam_grpc_channel_close(j.channel);
     beam_arena_free(&j.arena);
     return status;
 }

@@ -202,7 +202,7 @@ static void destroy(beam_pool *pool)
         grpc_server_destroy(pool->server);
     if (pool->queue)
         grpc_completion_queue_destroy(pool->queue);
-    beam_rpc_end();
+    beam_grpc_end();
     beam_free(pool);
 }
 
@@ -237,7 +237,7 @@ beam_status beam_pool_open(const char *address, const beam_pool_callbacks *callb
     if (!pool)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a worker pool");
     pool->callbacks = *callbacks;
-    beam_rpc_begin();
+    beam_grpc_begin();
     beam_status status = listen_on(pool, address, err);
     for (size_t i = 0; i < KINDS * WAITING && status == BEAM_OK; i++) {
         pool->slots[i] = (slot){.pool = pool, .method = i % KINDS};

@@ -50,7 +50,7 @@ typedef struct wanted {
 
 typedef struct listing {
     const beam_retrieval *r;
-    beam_rpc_channel *channel; /* of the artifact service */
+    beam_grpc_channel *channel; /* of the artifact service */
     BeamPb__GetProvisionInfoResponse *provision;
     BeamPb__ResolveArtifactsResponse *resolved;
     beam_arena arena;
@@ -61,16 +61,16 @@ typedef struct listing {
 static beam_status ask_provision(listing *l, beam_error *err)
 {
     BeamPb__GetProvisionInfoRequest request = BEAM_PB__GET_PROVISION_INFO_REQUEST__INIT;
-    beam_rpc_channel *channel;
-    const beam_rpc_options call = {.method = PROVISION,
-                                   .what = "tell a worker of its job",
-                                   .worker_id = l->r->worker_id,
-                                   .timeout_ms = PATIENCE};
-    BEAM_TRY(beam_rpc_channel_open(l->r->provision_endpoint, &channel, err));
+    beam_grpc_channel *channel;
+    const beam_grpc_options call = {.method = PROVISION,
+                                    .what = "tell a worker of its job",
+                                    .worker_id = l->r->worker_id,
+                                    .timeout_ms = PATIENCE};
+    BEAM_TRY(beam_grpc_channel_open(l->r->provision_endpoint, &channel, err));
     beam_status status = beam_rpc_call_message(channel, &call, &request,
                                                &beam_pb__get_provision_info_response__descriptor,
                                                &l->provision, err);
-    beam_rpc_channel_close(channel);
+    beam_grpc_channel_close(channel);
     if (status == BEAM_OK && !l->provision->info)
         status = beam_error_set(err, BEAM_DATA_LOSS, "%s tells a worker nothing of its job",
                                 l->r->provision_endpoint);
@@ -82,16 +82,16 @@ static beam_status resolve(listing *l, beam_error *err)
     const BeamPb__ProvisionInfo *info = l->provision->info;
     const char *endpoint = l->r->artifact_endpoint;
     BeamPb__ResolveArtifactsRequest request = BEAM_PB__RESOLVE_ARTIFACTS_REQUEST__INIT;
-    const beam_rpc_options call = {.method = RETRIEVAL "ResolveArtifacts",
-                                   .what = "name a worker's files",
-                                   .worker_id = l->r->worker_id,
-                                   .timeout_ms = PATIENCE};
+    const beam_grpc_options call = {.method = RETRIEVAL "ResolveArtifacts",
+                                    .what = "name a worker's files",
+                                    .worker_id = l->r->worker_id,
+                                    .timeout_ms = PATIENCE};
     if (info->artifact_endpoint && *info->artifact_endpoint->url)
         endpoint = info->artifact_endpoint->url;
     if (!endpoint || !*endpoint)
         return beam_error_set(err, BEAM_FAILED_PRECONDITION,
                               "the job has files, but the engine does not say where");
-    BEAM_TRY(beam_rpc_channel_open(endpoint, &l->channel, err));
+    BEAM_TRY(beam_grpc_channel_open(endpoint, &l->channel, err));
     request.artifacts = info->dependencies;
     request.n_artifacts = info->n_dependencies;
     return beam_rpc_call_message(l->channel, &call, &request,
@@ -133,19 +133,19 @@ static void free_listing(listing *l)
 {
     beam_message_free(l->provision);
     beam_message_free(l->resolved);
-    beam_rpc_channel_close(l->channel);
+    beam_grpc_channel_close(l->channel);
     beam_arena_free(&l->arena);
 }
 
 /* ---- One file ---------------------------------------------------------------------------- */
 
-static beam_status take_parts(beam_rpc_stream *stream, int fd, beam_digest *digest,
+static beam_status take_parts(beam_grpc_stream *stream, int fd, beam_digest *digest,
                               const char *path, beam_error *err)
 {
     for (bool open = true; open;) {
         beam_buffer bytes = {0};
         BeamPb__GetArtifactResponse *part = NULL;
-        beam_status status = beam_rpc_stream_read(stream, PATIENCE, &bytes, &open, err);
+        beam_status status = beam_grpc_stream_read(stream, PATIENCE, &bytes, &open, err);
         if (status == BEAM_DEADLINE_EXCEEDED)
             beam_error_set(err, status, "the rest of a worker's file did not come within %d s",
                            PATIENCE / 1000);
@@ -184,11 +184,11 @@ static beam_status check(beam_digest *digest, const beam_artifact *artifact, bea
 static beam_status fetch_to(listing *l, const wanted *file, const char *path, beam_error *err)
 {
     BeamPb__GetArtifactRequest request = BEAM_PB__GET_ARTIFACT_REQUEST__INIT;
-    const beam_rpc_options call = {.method = RETRIEVAL "GetArtifact",
-                                   .what = "give a worker its files",
-                                   .worker_id = l->r->worker_id};
+    const beam_grpc_options call = {.method = RETRIEVAL "GetArtifact",
+                                    .what = "give a worker its files",
+                                    .worker_id = l->r->worker_id};
     bool is_program = strcmp(file->artifact.name, BEAM_ARTIFACT_PROGRAM) == 0;
-    beam_rpc_stream *stream = NULL;
+    beam_grpc_stream *stream = NULL;
     beam_digest *digest = NULL;
     request.artifact = file->proto;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, is_program ? 0700 : 0600);
@@ -199,7 +199,7 @@ static beam_status fetch_to(listing *l, const wanted *file, const char *path, be
         status = beam_rpc_stream_open_message(l->channel, &call, &request, &stream, err);
     if (status == BEAM_OK)
         status = take_parts(stream, fd, digest, path, err);
-    beam_rpc_stream_close(stream);
+    beam_grpc_stream_close(stream);
     if (status == BEAM_OK)
         status = check(digest, &file->artifact, err);
     beam_digest_free(digest);

@@ -1,345 +1,55 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "submit/rpc.h"
 
-#include <grpc/byte_buffer.h>
-#include <grpc/byte_buffer_reader.h>
-#include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
-#include <grpc/slice.h>
-#include <grpc/support/alloc.h>
-#include <grpc/support/log.h>
-#include <grpc/support/time.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/alloc.h"
-
-struct beam_rpc_channel {
-    grpc_channel *channel;
-    char *endpoint;
-};
-
-static gpr_timespec in_ms(int ms)
-{
-    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(ms, GPR_TIMESPAN));
-}
-
 static beam_status no_memory(beam_error *err)
 {
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a remote call");
 }
 
-/* What gRPC would write to stderr comes back as errors; GRPC_VERBOSITY brings it back there. */
-void beam_rpc_begin(void)
-{
-    if (!getenv("GRPC_VERBOSITY"))
-        gpr_set_log_verbosity((gpr_log_severity)(GPR_LOG_SEVERITY_ERROR + 1));
-    grpc_init();
-}
-
-void beam_rpc_end(void)
-{
-    grpc_shutdown();
-}
-
-/* ---- Channels ---------------------------------------------------------------------------- */
-
-beam_status beam_rpc_channel_open(const char *endpoint, beam_rpc_channel **channel, beam_error *err)
-{
-    beam_rpc_channel *made = beam_calloc(1, sizeof *made);
-    *channel = NULL;
-    if (!made || !(made->endpoint = beam_strdup(endpoint))) {
-        beam_free(made);
-        return no_memory(err);
-    }
-    /* Pipelines and files have no natural limit; the other side sets its own. */
-    grpc_arg args[] = {
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH},
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_SEND_MESSAGE_LENGTH},
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_HTTP_PROXY}};
-    args[0].value.integer = args[1].value.integer = -1;
-    args[2].value.integer = 0; /* engines are near, and calls are not encrypted */
-    const grpc_channel_args all = {sizeof args / sizeof *args, args};
-    beam_rpc_begin();
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    made->channel = grpc_channel_create(endpoint, credentials, &all);
-    grpc_channel_credentials_release(credentials);
-    *channel = made;
-    return BEAM_OK;
-}
-
-void beam_rpc_channel_close(beam_rpc_channel *channel)
-{
-    if (!channel)
-        return;
-    grpc_channel_destroy(channel->channel);
-    beam_rpc_end();
-    beam_free(channel->endpoint);
-    beam_free(channel);
-}
-
-/* ---- Streams ----------------------------------------------------------------------------- */
-
-/* A call's operations are told apart by their tags: the addresses of these flags, which say
- * which of them are on their way. */
-struct beam_rpc_stream {
-    beam_rpc_channel *channel;
-    const char *what;
-    grpc_completion_queue *queue;
-    grpc_call *call;
-    bool sending, receiving, metadata_pending, status_pending;
-    grpc_metadata_array metadata, trailing;
-    grpc_byte_buffer *message; /* what receiving puts here */
-    grpc_status_code status;
-    grpc_slice details;
-    bool has_status;
-};
-
-static beam_status failed(const beam_rpc_stream *s, beam_error *err)
-{
-    char *words = grpc_slice_to_c_string(s->details);
-    const char *endpoint = s->channel->endpoint;
-    beam_status status = s->status > 16 ? BEAM_UNKNOWN : (beam_status)s->status;
-    if (status == BEAM_UNAVAILABLE)
-        beam_error_set(err, status, "%s cannot be reached to %s: %s", endpoint, s->what, words);
-    else if (status == BEAM_DEADLINE_EXCEEDED)
-        beam_error_set(err, status, "%s did not %s in time", endpoint, s->what);
-    else
-        beam_error_set(err, status, "%s, asked to %s: %s", endpoint, s->what, words);
-    gpr_free(words);
-    return status;
-}
-
-/* Waits for one operation; false when it is not done by then. */
-static bool wait_for(beam_rpc_stream *s, bool *pending, gpr_timespec until, bool *done_well)
-{
-    grpc_event event = grpc_completion_queue_pluck(s->queue, pending, until, NULL);
-    if (event.type != GRPC_OP_COMPLETE)
-        return false;
-    *pending = false;
-    *done_well = event.success;
-    return true;
-}
-
-static bool begin(beam_rpc_stream *s, const grpc_op *ops, size_t n, bool *pending)
-{
-    *pending = grpc_call_start_batch(s->call, ops, n, pending, NULL) == GRPC_CALL_OK;
-    return *pending;
-}
-
-/* Why the call is over. */
-static beam_status end_status(beam_rpc_stream *s, beam_error *err)
-{
-    bool well;
-    if (!s->has_status && s->status_pending)
-        s->has_status = wait_for(s, &s->status_pending, in_ms(10000), &well);
-    if (!s->has_status)
-        return beam_error_set(err, BEAM_DEADLINE_EXCEEDED, "%s, asked to %s, did not end the call",
-                              s->channel->endpoint, s->what);
-    return s->status == GRPC_STATUS_OK ? BEAM_OK : failed(s, err);
-}
-
-static beam_rpc_stream *new_stream(beam_rpc_channel *channel, const beam_rpc_options *options)
-{
-    beam_rpc_stream *s = beam_calloc(1, sizeof *s);
-    if (!s)
-        return NULL;
-    s->channel = channel;
-    s->what = options->what;
-    s->details = grpc_empty_slice();
-    grpc_metadata_array_init(&s->metadata);
-    grpc_metadata_array_init(&s->trailing);
-    s->queue = grpc_completion_queue_create_for_pluck(NULL);
-    grpc_slice method = grpc_slice_from_copied_string(options->method);
-    gpr_timespec deadline =
-        options->timeout_ms ? in_ms(options->timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    s->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, s->queue,
-                                       method, NULL, deadline, NULL);
-    grpc_slice_unref(method);
-    return s;
-}
-
-/* Sends the metadata and asks for the other side's, and for the call's end, without waiting. */
-static beam_status start(beam_rpc_stream *s, const char *worker_id, beam_error *err)
-{
-    grpc_metadata metadata = {.key = grpc_slice_from_static_string("worker_id"),
-                              .value = grpc_slice_from_copied_string(worker_id ? worker_id : "")};
-    grpc_op send = {.op = GRPC_OP_SEND_INITIAL_METADATA};
-    send.data.send_initial_metadata.count = worker_id ? 1 : 0;
-    send.data.send_initial_metadata.metadata = &metadata;
-    grpc_op receive = {.op = GRPC_OP_RECV_INITIAL_METADATA};
-    receive.data.recv_initial_metadata.recv_initial_metadata = &s->metadata;
-    grpc_op end = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
-    end.data.recv_status_on_client.trailing_metadata = &s->trailing;
-    end.data.recv_status_on_client.status = &s->status;
-    end.data.recv_status_on_client.status_details = &s->details;
-    bool well = false, started = begin(s, &send, 1, &s->sending) &&
-                                 begin(s, &receive, 1, &s->metadata_pending) &&
-                                 begin(s, &end, 1, &s->status_pending);
-    if (started) /* the connection is made meanwhile, or the call's deadline passes */
-        (void)wait_for(s, &s->sending, gpr_inf_future(GPR_CLOCK_MONOTONIC), &well);
-    grpc_slice_unref(metadata.value);
-    if (!started)
-        return beam_error_set(err, BEAM_INTERNAL, "%s cannot be asked to %s", s->channel->endpoint,
-                              s->what);
-    return well ? BEAM_OK : end_status(s, err);
-}
-
-beam_status beam_rpc_stream_open(beam_rpc_channel *channel, const beam_rpc_options *options,
-                                 beam_rpc_stream **stream, beam_error *err)
-{
-    *stream = new_stream(channel, options);
-    if (!*stream)
-        return no_memory(err);
-    beam_status status = start(*stream, options->worker_id, err);
-    if (status == BEAM_OK)
-        return status;
-    beam_rpc_stream_close(*stream);
-    *stream = NULL;
-    return status;
-}
-
-void beam_rpc_stream_close(beam_rpc_stream *s)
-{
-    if (!s)
-        return;
-    bool *const operations[] = {&s->sending, &s->receiving, &s->metadata_pending,
-                                &s->status_pending};
-    bool well;
-    (void)grpc_call_cancel(s->call, NULL); /* of a call that has ended: nothing */
-    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-        if (*operations[i])
-            (void)wait_for(s, operations[i], gpr_inf_future(GPR_CLOCK_MONOTONIC), &well);
-    if (s->message)
-        grpc_byte_buffer_destroy(s->message);
-    grpc_call_unref(s->call);
-    grpc_metadata_array_destroy(&s->metadata);
-    grpc_metadata_array_destroy(&s->trailing);
-    grpc_slice_unref(s->details);
-    grpc_completion_queue_shutdown(s->queue);
-    grpc_completion_queue_destroy(s->queue);
-    beam_free(s);
-}
-
-/* ---- Messages ---------------------------------------------------------------------------- */
-
-/* With `last` nothing follows. */
-static beam_status send_bytes(beam_rpc_stream *s, const void *data, size_t size, bool last,
-                              int timeout_ms, beam_error *err)
-{
-    grpc_slice slice = grpc_slice_from_copied_buffer(data, size);
-    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
-    grpc_op ops[2] = {{.op = GRPC_OP_SEND_MESSAGE}, {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}};
-    ops[0].data.send_message.send_message = message;
-    bool well = false;
-    bool done =
-        begin(s, ops, last ? 2 : 1, &s->sending) &&
-        wait_for(s, &s->sending,
-                 timeout_ms ? in_ms(timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC), &well);
-    grpc_byte_buffer_destroy(message);
-    grpc_slice_unref(slice);
-    if (!done)
-        return beam_error_set(err, BEAM_DEADLINE_EXCEEDED, "%s, asked to %s, took nothing for %d s",
-                              s->channel->endpoint, s->what, timeout_ms / 1000);
-    if (well)
-        return BEAM_OK;
-    beam_status status = end_status(s, err);
-    return status != BEAM_OK ? status
-                             : beam_error_set(err, BEAM_ABORTED, "%s ended the call to %s early",
-                                              s->channel->endpoint, s->what);
-}
-
-static beam_status send_message(beam_rpc_stream *s, const void *message, bool last, int timeout_ms,
-                                beam_error *err)
+static beam_status send_message(beam_grpc_stream *stream, const void *message, bool last,
+                                int timeout_ms, beam_error *err)
 {
     beam_buffer bytes = {0};
     beam_status status = beam_message_pack(message, &bytes);
-    status = status == BEAM_OK ? send_bytes(s, bytes.data, bytes.len, last, timeout_ms, err)
-                               : no_memory(err);
+    status = status == BEAM_OK
+                 ? beam_grpc_stream_write(stream, bytes.data, bytes.len, last, timeout_ms, err)
+                 : no_memory(err);
     beam_buffer_free(&bytes);
     return status;
 }
 
-beam_status beam_rpc_stream_write_message(beam_rpc_stream *stream, const void *message,
+beam_status beam_rpc_stream_write_message(beam_grpc_stream *stream, const void *message,
                                           int timeout_ms, beam_error *err)
 {
     return send_message(stream, message, false, timeout_ms, err);
 }
 
-static beam_status take(grpc_byte_buffer *message, beam_buffer *bytes, beam_error *err)
+beam_status beam_rpc_stream_open_message(beam_grpc_channel *channel,
+                                         const beam_grpc_options *options, const void *request,
+                                         beam_grpc_stream **stream, beam_error *err)
 {
-    grpc_byte_buffer_reader reader;
-    grpc_slice slice;
-    beam_status status = BEAM_OK;
-    if (!grpc_byte_buffer_reader_init(&reader, message))
-        return beam_error_set(err, BEAM_DATA_LOSS, "a message that cannot be unpacked");
-    while (status == BEAM_OK && grpc_byte_buffer_reader_next(&reader, &slice)) {
-        status = beam_buffer_append(bytes, GRPC_SLICE_START_PTR(slice), GRPC_SLICE_LENGTH(slice));
-        grpc_slice_unref(slice);
-    }
-    grpc_byte_buffer_reader_destroy(&reader);
-    return status == BEAM_OK ? status : no_memory(err);
-}
-
-beam_status beam_rpc_stream_read(beam_rpc_stream *s, int timeout_ms, beam_buffer *bytes, bool *open,
-                                 beam_error *err)
-{
-    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
-    bool well;
-    op.data.recv_message.recv_message = &s->message;
-    *open = true;
-    if (!s->receiving && !begin(s, &op, 1, &s->receiving))
-        return beam_error_set(err, BEAM_INTERNAL, "a stream that cannot be read");
-    if (!wait_for(s, &s->receiving,
-                  timeout_ms ? in_ms(timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC), &well))
-        return BEAM_DEADLINE_EXCEEDED;
-    if (!well || !s->message) {
-        *open = false;
-        return end_status(s, err);
-    }
-    beam_status status = take(s->message, bytes, err);
-    grpc_byte_buffer_destroy(s->message);
-    s->message = NULL;
-    return status;
-}
-
-beam_status beam_rpc_stream_open_message(beam_rpc_channel *channel, const beam_rpc_options *options,
-                                         const void *request, beam_rpc_stream **stream,
-                                         beam_error *err)
-{
-    BEAM_TRY(beam_rpc_stream_open(channel, options, stream, err));
+    BEAM_TRY(beam_grpc_stream_open(channel, options, stream, err));
     beam_status status = send_message(*stream, request, true, options->timeout_ms, err);
     if (status == BEAM_OK)
         return status;
-    beam_rpc_stream_close(*stream);
+    beam_grpc_stream_close(*stream);
     *stream = NULL;
     return status;
 }
 
-/* ---- Calls ------------------------------------------------------------------------------- */
-
-beam_status beam_rpc_call(beam_rpc_channel *channel, const beam_rpc_options *options,
+beam_status beam_rpc_call(beam_grpc_channel *channel, const beam_grpc_options *options,
                           const void *request, size_t size, const ProtobufCMessageDescriptor *type,
                           void *answer, beam_error *err)
 {
-    beam_rpc_stream *s;
     beam_buffer bytes = {0};
-    bool open = true;
-    BEAM_TRY(beam_rpc_stream_open(channel, options, &s, err));
-    beam_status status = send_bytes(s, request, size, true, 0, err);
-    if (status == BEAM_OK)
-        status = beam_rpc_stream_read(s, 0, &bytes, &open, err);
-    if (status == BEAM_OK && !open)
-        status = beam_error_set(err, BEAM_DATA_LOSS, "%s, asked to %s, gave no answer",
-                                channel->endpoint, options->what);
+    beam_status status = beam_grpc_call(channel, options, request, size, &bytes, err);
     if (status == BEAM_OK)
         status = beam_message_unpack(type, bytes.data, bytes.len, answer, err);
     beam_buffer_free(&bytes);
-    beam_rpc_stream_close(s);
     return status;
 }
 
-beam_status beam_rpc_call_message(beam_rpc_channel *channel, const beam_rpc_options *options,
+beam_status beam_rpc_call_message(beam_grpc_channel *channel, const beam_grpc_options *options,
                                   const void *request, const ProtobufCMessageDescriptor *type,
                                   void *answer, beam_error *err)
 {

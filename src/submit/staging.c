@@ -17,7 +17,7 @@ enum { CHUNK = 1 << 20, TICK = 200, PATIENCE = 120000 };
 static const char METHOD[] = "/org.apache.beam.model.job_management.v1.ArtifactStagingService/"
                              "ReverseArtifactRetrievalService";
 
-static beam_status answer(beam_rpc_stream *stream, BeamPb__ArtifactResponseWrapper *wrapper,
+static beam_status answer(beam_grpc_stream *stream, BeamPb__ArtifactResponseWrapper *wrapper,
                           beam_error *err)
 {
     return beam_rpc_stream_write_message(stream, wrapper, PATIENCE, err);
@@ -36,7 +36,7 @@ static const beam_artifact *find(const beam_staging *s, const BeamPb__ArtifactIn
     return found;
 }
 
-static beam_status send_file(const beam_staging *s, beam_rpc_stream *stream,
+static beam_status send_file(const beam_staging *s, beam_grpc_stream *stream,
                              const BeamPb__ArtifactInformation *wanted, beam_error *err)
 {
     const beam_artifact *artifact = find(s, wanted);
@@ -64,7 +64,7 @@ static beam_status send_file(const beam_staging *s, beam_rpc_stream *stream,
 }
 
 /* Files are what they are: nothing stands for several others. */
-static beam_status resolve(const beam_staging *s, beam_rpc_stream *stream,
+static beam_status resolve(const beam_staging *s, beam_grpc_stream *stream,
                            const BeamPb__ResolveArtifactsRequest *request, beam_error *err)
 {
     BeamPb__ArtifactResponseWrapper wrapper = BEAM_PB__ARTIFACT_RESPONSE_WRAPPER__INIT;
@@ -78,7 +78,7 @@ static beam_status resolve(const beam_staging *s, beam_rpc_stream *stream,
     return answer(stream, &wrapper, err);
 }
 
-static beam_status serve(const beam_staging *s, beam_rpc_stream *stream,
+static beam_status serve(const beam_staging *s, beam_grpc_stream *stream,
                          const BeamPb__ArtifactRequestWrapper *request, beam_error *err)
 {
     switch (request->request_case) {
@@ -92,12 +92,12 @@ static beam_status serve(const beam_staging *s, beam_rpc_stream *stream,
     }
 }
 
-static beam_status wait_for_request(const beam_staging *s, beam_rpc_stream *stream,
+static beam_status wait_for_request(const beam_staging *s, beam_grpc_stream *stream,
                                     beam_buffer *request, bool *open, beam_error *err)
 {
     int waited = 0;
     beam_status status;
-    while ((status = beam_rpc_stream_read(stream, TICK, request, open, err)) ==
+    while ((status = beam_grpc_stream_read(stream, TICK, request, open, err)) ==
            BEAM_DEADLINE_EXCEEDED) {
         if (s->cancel && __atomic_load_n(s->cancel, __ATOMIC_RELAXED))
             return beam_error_set(err, BEAM_CANCELLED, "cancelled while files were sent");
@@ -110,7 +110,7 @@ static beam_status wait_for_request(const beam_staging *s, beam_rpc_stream *stre
     return status;
 }
 
-static beam_status answer_all(const beam_staging *s, beam_rpc_stream *stream, beam_error *err)
+static beam_status answer_all(const beam_staging *s, beam_grpc_stream *stream, beam_error *err)
 {
     BeamPb__ArtifactResponseWrapper hello = BEAM_PB__ARTIFACT_RESPONSE_WRAPPER__INIT;
     hello.staging_token = (char *)s->token;
@@ -133,14 +133,14 @@ static beam_status answer_all(const beam_staging *s, beam_rpc_stream *stream, be
 
 beam_status beam_stage(const beam_staging *staging, beam_error *err)
 {
-    const beam_rpc_options call = {.method = METHOD, .what = "take the job's files"};
-    beam_rpc_channel *channel = NULL;
-    beam_rpc_stream *stream = NULL;
-    BEAM_TRY(beam_rpc_channel_open(staging->endpoint, &channel, err));
-    beam_status status = beam_rpc_stream_open(channel, &call, &stream, err);
+    const beam_grpc_options call = {.method = METHOD, .what = "take the job's files"};
+    beam_grpc_channel *channel = NULL;
+    beam_grpc_stream *stream = NULL;
+    BEAM_TRY(beam_grpc_channel_open(staging->endpoint, &channel, err));
+    beam_status status = beam_grpc_stream_open(channel, &call, &stream, err);
     if (status == BEAM_OK)
         status = answer_all(staging, stream, err);
-    beam_rpc_stream_close(stream);
-    beam_rpc_channel_close(channel);
+    beam_grpc_stream_close(stream);
+    beam_grpc_channel_close(channel);
     return status;
 }

@@ -42,20 +42,20 @@ static beam_status stop(void *user, const char *id, beam_error *err)
     return BEAM_OK;
 }
 
-static beam_rpc_channel *to_port(int port)
+static beam_grpc_channel *to_port(int port)
 {
     char endpoint[64];
-    beam_rpc_channel *channel;
+    beam_grpc_channel *channel;
     beam_error err = {0};
     snprintf(endpoint, sizeof endpoint, "localhost:%d", port);
-    assert_ok(beam_rpc_channel_open(endpoint, &channel, &err), err);
+    assert_ok(beam_grpc_channel_open(endpoint, &channel, &err), err);
     return channel;
 }
 
-static beam_status ask_start(beam_rpc_channel *channel, const char *id, char words[128],
+static beam_status ask_start(beam_grpc_channel *channel, const char *id, char words[128],
                              beam_error *err)
 {
-    const beam_rpc_options call = {
+    const beam_grpc_options call = {
         .method = SERVICE "StartWorker", .what = "start a worker", .timeout_ms = 20000};
     BeamPb__StartWorkerRequest request = BEAM_PB__START_WORKER_REQUEST__INIT;
     BeamPb__ApiServiceDescriptor control = BEAM_PB__API_SERVICE_DESCRIPTOR__INIT;
@@ -79,7 +79,7 @@ static void started_and_stopped(void **state)
     beam_error err = {0};
     char words[128];
     assert_ok(beam_pool_open("localhost:0", &callbacks, &pool, &err), err);
-    beam_rpc_channel *channel = to_port(beam_pool_port(pool));
+    beam_grpc_channel *channel = to_port(beam_pool_port(pool));
     for (int i = 0; i < 10; i++) { /* more than it waits for at once */
         assert_ok(ask_start(channel, "worker", words, &err), err);
         assert_string_equal(words, "");
@@ -89,7 +89,7 @@ static void started_and_stopped(void **state)
     assert_string_equal(s.control, "engine:1");
     assert_ok(ask_start(channel, "bad", words, &err), err);
     assert_string_equal(words, "no room for it");
-    const beam_rpc_options call = {
+    const beam_grpc_options call = {
         .method = SERVICE "StopWorker", .what = "stop a worker", .timeout_ms = 20000};
     BeamPb__StopWorkerRequest request = BEAM_PB__STOP_WORKER_REQUEST__INIT;
     BeamPb__StopWorkerResponse *answer = NULL;
@@ -99,7 +99,7 @@ static void started_and_stopped(void **state)
               err);
     beam_message_free(answer);
     assert_string_equal(s.stopped, "worker");
-    beam_rpc_channel_close(channel);
+    beam_grpc_channel_close(channel);
     beam_pool_close(pool);
 }
 
@@ -112,8 +112,8 @@ static void bad_requests(void **state)
     beam_error err = {0};
     BeamPb__StartWorkerResponse *answer = NULL;
     assert_ok(beam_pool_open("localhost:0", &callbacks, &pool, &err), err);
-    beam_rpc_channel *channel = to_port(beam_pool_port(pool));
-    beam_rpc_options call = {
+    beam_grpc_channel *channel = to_port(beam_pool_port(pool));
+    beam_grpc_options call = {
         .method = SERVICE "StartWorker", .what = "start a worker", .timeout_ms = 20000};
     assert_ok(beam_rpc_call(channel, &call, "\x0a\xff", 2,
                             &beam_pb__start_worker_response__descriptor, &answer, &err),
@@ -125,7 +125,7 @@ static void bad_requests(void **state)
     assert_fails(beam_rpc_call(channel, &call, "", 0, &beam_pb__start_worker_response__descriptor,
                                &answer, &err),
                  BEAM_UNIMPLEMENTED, err, "asked to start a worker");
-    beam_rpc_channel_close(channel);
+    beam_grpc_channel_close(channel);
     beam_pool_close(pool);
 }
 
@@ -147,22 +147,22 @@ static void nobody_answers(void **state)
     int port;
     beam_error err = {0};
     BeamPb__StartWorkerResponse *answer = NULL;
-    const beam_rpc_options call = {
+    const beam_grpc_options call = {
         .method = SERVICE "StartWorker", .what = "start a worker", .timeout_ms = 300};
     int fd = listener(&port);
     close(fd); /* nobody listens there now */
-    beam_rpc_channel *channel = to_port(port);
+    beam_grpc_channel *channel = to_port(port);
     assert_fails(beam_rpc_call(channel, &call, "", 0, &beam_pb__start_worker_response__descriptor,
                                &answer, &err),
                  BEAM_UNAVAILABLE, err, "cannot be reached to start a worker");
-    beam_rpc_channel_close(channel);
+    beam_grpc_channel_close(channel);
     fd = listener(&port); /* one who takes connections and says nothing */
     assert_int_equal(listen(fd, 8), 0);
     channel = to_port(port);
     assert_fails(beam_rpc_call(channel, &call, "", 0, &beam_pb__start_worker_response__descriptor,
                                &answer, &err),
                  BEAM_DEADLINE_EXCEEDED, err, "did not start a worker in time");
-    beam_rpc_channel_close(channel);
+    beam_grpc_channel_close(channel);
     close(fd);
 }
 
