@@ -57,7 +57,7 @@ static void report_work(beam_report *report, const beam_result *result)
     beam_report_int(report, "epochs_run", epochs);
     beam_report_int(report, "images", images);
     beam_report_double(report, "images_per_second", seconds > 0 ? (double)images / seconds : 0.0);
-    if (epochs > 0)
+    if (epochs > 0 && training > 0)
         beam_report_double(report, "seconds_per_epoch", training / (double)epochs);
 }
 

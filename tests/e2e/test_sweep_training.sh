@@ -1,0 +1,50 @@
+#!/bin/bash
+# Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
+# The whole default sweep of 18 configurations on some of the digits, killed ten times at random
+# moments. Takes minutes, so it runs where BEAM_LONG is 1.
+if [ "${BEAM_LONG:-}" != 1 ]; then
+    echo "BEAM_LONG is not 1: skipped"
+    exit 0
+fi
+. "$(dirname "$0")/training.sh"
+
+dataset=${BEAM_SWEEP_DATASET:-digits}
+sweep() { # FOLDER: a program in the background, in $pid
+    "$bin/parallel_training" --dataset="$dataset" --num_images="${BEAM_SWEEP_IMAGES:-256}" \
+        --epochs=2 --checkpoint_dir="$1/runs" --output="$1/out" --serving_dir="$1/serving" \
+        --result_json="$1/result.json" >"$place/out" 2>"$place/err" &
+    pid=$!
+}
+
+mkdir "$place/whole" "$place/killed"
+start=$(date +%s%N)
+sweep "$place/whole"
+wait $pid || complain "the sweep ended with $?: $(cat "$place/err")"
+took=$((($(date +%s%N) - start) / 1000000))
+[ "$(grep -c '"status": "ok"' "$place"/whole/out-*)" = 18 ] || complain "not 18 models"
+
+RANDOM=${BEAM_SEED:-1}
+for kill in 1 2 3 4 5 6 7 8 9 10; do
+    after=$((RANDOM * (took / 5) / 32768 + 50))
+    sweep "$place/killed"
+    sleep "$((after / 1000)).$(printf %03d $((after % 1000)))"
+    kill -KILL $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    echo "kill $kill after $after ms: $(find "$place/killed/runs" -name result.json | wc -l) done"
+done
+sweep "$place/killed"
+wait $pid || complain "the last run ended with $?: $(cat "$place/err")"
+[ "$(results "$place"/whole/out-*)" = "$(results "$place"/killed/out-*)" ] ||
+    complain "killed ten times, it ended with other results"
+cmp "$place/whole/serving/model.safetensors" "$place/killed/serving/model.safetensors" ||
+    complain "killed ten times, it deployed another model"
+
+succeeds cpu_inference --dataset="$dataset" \
+    --model="$(python3 -c '
+import json, sys
+print(json.load(open(sys.argv[1]))["result"]["config"]["model_name"])' \
+    "$place/whole/serving/manifest.json")" \
+    --weights="$place/whole/serving/model.safetensors" --result_json="$place/served.json"
+same_accuracy "$place/whole/result.json" "$place/served.json"
+
+[ $failures = 0 ]
