@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "device/onednn_train.h"
 
 /* Batch sizes whose plans are kept though no context has them bound. */
 enum { MAX_IDLE_PLANS = 8 };
@@ -96,15 +95,15 @@ static void onednn_discard(beam_model *model)
     model_free(model->state);
 }
 
-/* Settles the precision that this CPU runs at. */
-static void choose_precision(beam_model *model)
+beam_precision beam_onednn_precision(const beam_device *device, beam_precision wanted,
+                                     const char *network)
 {
-    if (model->precision == BEAM_PRECISION_BF16 && !model->device->native_bf16) {
-        BEAM_LOG(model->device->logger, BEAM_LOG_WARNING,
-                 "network %s: this CPU does not multiply bf16 (%s); running it in f32",
-                 model->network->name, model->device->description);
-        model->precision = BEAM_PRECISION_F32;
-    }
+    if (wanted != BEAM_PRECISION_BF16 || device->native_bf16)
+        return wanted;
+    BEAM_LOG(device->logger, BEAM_LOG_WARNING,
+             "network %s: this CPU does not multiply bf16 (%s); running it in f32", network,
+             device->description);
+    return BEAM_PRECISION_F32;
 }
 
 /* Rows whose activations stay in a core's share of the caches: larger batches are run in pieces
@@ -162,7 +161,7 @@ static beam_status prepare(beam_onednn_model *state, const beam_compile_options 
 static beam_status onednn_compile(beam_model *model, const beam_nn_parameter *parameters,
                                   const beam_compile_options *options, beam_error *err)
 {
-    choose_precision(model);
+    model->precision = beam_onednn_precision(model->device, model->precision, model->network->name);
     beam_onednn_model *state = beam_calloc(1, sizeof *state);
     if (!state)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
@@ -251,6 +250,18 @@ void beam_onednn_plan_release(beam_onednn_model *state, beam_onednn_plan *plan)
 beam_status beam_onednn_context_open(beam_model_context *context, beam_error *err);
 void beam_onednn_context_close(beam_model_context *context);
 beam_status beam_onednn_execute(beam_model_context *context, beam_tensor *outputs, beam_error *err);
+
+/* onednn_train.c */
+beam_status beam_onednn_train_open(beam_training *training, const float *const *initial,
+                                   beam_error *err);
+void beam_onednn_train_close(beam_training *training);
+beam_status beam_onednn_train_step(beam_training *training, const beam_tensor *inputs,
+                                   const int32_t *labels, float learning_rate,
+                                   beam_step_result *result, beam_error *err);
+beam_status beam_onednn_train_read(beam_training *training, uint32_t value, float *data,
+                                   beam_error *err);
+beam_status beam_onednn_train_write(beam_training *training, uint32_t value, const float *data,
+                                    beam_error *err);
 
 const beam_device_driver beam_onednn_driver = {
     .kind = "cpu",

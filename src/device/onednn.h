@@ -2,11 +2,17 @@
 /* onednn.h - the CPU device's parts.
  *
  *   onednn.c          the driver: device, model, plans in a bounded cache
- *   onednn_threads.c  oneDNN's threads, and the same ones for own loops
- *   onednn_context.c  a thread's memory and what it runs
- *   onednn_plan.c     a model for one batch size: primitives and where their data lies
+ *   onednn_team.c     threads: how many oneDNN uses, and loops of our own on them
+ *   onednn_builder.c  a plan in the making: layouts, buffers, steps and where their data lies
+ *   onednn_bound.c    a plan with memory, ready to run
+ *   onednn_plan.c     a model for one batch size
  *   onednn_lower.c    one step of a network to oneDNN primitives
  *   onednn_weights.c  weights folded, converted and packed, once for all plans and contexts
+ *   onednn_context.c  a thread's memory and what it runs
+ * and for training (onednn_train.h)
+ *   onednn_train.c    the driver's part
+ *   onednn_train_*.c  a training step as a plan
+ *   onednn_kernels.h  what oneDNN has not, or not in one pass: loops of our own
  *
  * Primitives and packed weights are shared by all threads (execution changes neither); memory
  * for activations and scratch belongs to a context.
@@ -25,15 +31,17 @@
 /* oneDNN's status in our words: "oneDNN: WHAT: out_of_memory". */
 beam_status beam_onednn_status(dnnl_status_t status, const char *what, beam_error *err);
 
-/* Between the two, oneDNN called by this thread uses `threads` threads, of which this is one.
- * `enter` returns what `leave` wants back. */
-int beam_onednn_enter(uint32_t threads);
+/* Between the two, oneDNN called by this thread works on so many threads, of which it is one; on 1
+ * its OpenMP runtime starts no others.  `enter` returns what `leave` wants back. */
+int beam_onednn_enter(unsigned threads);
 void beam_onednn_leave(int before);
+/* The most threads that oneDNN can use here. */
+unsigned beam_onednn_max_threads(void);
 
-/* Calls work(context, part) for each part below `parts`, each by a thread of its own where there is
- * an OpenMP runtime, and returns when all are done. */
-void beam_onednn_parallel(uint32_t parts, void (*work)(void *context, uint32_t part),
-                          void *context);
+/* Calls work(context, part, parts) for every part below `parts`, on the threads that oneDNN has
+ * between enter and leave, and waits for them. */
+typedef void beam_onednn_work(void *context, unsigned part, unsigned parts);
+void beam_onednn_parallel(unsigned parts, beam_onednn_work *work, void *context);
 
 /* ---- packed weights ---- */
 
@@ -62,9 +70,9 @@ typedef struct beam_onednn_buffer {
     const_dnnl_memory_desc_t desc;
     uint32_t place; /* the buffer whose memory this is: itself, or another it lies over */
     uint32_t input; /* 1 + the network's input that it is, which the caller owns; else 0 */
-    bool lasts;     /* from run to run: not in the block (training) */
+    bool kept;      /* from run to run: in the block of what is kept, not of activations */
     uint32_t first, last;
-    size_t offset; /* in the context's block */
+    size_t offset; /* in its block */
 } beam_onednn_buffer;
 
 typedef enum beam_onednn_source {
@@ -74,30 +82,39 @@ typedef enum beam_onednn_source {
 } beam_onednn_source;
 
 typedef struct beam_onednn_arg {
-    int arg; /* DNNL_ARG_SRC, ... */
+    int arg; /* DNNL_ARG_SRC, ...; of a kernel: its slot */
     beam_onednn_source source;
     uint32_t index; /* of a buffer; unused for scratch */
     dnnl_memory_t packed;
 } beam_onednn_arg;
 
-enum { BEAM_ONEDNN_MAX_ARGS = 12 };
+enum { BEAM_ONEDNN_MAX_ARGS = 14 };
 
-/* A loop of our own that stands where oneDNN has no primitive (training). */
-typedef struct beam_onednn_call {
+/* A tensor of channels as loops see it, whatever its layout: channels are in units of `width`
+ * (the last may be of fewer) that lie side by side.  Strides in elements. */
+typedef struct beam_onednn_grid {
+    size_t batch, units, points; /* points: height times width */
+    size_t batch_stride, unit_stride, point_stride;
+    size_t width, channels;
+    bool padded; /* the last unit is of `width` elements too, those beyond the channels 0 */
+} beam_onednn_grid;
+
+/* A loop of our own, with what it must know of its operands; see onednn_kernels.h. */
+typedef struct beam_onednn_kernel {
+    void (*run)(const struct beam_onednn_kernel *kernel, void *const *data, unsigned threads);
     const beam_nn_op *op;
-    size_t count, width;              /* numbers, or rows, or channels: as the kernel has it */
-    void *data[BEAM_ONEDNN_MAX_ARGS]; /* operands, then results; NULL: absent */
-    uint32_t threads;
-} beam_onednn_call;
-typedef void (*beam_onednn_kernel)(const beam_onednn_call *call);
+    beam_onednn_grid grid;
+    size_t count;
+    bool bf16; /* what its large operands are; otherwise f32 */
+    bool relu; /* of batch norm: a relu is part of it */
+    uint32_t slices;
+} beam_onednn_kernel;
 
 typedef struct beam_onednn_step {
     const char *name;
+    beam_onednn_kernel kernel; /* run is NULL: a primitive */
     dnnl_primitive_t primitive;
     const_dnnl_memory_desc_t scratch; /* NULL: none; belongs to the primitive */
-    beam_onednn_kernel kernel;        /* instead of a primitive, with what it is told */
-    const beam_nn_op *op;
-    size_t count, width;
     uint32_t num_args;
     beam_onednn_arg args[BEAM_ONEDNN_MAX_ARGS];
 } beam_onednn_step;
@@ -116,7 +133,31 @@ typedef struct beam_onednn_plan {
     uint32_t *outputs; /* buffers */
     size_t block_bytes;
     size_t scratch_offset; /* in the block: scratch comes last */
+    size_t kept_bytes;     /* of a block apart */
 } beam_onednn_plan;
+
+/* A plan's memory objects and argument lists, so that running allocates nothing. */
+typedef struct beam_onednn_bound {
+    const beam_onednn_plan *plan;
+    void **data;              /* one a buffer: where it lies */
+    dnnl_memory_t *buffers;   /* one a buffer */
+    dnnl_memory_t *scratches; /* one a step, NULL where none is needed */
+    dnnl_exec_arg_t *args;    /* BEAM_ONEDNN_MAX_ARGS a step */
+} beam_onednn_bound;
+
+/* What is half made when it fails goes with free. */
+beam_status beam_onednn_bound_make(beam_onednn_bound *bound, const beam_onednn_plan *plan,
+                                   dnnl_engine_t engine, beam_error *err);
+void beam_onednn_bound_free(beam_onednn_bound *bound);
+/* Points all but the caller's inputs into two blocks; `kept` is NULL where a plan keeps nothing. */
+beam_status beam_onednn_bound_place(beam_onednn_bound *bound, char *block, char *kept,
+                                    beam_error *err);
+/* Input `input` is at `data`, which is only read. */
+beam_status beam_onednn_bound_input(beam_onednn_bound *bound, uint32_t input, const void *data,
+                                    beam_error *err);
+/* Runs all steps and waits. */
+beam_status beam_onednn_bound_run(const beam_onednn_bound *bound, dnnl_stream_t stream,
+                                  unsigned threads, beam_error *err);
 
 typedef struct beam_onednn_model {
     const beam_model *model;
@@ -154,19 +195,32 @@ void beam_onednn_plan_release(beam_onednn_model *model, beam_onednn_plan *plan);
 /* ---- making a plan ---- */
 
 typedef struct beam_onednn_builder {
-    beam_onednn_model *model; /* NULL: for training */
     dnnl_engine_t engine;
+    dnnl_data_type_t type; /* of activations */
     const beam_network *network;
     beam_onednn_plan *plan;
     uint32_t *buffer_of; /* one a value: 1 + its buffer, 0 before it is made */
     beam_error *err;
+    beam_onednn_model *model; /* NULL: a training step */
 } beam_onednn_builder;
 
+/* Makes the plan and buffer_of. */
+beam_status beam_onednn_builder_open(beam_onednn_builder *b, int64_t batch);
 /* Layouts of `tensor`'s sizes, owned by the plan: row-major, or whatever suits oneDNN. */
 beam_status beam_onednn_plain(beam_onednn_builder *b, const beam_tensor *tensor,
                               dnnl_data_type_t type, const_dnnl_memory_desc_t *desc);
 beam_status beam_onednn_any(beam_onednn_builder *b, uint32_t rank, const int64_t *shape,
                             dnnl_data_type_t type, const_dnnl_memory_desc_t *desc);
+/* The same with given strides. */
+beam_status beam_onednn_strided(beam_onednn_builder *b, const beam_tensor *tensor,
+                                const int64_t *strides, dnnl_data_type_t type,
+                                const_dnnl_memory_desc_t *desc);
+/* The sizes of `desc` in row-major f32, PyTorch's layout: the caller's to destroy, or the plan's.
+ */
+beam_status beam_onednn_row_major(const_dnnl_memory_desc_t desc, dnnl_memory_desc_t *plain,
+                                  beam_error *err);
+beam_status beam_onednn_plain_of(beam_onednn_builder *b, const_dnnl_memory_desc_t desc,
+                                 const_dnnl_memory_desc_t *plain);
 /* A buffer with memory of its own. */
 beam_status beam_onednn_buffer_new(beam_onednn_builder *b, const_dnnl_memory_desc_t desc,
                                    uint32_t *buffer);
@@ -177,20 +231,31 @@ beam_status beam_onednn_chosen(beam_onednn_builder *b, const_dnnl_primitive_desc
 beam_status beam_onednn_step_add(beam_onednn_builder *b, const char *name,
                                  const_dnnl_primitive_desc_t primitive, const beam_onednn_arg *args,
                                  uint32_t num_args);
-/* Ends the plan with a loop of our own over buffers; BEAM_ONEDNN_ABSENT for those it lacks. */
-#define BEAM_ONEDNN_ABSENT UINT32_MAX
-beam_status beam_onednn_kernel_add(beam_onednn_builder *b, const beam_nn_op *op,
-                                   beam_onednn_kernel kernel, size_t count, size_t width,
-                                   const uint32_t *buffers, uint32_t num_buffers);
-/* Gives every buffer that is in the block its offset. */
-beam_status beam_onednn_place(beam_onednn_builder *b);
-/* The same buffer, or one that holds its numbers in layout `desc`. */
-beam_status beam_onednn_buffer_as(beam_onednn_builder *b, uint32_t have,
+/* Ends it with a loop of our own. */
+beam_status beam_onednn_kernel_add(beam_onednn_builder *b, const char *name,
+                                   const beam_onednn_kernel *kernel, const beam_onednn_arg *args,
+                                   uint32_t num_args);
+/* The buffer that holds what `from` holds in layout `desc`, with a reorder if it lies otherwise. */
+beam_status beam_onednn_buffer_as(beam_onednn_builder *b, uint32_t from,
                                   const_dnnl_memory_desc_t desc, uint32_t *buffer);
-/* The buffer that holds `value` in layout `desc`, with a reorder if it lies otherwise. */
 beam_status beam_onednn_value_as(beam_onednn_builder *b, uint32_t value,
                                  const_dnnl_memory_desc_t desc, uint32_t *buffer);
+/* The network's inputs, row-major, where the caller has them. */
+beam_status beam_onednn_add_inputs(beam_onednn_builder *b);
+/* Gives every buffer its offset. */
+beam_status beam_onednn_place(beam_onednn_builder *b);
+/* Copies between layouts and number formats, now. */
+beam_status beam_onednn_reorder(dnnl_engine_t engine, dnnl_stream_t stream, dnnl_memory_t from,
+                                dnnl_memory_t to, beam_error *err);
+/* The attributes that every primitive has: f32 means f32, whatever DNNL_DEFAULT_FPMATH_MODE says;
+ * scratch memory is ours. */
+dnnl_status_t beam_onednn_attr(dnnl_primitive_attr_t *attr);
+
 /* Lowers one step of the model. */
 beam_status beam_onednn_lower(beam_onednn_builder *b, size_t step);
+
+/* Settles the precision that this CPU runs at; `network` is for the message. */
+beam_precision beam_onednn_precision(const beam_device *device, beam_precision wanted,
+                                     const char *network);
 
 #endif

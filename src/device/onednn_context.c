@@ -15,9 +15,7 @@ enum { BLOCK_ALIGNMENT = 4096 };
 typedef struct binding {
     beam_onednn_plan *plan; /* NULL: free */
     uint64_t last_used;
-    dnnl_memory_t *buffers;   /* one a buffer */
-    dnnl_memory_t *scratches; /* one a step, NULL where none is needed */
-    dnnl_exec_arg_t *args;    /* BEAM_ONEDNN_MAX_ARGS a step */
+    beam_onednn_bound bound;
 } binding;
 
 typedef struct onednn_context {
@@ -34,33 +32,9 @@ static void unbind(onednn_context *context, binding *bound)
 {
     if (!bound->plan)
         return;
-    for (size_t i = 0; bound->buffers && i < bound->plan->num_buffers; i++)
-        if (bound->buffers[i])
-            (void)dnnl_memory_destroy(bound->buffers[i]);
-    for (size_t i = 0; bound->scratches && i < bound->plan->num_steps; i++)
-        if (bound->scratches[i])
-            (void)dnnl_memory_destroy(bound->scratches[i]);
-    beam_free(bound->buffers);
-    beam_free(bound->scratches);
-    beam_free(bound->args);
+    beam_onednn_bound_free(&bound->bound);
     beam_onednn_plan_release(context->model, bound->plan);
     memset(bound, 0, sizeof *bound);
-}
-
-/* Points a binding's memory objects into the block. */
-static dnnl_status_t place(const onednn_context *context, const binding *bound)
-{
-    const beam_onednn_plan *plan = bound->plan;
-    dnnl_status_t status = dnnl_success;
-    for (size_t i = 0; status == dnnl_success && i < plan->num_buffers; i++)
-        if (plan->buffers[i].input == 0)
-            status = dnnl_memory_set_data_handle(bound->buffers[i],
-                                                 context->block + plan->buffers[i].offset);
-    for (size_t i = 0; status == dnnl_success && i < plan->num_steps; i++)
-        if (bound->scratches[i])
-            status = dnnl_memory_set_data_handle(bound->scratches[i],
-                                                 context->block + plan->scratch_offset);
-    return status;
 }
 
 /* Makes the block large enough for every binding, all of which then move. */
@@ -79,43 +53,8 @@ static beam_status grow_block(onednn_context *context, size_t bytes, beam_error 
     context->block_bytes = bytes;
     for (size_t i = 0; i < MAX_BINDINGS; i++)
         if (context->bindings[i].plan)
-            BEAM_TRY(beam_onednn_status(place(context, &context->bindings[i]), "memory", err));
+            BEAM_TRY(beam_onednn_bound_place(&context->bindings[i].bound, block, NULL, err));
     return BEAM_OK;
-}
-
-static beam_status make_memories(const onednn_context *context, binding *bound, beam_error *err)
-{
-    const beam_onednn_plan *plan = bound->plan;
-    bound->buffers = beam_calloc(plan->num_buffers, sizeof(dnnl_memory_t));
-    bound->scratches = beam_calloc(plan->num_steps, sizeof(dnnl_memory_t));
-    bound->args = beam_calloc(plan->num_steps * BEAM_ONEDNN_MAX_ARGS, sizeof *bound->args);
-    if (!bound->buffers || !bound->scratches || !bound->args)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a context");
-    dnnl_engine_t engine = context->model->engine;
-    dnnl_status_t status = dnnl_success;
-    for (size_t i = 0; status == dnnl_success && i < plan->num_buffers; i++)
-        status =
-            dnnl_memory_create(&bound->buffers[i], plan->buffers[i].desc, engine, DNNL_MEMORY_NONE);
-    for (size_t i = 0; status == dnnl_success && i < plan->num_steps; i++)
-        if (plan->steps[i].scratch)
-            status = dnnl_memory_create(&bound->scratches[i], plan->steps[i].scratch, engine,
-                                        DNNL_MEMORY_NONE);
-    return beam_onednn_status(status, "memory", err);
-}
-
-static void make_args(const binding *bound)
-{
-    for (size_t i = 0; i < bound->plan->num_steps; i++) {
-        const beam_onednn_step *step = &bound->plan->steps[i];
-        dnnl_exec_arg_t *args = bound->args + i * BEAM_ONEDNN_MAX_ARGS;
-        for (uint32_t k = 0; k < step->num_args; k++) {
-            const beam_onednn_arg *from = &step->args[k];
-            args[k].arg = from->arg;
-            args[k].memory = from->source == BEAM_ONEDNN_FROM_BUFFER   ? bound->buffers[from->index]
-                             : from->source == BEAM_ONEDNN_FROM_PACKED ? from->packed
-                                                                       : bound->scratches[i];
-        }
-    }
 }
 
 /* Binds a plan in place of the binding that was used longest ago. */
@@ -128,13 +67,12 @@ static beam_status bind_plan(onednn_context *context, int64_t batch, binding **r
             bound = &context->bindings[i];
     unbind(context, bound);
     BEAM_TRY(beam_onednn_plan_get(context->model, batch, &bound->plan, err));
-    beam_status status = make_memories(context, bound, err);
-    if (status == BEAM_OK) {
-        make_args(bound);
-        status = grow_block(context, bound->plan->block_bytes, err);
-    }
+    beam_status status =
+        beam_onednn_bound_make(&bound->bound, bound->plan, context->model->engine, err);
     if (status == BEAM_OK)
-        status = beam_onednn_status(place(context, bound), "memory", err);
+        status = grow_block(context, bound->plan->block_bytes, err);
+    if (status == BEAM_OK)
+        status = beam_onednn_bound_place(&bound->bound, context->block, NULL, err);
     if (status != BEAM_OK) {
         unbind(context, bound);
         return status;
@@ -216,27 +154,13 @@ static size_t row_bytes(const beam_tensor *tensor)
 }
 
 /* Runs the rows from `first` on that the plan is for. */
-static beam_status run(onednn_context *context, const binding *bound, const beam_tensor *inputs,
+static beam_status run(onednn_context *context, binding *bound, const beam_tensor *inputs,
                        int64_t first, beam_error *err)
 {
-    const beam_onednn_plan *plan = bound->plan;
-    for (size_t i = 0; i < plan->num_buffers; i++) {
-        if (plan->buffers[i].input == 0)
-            continue;
-        const beam_tensor *input = &inputs[plan->buffers[i].input - 1];
-        BEAM_TRY(beam_onednn_status(/* only read, whatever the type says */
-                                    dnnl_memory_set_data_handle(
-                                        bound->buffers[i],
-                                        rows_from(input->data, first, row_bytes(input))),
-                                    "input", err));
-    }
-    for (size_t i = 0; i < plan->num_steps; i++)
-        BEAM_TRY(
-            beam_onednn_status(dnnl_primitive_execute(plan->steps[i].primitive, context->stream,
-                                                      (int)plan->steps[i].num_args,
-                                                      bound->args + i * BEAM_ONEDNN_MAX_ARGS),
-                               plan->steps[i].name, err));
-    return beam_onednn_status(dnnl_stream_wait(context->stream), "stream", err);
+    for (uint32_t i = 0; i < context->model->model->network->num_inputs; i++)
+        BEAM_TRY(beam_onednn_bound_input(
+            &bound->bound, i, rows_from(inputs[i].data, first, row_bytes(&inputs[i])), err));
+    return beam_onednn_bound_run(&bound->bound, context->stream, 1, err);
 }
 
 /* Where the results of the rows from `first` on go: the first piece of a batch that is one piece

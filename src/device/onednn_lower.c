@@ -30,15 +30,10 @@ static beam_onednn_arg from_buffer(int arg, uint32_t buffer)
     return (beam_onednn_arg){.arg = arg, .source = BEAM_ONEDNN_FROM_BUFFER, .index = buffer};
 }
 
-/* f32 means f32, whatever DNNL_DEFAULT_FPMATH_MODE says; scratch memory is the context's. */
 static dnnl_status_t make_attr(const beam_fused_op *step, dnnl_primitive_attr_t *attr)
 {
     dnnl_post_ops_t after = NULL;
-    dnnl_status_t status = dnnl_primitive_attr_create(attr);
-    if (status == dnnl_success)
-        status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
-    if (status == dnnl_success)
-        status = dnnl_primitive_attr_set_fpmath_mode(*attr, dnnl_fpmath_mode_strict);
+    dnnl_status_t status = beam_onednn_attr(attr);
     if (status == dnnl_success)
         status = dnnl_post_ops_create(&after);
     if (status == dnnl_success && step->addend)
@@ -94,7 +89,7 @@ typedef struct product_descs {
 static beam_status product_layouts(lowering *l, product_descs *d)
 {
     beam_onednn_builder *b = l->b;
-    dnnl_data_type_t type = b->model->type;
+    dnnl_data_type_t type = b->type;
     const beam_nn_value *w = &b->network->values[l->op->inputs[1]];
     int64_t sizes[5];
     uint32_t rank = 0;
@@ -189,12 +184,12 @@ static beam_status lower_pool(lowering *l)
     return finish_unary(l);
 }
 
-static beam_status lower_eltwise(lowering *l, dnnl_alg_kind_t kind, float alpha)
+static beam_status lower_relu(lowering *l)
 {
     const_dnnl_memory_desc_t x = desc_of(l, l->op->inputs[0]);
-    BEAM_TRY(check(l, dnnl_eltwise_forward_primitive_desc_create(&l->primitive, l->b->engine,
-                                                                 dnnl_forward_inference, kind, x, x,
-                                                                 alpha, 0.0f, l->attr)));
+    BEAM_TRY(check(l, dnnl_eltwise_forward_primitive_desc_create(
+                          &l->primitive, l->b->engine, dnnl_forward_inference, dnnl_eltwise_relu, x,
+                          x, 0.0f, 0.0f, l->attr)));
     return finish_unary(l);
 }
 
@@ -285,7 +280,7 @@ static beam_status lower(lowering *l)
     case BEAM_OP_BATCH_NORM:
         return lower_batch_norm(l);
     case BEAM_OP_RELU:
-        return lower_eltwise(l, dnnl_eltwise_relu, 0);
+        return lower_relu(l);
     case BEAM_OP_ADD:
         return lower_add(l);
     case BEAM_OP_MAX_POOL2D:
@@ -296,11 +291,6 @@ static beam_status lower(lowering *l)
         return lower_reshape(l);
     case BEAM_OP_SOFTMAX:
         return lower_softmax(l);
-    case BEAM_OP_SCALE:
-        return lower_eltwise(l, dnnl_eltwise_linear, l->op->factor);
-    case BEAM_OP_DROPOUT: /* nothing is dropped: the same buffer */
-        l->b->buffer_of[l->step->output] = l->b->buffer_of[l->op->inputs[0]];
-        return BEAM_OK;
     default:
         break;
     }

@@ -1,253 +1,222 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* onednn_train_plan.c - one training step planned: which operations go together, where inputs and
- * states lie, then each operation in turn. */
+/* onednn_train_plan.c - a training step as a plan. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "device/onednn_train.h"
 
-beam_status beam_onednn_train_status(const beam_onednn_train_builder *t, uint32_t index,
-                                     dnnl_status_t status)
+static beam_status no_memory(const beam_onednn_train_builder *t)
 {
-    const beam_nn_op *op = &t->b.network->ops[index];
-    return beam_onednn_status(status, beam_op_name(op->kind), t->b.err);
+    return beam_error_set(t->b.err, BEAM_RESOURCE_EXHAUSTED, "no memory to plan a training step");
 }
 
-static bool has_batch(const beam_nn_value *value)
+static beam_onednn_buffer *buffer_of(const beam_onednn_train_builder *t, uint32_t value)
 {
-    return value->rank > 0 && value->shape[0] == BEAM_NN_BATCH;
+    return &t->b.plan->buffers[t->b.buffer_of[value] - 1];
 }
 
+beam_status beam_onednn_train_check(const beam_onednn_lowering *l, dnnl_status_t status)
+{
+    return beam_onednn_status(status, beam_op_name(l->op->kind), l->t->b.err);
+}
+
+/* Activations and what comes back to them are of the step's type, all else is f32. */
 dnnl_data_type_t beam_onednn_train_type(const beam_onednn_train_builder *t, uint32_t value)
 {
     const beam_nn_value *v = &t->b.network->values[value];
-    bool of_loss = value == t->program->logits ||
-                   (v->kind == BEAM_VALUE_COMPUTED &&
-                    t->b.network->ops[v->index].kind == BEAM_OP_SOFTMAX_CROSS_ENTROPY);
-    return has_batch(v) && !of_loss ? t->type : dnnl_f32;
+    if (v->dtype == BEAM_I32)
+        return dnnl_s32;
+    bool activation = v->rank > 0 && v->shape[0] == BEAM_NN_BATCH;
+    if (!activation || v->kind == BEAM_VALUE_INPUT || value == t->program->logits)
+        return dnnl_f32;
+    bool loss = v->kind == BEAM_VALUE_COMPUTED &&
+                t->b.network->ops[v->index].kind == BEAM_OP_SOFTMAX_CROSS_ENTROPY;
+    return loss ? dnnl_f32 : t->b.type;
 }
 
-beam_tensor beam_onednn_train_shape(const beam_onednn_train_builder *t, uint32_t value)
+beam_status beam_onednn_train_plain(beam_onednn_lowering *l, uint32_t value,
+                                    const_dnnl_memory_desc_t *desc)
 {
-    return beam_nn_shape(t->b.network, value, t->training->options.batch_size);
+    beam_onednn_builder *b = &l->t->b;
+    beam_tensor shape = beam_nn_shape(b->network, value, b->plan->batch);
+    return beam_onednn_plain(b, &shape, beam_onednn_train_type(l->t, value), desc);
 }
 
-const_dnnl_memory_desc_t beam_onednn_train_desc(const beam_onednn_train_builder *t, uint32_t value)
-{
-    return t->b.plan->buffers[t->b.buffer_of[value] - 1].desc;
-}
+/* ---- what is kept ---- */
 
-beam_status beam_onednn_train_result(beam_onednn_train_builder *t, uint32_t value,
-                                     const_dnnl_memory_desc_t desc, uint32_t *buffer)
+beam_status beam_onednn_train_keep(beam_onednn_train_builder *t, uint32_t value,
+                                   const_dnnl_memory_desc_t desc)
 {
-    BEAM_TRY(beam_onednn_buffer_new(&t->b, desc, buffer));
-    t->b.buffer_of[value] = *buffer + 1;
+    if (t->b.buffer_of[value] != 0)
+        return BEAM_OK;
+    uint32_t buffer = 0;
+    BEAM_TRY(beam_onednn_buffer_new(&t->b, desc, &buffer));
+    t->b.plan->buffers[buffer].kept = true;
+    t->b.buffer_of[value] = buffer + 1;
     return BEAM_OK;
 }
 
-beam_status beam_onednn_train_result_over(beam_onednn_train_builder *t, uint32_t value,
-                                          uint32_t over, uint32_t *buffer)
+beam_status beam_onednn_train_layout(beam_onednn_train_builder *t, uint32_t value,
+                                     const_dnnl_memory_desc_t *desc)
 {
-    BEAM_TRY(beam_onednn_train_result(t, value, t->b.plan->buffers[over].desc, buffer));
-    t->b.plan->buffers[*buffer].place = t->b.plan->buffers[over].place;
-    t->b.plan->buffers[*buffer].lasts = t->b.plan->buffers[over].lasts;
+    if (t->b.buffer_of[value] == 0) { /* a parameter or state that nobody has laid out */
+        const_dnnl_memory_desc_t plain;
+        beam_tensor shape = beam_nn_shape(t->b.network, value, 1);
+        BEAM_TRY(beam_onednn_plain(&t->b, &shape, dnnl_f32, &plain));
+        BEAM_TRY(beam_onednn_train_keep(t, value, plain));
+    }
+    *desc = buffer_of(t, value)->desc;
     return BEAM_OK;
 }
 
-bool beam_onednn_train_dies(const beam_onednn_train_builder *t, uint32_t value, uint32_t index)
+/* ---- operands and results ---- */
+
+static void add_arg(beam_onednn_lowering *l, int arg, uint32_t buffer)
 {
-    const beam_onednn_plan *plan = t->b.plan;
-    uint32_t place = plan->buffers[t->b.buffer_of[value] - 1].place;
-    if (plan->buffers[place].input || plan->buffers[place].lasts ||
-        plan->buffers[place].last == UINT32_MAX)
-        return false;
-    for (size_t v = 1; v < t->b.network->num_values; v++)
-        if (t->b.buffer_of[v] && plan->buffers[t->b.buffer_of[v] - 1].place == place &&
-            t->last_reader[v] > index + 1)
-            return false;
-    return true;
+    l->args[l->num_args++] =
+        (beam_onednn_arg){.arg = arg, .source = BEAM_ONEDNN_FROM_BUFFER, .index = buffer};
 }
 
-/* ---- what goes together ---- */
-
-static void count_readers(beam_onednn_train_builder *t)
+/* A copy of the buffer in this layout that is there already. */
+static bool find_copy(const beam_onednn_train_builder *t, uint32_t from,
+                      const_dnnl_memory_desc_t desc, uint32_t *buffer)
 {
-    const beam_network *net = t->b.network;
-    for (size_t i = 0; i < net->num_ops; i++)
-        for (uint32_t k = 0; k < net->ops[i].num_inputs; k++) {
-            t->readers[net->ops[i].inputs[k]]++;
-            t->last_reader[net->ops[i].inputs[k]] = (uint32_t)i + 1;
-        }
-}
-
-/* The relu that is the only reader of operation `index`'s first result, or 0. */
-static uint32_t only_relu(const beam_onednn_train_builder *t, uint32_t index)
-{
-    const beam_network *net = t->b.network;
-    uint32_t y = net->ops[index].outputs[0];
-    uint32_t reader = t->last_reader[y];
-    if (t->readers[y] != 1 || net->ops[reader - 1].kind != BEAM_OP_RELU)
-        return 0;
-    return reader - 1;
-}
-
-/* A relu right behind a batch norm or an addition is done in the same pass.  Going back, batch norm
- * takes the relu's part too, as long as the relu's gradient goes nowhere else. */
-static void fuse(beam_onednn_train_builder *t)
-{
-    const beam_network *net = t->b.network;
-    for (uint32_t i = 0; i < net->num_ops; i++) {
-        beam_op_kind kind = net->ops[i].kind;
-        if (kind != BEAM_OP_BATCH_NORM_TRAINING && kind != BEAM_OP_ADD)
-            continue;
-        uint32_t relu = only_relu(t, i);
-        if (relu == 0)
-            continue;
-        t->layers[i].fused = t->layers[relu].skipped = true;
+    for (size_t i = 0; i < t->num_copies; i++) {
+        *buffer = t->copies[i][1];
+        if (t->copies[i][0] == from &&
+            dnnl_memory_desc_equal(t->b.plan->buffers[*buffer].desc, desc))
+            return true;
     }
-    for (uint32_t i = 0; i < net->num_ops; i++) {
-        const beam_nn_op *op = &net->ops[i];
-        if (op->kind != BEAM_OP_BATCH_NORM_GRAD || !t->layers[op->forward - 1].fused)
-            continue;
-        const beam_nn_value *dy = &net->values[op->inputs[1]];
-        t->layers[dy->index].skipped = true; /* the relu_grad that made dy */
-    }
+    return false;
 }
 
-/* ---- inputs and states ---- */
-
-static beam_status add_inputs(beam_onednn_train_builder *t)
+beam_status beam_onednn_operand(beam_onednn_lowering *l, int arg, uint32_t value,
+                                const_dnnl_memory_desc_t desc)
 {
-    const beam_network *net = t->b.network;
-    for (size_t i = 0; i < net->num_inputs; i++) {
-        uint32_t value = net->inputs[i], buffer = 0;
-        beam_tensor shape = beam_onednn_train_shape(t, value);
-        bool number = shape.rank == 0;
-        if (number) /* oneDNN has no scalars */
-            shape = (beam_tensor){.dtype = shape.dtype, .rank = 1, .shape = {1}};
-        const_dnnl_memory_desc_t desc;
-        BEAM_TRY(
-            beam_onednn_plain(&t->b, &shape, shape.dtype == BEAM_I32 ? dnnl_s32 : dnnl_f32, &desc));
-        BEAM_TRY(beam_onednn_train_result(t, value, desc, &buffer));
-        if (i + 3 < net->num_inputs)
-            t->b.plan->buffers[buffer].input = (uint32_t)i + 1;
-        else /* written before the step, so in nobody's place */
-            t->b.plan->buffers[buffer].lasts = true;
+    beam_onednn_train_builder *t = l->t;
+    const_dnnl_memory_desc_t lies;
+    BEAM_TRY(beam_onednn_train_layout(t, value, &lies));
+    uint32_t from = t->b.buffer_of[value] - 1, buffer = from;
+    if (desc && !dnnl_memory_desc_equal(lies, desc) && !find_copy(t, from, desc, &buffer)) {
+        if (beam_grow((void **)&t->copies, &t->cap_copies, t->num_copies + 1, sizeof *t->copies))
+            return no_memory(t);
+        BEAM_TRY(beam_onednn_buffer_as(&t->b, from, desc, &buffer));
+        t->copies[t->num_copies][0] = from;
+        t->copies[t->num_copies++][1] = buffer;
     }
+    add_arg(l, arg, buffer);
     return BEAM_OK;
 }
 
-/* States for which no convolution or linear layer has chosen a layout are row-major. */
-static beam_status add_states(beam_onednn_train_builder *t)
+beam_status beam_onednn_result(beam_onednn_lowering *l, int arg, uint32_t value,
+                               const_dnnl_memory_desc_t desc)
 {
-    for (size_t i = 0; i < t->program->num_states; i++) {
-        const beam_nn_state *state = &t->program->states[i];
-        uint32_t parameter = t->program->states[state->parameter].value, buffer = 0;
-        const_dnnl_memory_desc_t desc = NULL;
-        if (state->value != parameter)
-            desc = beam_onednn_train_desc(t, parameter);
-        if (t->b.buffer_of[state->value])
-            continue;
-        beam_tensor shape = beam_onednn_train_shape(t, state->value);
-        if (!desc)
-            BEAM_TRY(beam_onednn_plain(&t->b, &shape, dnnl_f32, &desc));
-        BEAM_TRY(beam_onednn_train_result(t, state->value, desc, &buffer));
-        t->b.plan->buffers[buffer].lasts = true;
-    }
+    uint32_t buffer = 0;
+    BEAM_TRY(beam_onednn_buffer_new(&l->t->b, desc, &buffer));
+    if (value != 0)
+        l->t->b.buffer_of[value] = buffer + 1;
+    add_arg(l, arg, buffer);
     return BEAM_OK;
 }
 
-static void keep(beam_onednn_train_builder *t, uint32_t value)
+beam_status beam_onednn_in_place(beam_onednn_lowering *l, int arg, uint32_t value, uint32_t before)
 {
-    if (value && t->b.buffer_of[value]) {
-        beam_onednn_plan *plan = t->b.plan;
-        plan->buffers[plan->buffers[t->b.buffer_of[value] - 1].place].last = UINT32_MAX;
-    }
+    const_dnnl_memory_desc_t desc;
+    BEAM_TRY(beam_onednn_train_layout(l->t, before, &desc));
+    if (value != 0)
+        l->t->b.buffer_of[value] = l->t->b.buffer_of[before];
+    add_arg(l, arg, l->t->b.buffer_of[before] - 1);
+    return BEAM_OK;
 }
 
-/* Values that are read when the step is over. */
-static void keep_results(beam_onednn_train_builder *t)
+/* ---- the plan ---- */
+
+static beam_status lower_op(beam_onednn_train_builder *t, size_t index)
 {
-    keep(t, t->program->loss);
-    keep(t, t->program->correct);
-    keep(t, t->program->gradient_norm);
-    for (size_t i = 0; t->training->options.keep_gradients && i < t->b.network->num_parameters; i++)
-        keep(t, t->program->gradients[i]);
+    const beam_nn_op *op = &t->b.network->ops[index];
+    beam_onednn_lowering l = {.t = t, .op = op, .index = index};
+    l.x = beam_nn_shape(t->b.network, op->inputs[0], t->b.plan->batch);
+    for (uint32_t i = op->num_outputs; i-- > 0;)
+        if (op->outputs[i] != 0)
+            l.y = beam_nn_shape(t->b.network, op->outputs[i], t->b.plan->batch);
+    beam_status status = beam_onednn_train_check(&l, beam_onednn_attr(&l.attr));
+    if (status == BEAM_OK)
+        status = beam_onednn_train_product(&l);
+    if (l.attr)
+        (void)dnnl_primitive_attr_destroy(l.attr);
+    return status;
+}
+
+/* What the caller reads when the step is over stays where it is. */
+static void keep_value(const beam_onednn_train_builder *t, uint32_t value)
+{
+    if (value != 0 && t->b.buffer_of[value] != 0)
+        buffer_of(t, value)->kept = true;
 }
 
 static beam_status build(beam_onednn_train_builder *t)
 {
-    count_readers(t);
-    fuse(t);
-    BEAM_TRY(add_inputs(t));
-    BEAM_TRY(beam_onednn_train_products(t));
-    BEAM_TRY(add_states(t));
-    for (uint32_t i = 0; i < t->b.network->num_ops; i++) {
-        beam_status status = beam_onednn_train_op(t, i);
+    const beam_nn_training *program = t->program;
+    const beam_network *network = t->b.network;
+    BEAM_TRY(beam_onednn_add_inputs(&t->b));
+    beam_onednn_train_fuse(t);
+    for (size_t i = 0; i < network->num_ops; i++) {
+        if (t->fusions[i].done)
+            continue;
+        beam_status status = lower_op(t, i);
         if (status != BEAM_OK)
-            return beam_error_wrap(t->b.err, status, "layer %s", t->b.network->ops[i].name);
+            return beam_error_wrap(t->b.err, status, "layer %s, %s", network->ops[i].name,
+                                   beam_op_name(network->ops[i].kind));
     }
-    keep_results(t);
+    for (size_t i = 0; i < program->num_states; i++) {
+        const_dnnl_memory_desc_t desc;
+        BEAM_TRY(beam_onednn_train_layout(t, program->states[i].value, &desc));
+    }
+    keep_value(t, program->loss);
+    keep_value(t, program->correct);
+    keep_value(t, program->gradient_norm);
+    for (size_t i = 0; t->keep_gradients && i < network->num_parameters; i++)
+        keep_value(t, program->gradients[i]);
     return beam_onednn_place(&t->b);
 }
 
-static void free_layers(beam_onednn_train_builder *t)
+static beam_status open_builder(beam_onednn_train_builder *t, int64_t batch)
 {
-    for (size_t i = 0; t->layers && i < t->b.network->num_ops; i++) {
-        dnnl_primitive_desc_t made[] = {t->layers[i].forward, t->layers[i].data,
-                                        t->layers[i].weights};
-        for (int k = 0; k < 3; k++)
-            if (made[k])
-                (void)dnnl_primitive_desc_destroy(made[k]);
-    }
-    beam_free(t->layers);
-    beam_free(t->last_reader);
-    beam_free(t->readers);
-    if (t->attr)
-        (void)dnnl_primitive_attr_destroy(t->attr);
+    size_t n = t->b.network->num_ops;
+    BEAM_TRY(beam_onednn_builder_open(&t->b, batch));
+    t->fusions = beam_calloc(n, sizeof *t->fusions);
+    t->described = beam_calloc(n, sizeof(dnnl_primitive_desc_t));
+    t->workspaces = beam_calloc(n, sizeof *t->workspaces);
+    return t->fusions && t->described && t->workspaces ? BEAM_OK : no_memory(t);
 }
 
-static dnnl_status_t make_attr(dnnl_primitive_attr_t *attr)
+beam_status beam_onednn_train_plan(beam_training *training, dnnl_engine_t engine,
+                                   beam_onednn_plan **plan, uint32_t **where, beam_error *err)
 {
-    dnnl_status_t status = dnnl_primitive_attr_create(attr);
-    if (status == dnnl_success)
-        status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
-    if (status == dnnl_success) /* f32 means f32, whatever DNNL_DEFAULT_FPMATH_MODE says */
-        status = dnnl_primitive_attr_set_fpmath_mode(*attr, dnnl_fpmath_mode_strict);
-    return status;
-}
-
-beam_status beam_onednn_train_plan(const beam_training *training, dnnl_engine_t engine,
-                                   beam_onednn_plan **plan, uint32_t **buffer_of, beam_error *err)
-{
-    const beam_network *net = training->program->network;
-    beam_onednn_train_builder t = {
-        .b = {.engine = engine, .network = net, .err = err},
-        .training = training,
-        .program = training->program,
-        .type = training->precision == BEAM_PRECISION_BF16 ? dnnl_bf16 : dnnl_f32,
-    };
-    t.b.plan = beam_calloc(1, sizeof *t.b.plan);
-    t.b.buffer_of = beam_calloc(net->num_values, sizeof *t.b.buffer_of);
-    t.layers = beam_calloc(net->num_ops, sizeof *t.layers);
-    t.last_reader = beam_calloc(net->num_values, sizeof *t.last_reader);
-    t.readers = beam_calloc(net->num_values, sizeof *t.readers);
-    beam_status status = BEAM_OK;
-    if (!t.b.plan || !t.b.buffer_of || !t.layers || !t.last_reader || !t.readers)
-        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to plan a step");
+    bool bf16 = training->precision == BEAM_PRECISION_BF16;
+    beam_onednn_train_builder t = {.b = {.engine = engine,
+                                         .type = bf16 ? dnnl_bf16 : dnnl_f32,
+                                         .network = training->program->network,
+                                         .err = err},
+                                   .program = training->program,
+                                   .keep_gradients = training->options.keep_gradients,
+                                   .threads = training->num_threads};
+    beam_status status = open_builder(&t, training->options.batch_size);
     if (status == BEAM_OK)
-        status = beam_onednn_status(make_attr(&t.attr), "attributes", err);
-    if (status == BEAM_OK) {
-        t.b.plan->batch = training->options.batch_size;
         status = build(&t);
-    }
-    free_layers(&t);
+    for (size_t i = 0; t.described && i < t.b.network->num_ops; i++)
+        if (t.described[i])
+            (void)dnnl_primitive_desc_destroy(t.described[i]);
+    beam_free(t.fusions);
+    beam_free(t.described);
+    beam_free(t.workspaces);
+    beam_free(t.copies);
     if (status != BEAM_OK) {
-        beam_onednn_plan_free(t.b.plan);
         beam_free(t.b.buffer_of);
+        beam_onednn_plan_free(t.b.plan);
         return status;
     }
     *plan = t.b.plan;
-    *buffer_of = t.b.buffer_of;
+    *where = t.b.buffer_of;
     return BEAM_OK;
 }

@@ -1,240 +1,223 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* onednn_train_product.c - convolutions and linear layers: forward, the gradient of their data, the
- * gradient of their weights.  All are described before anything is planned, since the weights lie
- * in the layout that their gradient comes in. */
-#include <string.h>
-
+/* onednn_train_product.c - convolutions and linear layers in training, in the layouts that oneDNN
+ * prefers for each of the three products. */
 #include "device/onednn_train.h"
 
-uint32_t beam_onednn_weight_sizes(const beam_onednn_train_builder *t, const beam_nn_op *op,
-                                  uint32_t weight, int64_t *sizes)
+/* The operands of a product and its gradients, layouts left to oneDNN. */
+typedef struct product {
+    const beam_nn_op *forward;
+    bool conv;
+    uint32_t x, weight, bias, y; /* values, as in the forward pass; bias 0: none */
+    const_dnnl_memory_desc_t x_any, weight_any, bias_plain, y_any;
+    const_dnnl_memory_desc_t dweight_any; /* f32 whatever the weights are */
+    dnnl_dims_t stride, padding, dilation;
+} product;
+
+static beam_status any_weight(beam_onednn_lowering *l, const product *p, dnnl_data_type_t type,
+                              const_dnnl_memory_desc_t *desc)
 {
-    const beam_nn_value *w = &t->b.network->values[weight];
-    bool conv = op->kind == BEAM_OP_CONV2D || op->kind == BEAM_OP_CONV2D_GRAD_DATA ||
-                op->kind == BEAM_OP_CONV2D_GRAD_WEIGHTS;
+    const beam_nn_value *w = &l->t->b.network->values[p->weight];
+    int64_t sizes[BEAM_TENSOR_MAX_RANK + 1] = {0};
     uint32_t rank = 0;
-    if (conv && op->groups > 1)
-        sizes[rank++] = op->groups;
+    bool grouped = p->conv && p->forward->groups > 1;
+    if (grouped)
+        sizes[rank++] = p->forward->groups;
     for (uint32_t i = 0; i < w->rank; i++)
         sizes[rank++] = w->shape[i];
-    if (rank == 5)
-        sizes[1] /= op->groups;
-    return rank;
+    if (grouped)
+        sizes[1] /= p->forward->groups;
+    if (!p->conv && l->x.rank != 2)
+        return beam_error_set(l->t->b.err, BEAM_UNIMPLEMENTED, "linear of rank %u", l->x.rank);
+    return beam_onednn_any(&l->t->b, rank, sizes, type, desc);
 }
 
-/* Layouts of one product: x, weights, bias and y, or their gradients. */
-typedef struct product_descs {
-    const_dnnl_memory_desc_t x, weights, bias, y;
-    dnnl_dims_t stride, padding, dilation;
-} product_descs;
-
-/* `weights_type`: bf16 to multiply with, f32 for a gradient. */
-static beam_status describe(beam_onednn_train_builder *t, const beam_nn_op *forward,
-                            dnnl_data_type_t weights_type, bool bias, dnnl_data_type_t y_type,
-                            product_descs *d)
+static beam_status any_value(beam_onednn_lowering *l, uint32_t value, dnnl_data_type_t type,
+                             const_dnnl_memory_desc_t *desc)
 {
-    beam_onednn_builder *b = &t->b;
-    beam_tensor x = beam_onednn_train_shape(t, forward->inputs[0]);
-    beam_tensor y = beam_onednn_train_shape(t, forward->outputs[0]);
-    const beam_nn_window *w = &forward->window;
-    int64_t sizes[5];
-    uint32_t rank = beam_onednn_weight_sizes(t, forward, forward->inputs[1], sizes);
-    *d = (product_descs){.stride = {w->stride, w->stride},
-                         .padding = {w->padding, w->padding},
-                         .dilation = {w->dilation - 1, w->dilation - 1}};
-    BEAM_TRY(beam_onednn_any(b, x.rank, x.shape, t->type, &d->x));
-    BEAM_TRY(beam_onednn_any(b, rank, sizes, weights_type, &d->weights));
-    if (bias) {
-        beam_tensor shape = beam_onednn_train_shape(t, forward->inputs[2]);
-        BEAM_TRY(beam_onednn_plain(b, &shape, dnnl_f32, &d->bias));
+    beam_onednn_builder *b = &l->t->b;
+    beam_tensor shape = beam_nn_shape(b->network, value, b->plan->batch);
+    return beam_onednn_any(b, shape.rank, shape.shape, type, desc);
+}
+
+/* Describes the forward product that `l->op` is or belongs to. */
+static beam_status describe(beam_onednn_lowering *l, product *p)
+{
+    beam_onednn_builder *b = &l->t->b;
+    dnnl_data_type_t type = b->type;
+    const beam_nn_op *f = l->op->forward ? &b->network->ops[l->op->forward - 1] : l->op;
+    const beam_nn_window *w = &f->window;
+    *p = (product){.forward = f,
+                   .conv = f->kind == BEAM_OP_CONV2D,
+                   .x = f->inputs[0],
+                   .weight = f->inputs[1],
+                   .bias = f->num_inputs > 2 ? f->inputs[2] : 0,
+                   .y = f->outputs[0],
+                   .stride = {w->stride, w->stride},
+                   .padding = {w->padding, w->padding},
+                   .dilation = {w->dilation - 1, w->dilation - 1}};
+    BEAM_TRY(any_value(l, p->x, type, &p->x_any));
+    BEAM_TRY(any_value(l, p->y, type, &p->y_any));
+    BEAM_TRY(any_weight(l, p, type, &p->weight_any));
+    BEAM_TRY(any_weight(l, p, dnnl_f32, &p->dweight_any));
+    if (p->bias) {
+        beam_tensor shape = beam_nn_shape(b->network, p->bias, 1);
+        BEAM_TRY(beam_onednn_plain(b, &shape, dnnl_f32, &p->bias_plain));
     }
-    if (forward->kind == BEAM_OP_LINEAR)
-        return beam_onednn_plain(b, &y, y_type, &d->y);
-    return beam_onednn_any(b, y.rank, y.shape, y_type, &d->y);
+    return BEAM_OK;
 }
 
-static beam_status describe_forward(beam_onednn_train_builder *t, uint32_t index)
+static size_t forward_index(const beam_onednn_lowering *l, const product *p)
 {
-    const beam_nn_op *op = &t->b.network->ops[index];
-    product_descs d;
-    dnnl_status_t status;
-    BEAM_TRY(describe(t, op, t->type, op->num_inputs > 2, beam_onednn_train_type(t, op->outputs[0]),
-                      &d));
-    if (op->kind == BEAM_OP_CONV2D)
-        status = dnnl_convolution_forward_primitive_desc_create(
-            &t->layers[index].forward, t->b.engine, dnnl_forward_training, dnnl_convolution_direct,
-            d.x, d.weights, d.bias, d.y, d.stride, d.dilation, d.padding, d.padding, t->attr);
-    else
-        status = dnnl_inner_product_forward_primitive_desc_create(
-            &t->layers[index].forward, t->b.engine, dnnl_forward_training, d.x, d.weights, d.bias,
-            d.y, t->attr);
-    return beam_onednn_train_status(t, index, status);
+    return (size_t)(p->forward - l->t->b.network->ops);
 }
 
-static beam_status describe_data(beam_onednn_train_builder *t, uint32_t index)
+static dnnl_status_t describe_forward(const beam_onednn_lowering *l, const product *p,
+                                      const_dnnl_memory_desc_t y, dnnl_primitive_desc_t *made)
 {
-    const beam_nn_op *op = &t->b.network->ops[index];
-    const beam_nn_op *forward = &t->b.network->ops[op->forward - 1];
-    beam_onednn_layer *layer = &t->layers[op->forward - 1];
-    product_descs d;
-    dnnl_status_t status;
-    BEAM_TRY(describe(t, forward, t->type, false, t->type, &d));
-    if (forward->kind == BEAM_OP_CONV2D)
-        status = dnnl_convolution_backward_data_primitive_desc_create(
-            &layer->data, t->b.engine, dnnl_convolution_direct, d.x, d.weights, d.y, d.stride,
-            d.dilation, d.padding, d.padding, layer->forward, t->attr);
-    else
-        status = dnnl_inner_product_backward_data_primitive_desc_create(
-            &layer->data, t->b.engine, d.x, d.weights, d.y, layer->forward, t->attr);
-    return beam_onednn_train_status(t, index, status);
+    dnnl_engine_t engine = l->t->b.engine;
+    if (p->conv)
+        return dnnl_convolution_forward_primitive_desc_create(
+            made, engine, dnnl_forward_training, dnnl_convolution_direct, p->x_any, p->weight_any,
+            p->bias_plain, y, p->stride, p->dilation, p->padding, p->padding, l->attr);
+    return dnnl_inner_product_forward_primitive_desc_create(
+        made, engine, dnnl_forward_training, p->x_any, p->weight_any, p->bias_plain, y, l->attr);
 }
 
-static beam_status describe_weights(beam_onednn_train_builder *t, uint32_t index)
+static dnnl_status_t describe_weights(const beam_onednn_lowering *l, const product *p, bool bias,
+                                      dnnl_primitive_desc_t *made)
 {
-    const beam_nn_op *op = &t->b.network->ops[index];
-    const beam_nn_op *forward = &t->b.network->ops[op->forward - 1];
-    beam_onednn_layer *layer = &t->layers[op->forward - 1];
-    product_descs d;
-    dnnl_status_t status;
-    BEAM_TRY(describe(t, forward, dnnl_f32, op->num_outputs > 1, t->type, &d));
-    if (forward->kind == BEAM_OP_CONV2D)
-        status = dnnl_convolution_backward_weights_primitive_desc_create(
-            &layer->weights, t->b.engine, dnnl_convolution_direct, d.x, d.weights, d.bias, d.y,
-            d.stride, d.dilation, d.padding, d.padding, layer->forward, t->attr);
-    else
-        status = dnnl_inner_product_backward_weights_primitive_desc_create(
-            &layer->weights, t->b.engine, d.x, d.weights, d.bias, d.y, layer->forward, t->attr);
-    return beam_onednn_train_status(t, index, status);
+    dnnl_engine_t engine = l->t->b.engine;
+    const_dnnl_primitive_desc_t hint = l->t->described[forward_index(l, p)];
+    const_dnnl_memory_desc_t dbias = bias ? p->bias_plain : NULL;
+    if (p->conv)
+        return dnnl_convolution_backward_weights_primitive_desc_create(
+            made, engine, dnnl_convolution_direct, p->x_any, p->dweight_any, dbias, p->y_any,
+            p->stride, p->dilation, p->padding, p->padding, hint, l->attr);
+    return dnnl_inner_product_backward_weights_primitive_desc_create(
+        made, engine, p->x_any, p->dweight_any, dbias, p->y_any, hint, l->attr);
 }
 
-/* The weights of a layer get the layout of their gradient, if they have one, in f32. */
-static beam_status place_weights(beam_onednn_train_builder *t, uint32_t index)
+static dnnl_status_t describe_data(const beam_onednn_lowering *l, const product *p,
+                                   dnnl_primitive_desc_t *made)
 {
-    const beam_nn_op *op = &t->b.network->ops[index];
-    uint32_t buffer = 0;
+    dnnl_engine_t engine = l->t->b.engine;
+    const_dnnl_primitive_desc_t hint = l->t->described[forward_index(l, p)];
+    if (p->conv)
+        return dnnl_convolution_backward_data_primitive_desc_create(
+            made, engine, dnnl_convolution_direct, p->x_any, p->weight_any, p->y_any, p->stride,
+            p->dilation, p->padding, p->padding, hint, l->attr);
+    return dnnl_inner_product_backward_data_primitive_desc_create(
+        made, engine, p->x_any, p->weight_any, p->y_any, hint, l->attr);
+}
+
+/* ---- lowering ---- */
+
+static beam_status chosen(beam_onednn_lowering *l, dnnl_query_t what,
+                          const_dnnl_memory_desc_t *desc)
+{
+    return beam_onednn_chosen(&l->t->b, l->t->described[l->index], what, desc);
+}
+
+static beam_status read_chosen(beam_onednn_lowering *l, int arg, uint32_t value, dnnl_query_t what)
+{
     const_dnnl_memory_desc_t desc;
-    if (t->layers[index].weights) {
+    BEAM_TRY(chosen(l, what, &desc));
+    return beam_onednn_operand(l, arg, value, desc);
+}
+
+static beam_status make_chosen(beam_onednn_lowering *l, int arg, uint32_t value, dnnl_query_t what)
+{
+    const_dnnl_memory_desc_t desc;
+    BEAM_TRY(chosen(l, what, &desc));
+    return beam_onednn_result(l, arg, value, desc);
+}
+
+static beam_status finish(beam_onednn_lowering *l)
+{
+    return beam_onednn_step_add(&l->t->b, l->op->name, l->t->described[l->index], l->args,
+                                l->num_args);
+}
+
+/* The weight's gradient is made later, but decides now how the weight is kept. */
+static beam_status keep_weight(beam_onednn_lowering *l, const product *p)
+{
+    const beam_network *network = l->t->b.network;
+    const_dnnl_memory_desc_t desc = NULL;
+    if (l->t->b.buffer_of[p->weight] != 0)
+        return BEAM_OK;
+    for (size_t i = l->index; i < network->num_ops; i++) {
+        const beam_nn_op *op = &network->ops[i];
+        if (op->forward != l->index + 1 || op->outputs[0] == 0 ||
+            (op->kind != BEAM_OP_CONV2D_GRAD_WEIGHTS && op->kind != BEAM_OP_LINEAR_GRAD_WEIGHTS))
+            continue;
+        BEAM_TRY(beam_onednn_train_check(
+            l, describe_weights(l, p, op->num_outputs > 1, &l->t->described[i])));
         BEAM_TRY(
-            beam_onednn_chosen(&t->b, t->layers[index].weights, dnnl_query_diff_weights_md, &desc));
-    } else {
-        int64_t sizes[5];
-        beam_tensor shape = {.dtype = BEAM_F32};
-        shape.rank = beam_onednn_weight_sizes(t, op, op->inputs[1], sizes);
-        memcpy(shape.shape, sizes, shape.rank * sizeof *sizes);
-        BEAM_TRY(beam_onednn_plain(&t->b, &shape, dnnl_f32, &desc));
+            beam_onednn_chosen(&l->t->b, l->t->described[i], dnnl_query_diff_weights_md, &desc));
+        return beam_onednn_train_keep(l->t, p->weight, desc);
     }
-    BEAM_TRY(beam_onednn_train_result(t, op->inputs[1], desc, &buffer));
-    t->b.plan->buffers[buffer].lasts = true;
-    return BEAM_OK;
+    /* Not trained: as the forward product wants it, or as f32 could lie. */
+    BEAM_TRY(chosen(l, dnnl_query_weights_md, &desc));
+    if (l->t->b.type != dnnl_f32)
+        BEAM_TRY(beam_onednn_plain_of(&l->t->b, desc, &desc));
+    return beam_onednn_train_keep(l->t, p->weight, desc);
 }
 
-beam_status beam_onednn_train_products(beam_onednn_train_builder *t)
+static beam_status lower_forward(beam_onednn_lowering *l, const product *p)
 {
-    const beam_network *net = t->b.network;
-    for (uint32_t i = 0; i < net->num_ops; i++) {
-        beam_op_kind kind = net->ops[i].kind;
-        if (kind == BEAM_OP_CONV2D || kind == BEAM_OP_LINEAR)
-            BEAM_TRY(describe_forward(t, i));
-        if (kind == BEAM_OP_CONV2D_GRAD_DATA || kind == BEAM_OP_LINEAR_GRAD_DATA)
-            BEAM_TRY(describe_data(t, i));
-        if (kind == BEAM_OP_CONV2D_GRAD_WEIGHTS || kind == BEAM_OP_LINEAR_GRAD_WEIGHTS)
-            BEAM_TRY(describe_weights(t, i));
-    }
-    for (uint32_t i = 0; i < net->num_ops; i++)
-        if (net->ops[i].kind == BEAM_OP_CONV2D || net->ops[i].kind == BEAM_OP_LINEAR)
-            BEAM_TRY(place_weights(t, i));
-    return BEAM_OK;
+    const_dnnl_memory_desc_t y = p->y_any;
+    if (!p->conv)
+        BEAM_TRY(beam_onednn_train_plain(l, p->y, &y));
+    BEAM_TRY(beam_onednn_train_check(l, describe_forward(l, p, y, &l->t->described[l->index])));
+    BEAM_TRY(keep_weight(l, p));
+    BEAM_TRY(read_chosen(l, DNNL_ARG_SRC, p->x, dnnl_query_src_md));
+    BEAM_TRY(read_chosen(l, DNNL_ARG_WEIGHTS, p->weight, dnnl_query_weights_md));
+    if (p->bias)
+        BEAM_TRY(beam_onednn_operand(l, DNNL_ARG_BIAS, p->bias, p->bias_plain));
+    BEAM_TRY(make_chosen(l, DNNL_ARG_DST, p->y, dnnl_query_dst_md));
+    return finish(l);
 }
 
-/* ---- steps ---- */
-
-/* An operand in the layout that the primitive wants. */
-static beam_status operand(beam_onednn_train_builder *t, dnnl_primitive_desc_t primitive,
-                           dnnl_query_t what, int arg, uint32_t value, beam_onednn_arg *made)
+static beam_status lower_data(beam_onednn_lowering *l, const product *p)
 {
-    const_dnnl_memory_desc_t desc;
-    uint32_t buffer = 0;
-    BEAM_TRY(beam_onednn_chosen(&t->b, primitive, what, &desc));
-    BEAM_TRY(beam_onednn_value_as(&t->b, value, desc, &buffer));
-    *made = beam_onednn_from(arg, buffer);
-    return BEAM_OK;
+    BEAM_TRY(beam_onednn_train_check(l, describe_data(l, p, &l->t->described[l->index])));
+    BEAM_TRY(read_chosen(l, DNNL_ARG_DIFF_DST, l->op->inputs[0], dnnl_query_diff_dst_md));
+    BEAM_TRY(read_chosen(l, DNNL_ARG_WEIGHTS, p->weight, dnnl_query_weights_md));
+    BEAM_TRY(make_chosen(l, DNNL_ARG_DIFF_SRC, l->op->outputs[0], dnnl_query_diff_src_md));
+    return finish(l);
 }
 
-/* A result in the layout that the primitive chose; of no value: memory to write to all the same. */
-static beam_status result(beam_onednn_train_builder *t, dnnl_primitive_desc_t primitive,
-                          dnnl_query_t what, int arg, uint32_t value, beam_onednn_arg *made)
+static beam_status lower_weights(beam_onednn_lowering *l, const product *p)
 {
-    const_dnnl_memory_desc_t desc;
-    uint32_t buffer = 0;
-    BEAM_TRY(beam_onednn_chosen(&t->b, primitive, what, &desc));
-    if (value)
-        BEAM_TRY(beam_onednn_train_result(t, value, desc, &buffer));
-    else
-        BEAM_TRY(beam_onednn_buffer_new(&t->b, desc, &buffer));
-    *made = beam_onednn_from(arg, buffer);
-    return BEAM_OK;
+    bool bias = l->op->num_outputs > 1;
+    if (!l->t->described[l->index])
+        BEAM_TRY(
+            beam_onednn_train_check(l, describe_weights(l, p, bias, &l->t->described[l->index])));
+    BEAM_TRY(read_chosen(l, DNNL_ARG_SRC, p->x, dnnl_query_src_md));
+    BEAM_TRY(read_chosen(l, DNNL_ARG_DIFF_DST, l->op->inputs[1], dnnl_query_diff_dst_md));
+    BEAM_TRY(make_chosen(l, DNNL_ARG_DIFF_WEIGHTS, l->op->outputs[0], dnnl_query_diff_weights_md));
+    if (bias)
+        BEAM_TRY(beam_onednn_result(l, DNNL_ARG_DIFF_BIAS, l->op->outputs[1], p->bias_plain));
+    return finish(l);
 }
 
-static beam_status forward_step(beam_onednn_train_builder *t, uint32_t index)
+beam_status beam_onednn_train_product(beam_onednn_lowering *l)
 {
-    const beam_nn_op *op = &t->b.network->ops[index];
-    dnnl_primitive_desc_t p = t->layers[index].forward;
-    beam_onednn_arg args[4];
-    uint32_t n = 0;
-    BEAM_TRY(operand(t, p, dnnl_query_src_md, DNNL_ARG_SRC, op->inputs[0], &args[n++]));
-    BEAM_TRY(operand(t, p, dnnl_query_weights_md, DNNL_ARG_WEIGHTS, op->inputs[1], &args[n++]));
-    if (op->num_inputs > 2)
-        args[n++] = beam_onednn_from(DNNL_ARG_BIAS, t->b.buffer_of[op->inputs[2]] - 1);
-    BEAM_TRY(result(t, p, dnnl_query_dst_md, DNNL_ARG_DST, op->outputs[0], &args[n++]));
-    return beam_onednn_step_add(&t->b, op->name, p, args, n);
-}
-
-static beam_status data_step(beam_onednn_train_builder *t, uint32_t index)
-{
-    const beam_nn_op *op = &t->b.network->ops[index];
-    dnnl_primitive_desc_t p = t->layers[op->forward - 1].data;
-    beam_onednn_arg args[3];
-    BEAM_TRY(operand(t, p, dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST, op->inputs[0], &args[0]));
-    BEAM_TRY(operand(t, p, dnnl_query_weights_md, DNNL_ARG_WEIGHTS, op->inputs[1], &args[1]));
-    BEAM_TRY(result(t, p, dnnl_query_diff_src_md, DNNL_ARG_DIFF_SRC, op->outputs[0], &args[2]));
-    return beam_onednn_step_add(&t->b, op->name, p, args, 3);
-}
-
-static beam_status weights_step(beam_onednn_train_builder *t, uint32_t index)
-{
-    const beam_nn_op *op = &t->b.network->ops[index];
-    dnnl_primitive_desc_t p = t->layers[op->forward - 1].weights;
-    beam_onednn_arg args[4];
-    uint32_t n = 0;
-    BEAM_TRY(operand(t, p, dnnl_query_src_md, DNNL_ARG_SRC, op->inputs[0], &args[n++]));
-    BEAM_TRY(operand(t, p, dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST, op->inputs[1], &args[n++]));
-    BEAM_TRY(result(t, p, dnnl_query_diff_weights_md, DNNL_ARG_DIFF_WEIGHTS, op->outputs[0],
-                    &args[n++]));
-    if (op->num_outputs > 1) {
-        uint32_t buffer = 0;
-        beam_tensor shape =
-            beam_onednn_train_shape(t, t->b.network->ops[op->forward - 1].inputs[2]);
-        const_dnnl_memory_desc_t desc;
-        BEAM_TRY(beam_onednn_plain(&t->b, &shape, dnnl_f32, &desc));
-        if (op->outputs[1])
-            BEAM_TRY(beam_onednn_train_result(t, op->outputs[1], desc, &buffer));
-        else
-            BEAM_TRY(beam_onednn_buffer_new(&t->b, desc, &buffer));
-        args[n++] = beam_onednn_from(DNNL_ARG_DIFF_BIAS, buffer);
-    }
-    return beam_onednn_step_add(&t->b, op->name, p, args, n);
-}
-
-beam_status beam_onednn_train_product(beam_onednn_train_builder *t, uint32_t index)
-{
-    switch (t->b.network->ops[index].kind) {
+    product p;
+    switch (l->op->kind) {
     case BEAM_OP_CONV2D:
     case BEAM_OP_LINEAR:
-        return forward_step(t, index);
+        BEAM_TRY(describe(l, &p));
+        return lower_forward(l, &p);
     case BEAM_OP_CONV2D_GRAD_DATA:
     case BEAM_OP_LINEAR_GRAD_DATA:
-        return data_step(t, index);
+        BEAM_TRY(describe(l, &p));
+        return lower_data(l, &p);
+    case BEAM_OP_CONV2D_GRAD_WEIGHTS:
+    case BEAM_OP_LINEAR_GRAD_WEIGHTS:
+        BEAM_TRY(describe(l, &p));
+        return lower_weights(l, &p);
     default:
-        return weights_step(t, index);
+        return beam_onednn_train_other(l);
     }
 }

@@ -97,52 +97,6 @@ static beam_status original(const beam_onednn_model *model, const beam_fused_op 
     return BEAM_OK;
 }
 
-/* Copies between layouts and number formats. */
-static beam_status reorder(const beam_onednn_model *model, dnnl_memory_t from, dnnl_memory_t to,
-                           beam_error *err)
-{
-    const_dnnl_memory_desc_t from_desc, to_desc;
-    dnnl_primitive_desc_t desc = NULL;
-    dnnl_primitive_t primitive = NULL;
-    dnnl_status_t status = dnnl_memory_get_memory_desc(from, &from_desc);
-    if (status == dnnl_success)
-        status = dnnl_memory_get_memory_desc(to, &to_desc);
-    if (status == dnnl_success)
-        status = dnnl_reorder_primitive_desc_create(&desc, from_desc, model->engine, to_desc,
-                                                    model->engine, NULL);
-    if (status == dnnl_success)
-        status = dnnl_primitive_create(&primitive, desc);
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-    if (status == dnnl_success)
-        status = dnnl_primitive_execute(primitive, model->stream, 2, args);
-    if (status == dnnl_success)
-        status = dnnl_stream_wait(model->stream);
-    if (primitive)
-        (void)dnnl_primitive_destroy(primitive);
-    if (desc)
-        (void)dnnl_primitive_desc_destroy(desc);
-    return beam_onednn_status(status, "packing weights", err);
-}
-
-/* The sizes of `desc` in plain row-major f32: PyTorch's layout. */
-static beam_status plain_desc(const_dnnl_memory_desc_t desc, dnnl_memory_desc_t *plain,
-                              beam_error *err)
-{
-    int rank = 0;
-    const dnnl_dims_t *dims = NULL;
-    dnnl_status_t status = dnnl_memory_desc_query(desc, dnnl_query_ndims_s32, &rank);
-    if (status == dnnl_success)
-        status = dnnl_memory_desc_query(desc, dnnl_query_dims, &dims);
-    if (status == dnnl_success) {
-        dnnl_dims_t strides;
-        int64_t stride = 1;
-        for (int i = rank; i-- > 0; stride *= (*dims)[i])
-            strides[i] = stride;
-        status = dnnl_memory_desc_create_with_strides(plain, rank, *dims, dnnl_f32, strides);
-    }
-    return beam_onednn_status(status, "layout of weights", err);
-}
-
 static beam_status fill_from_original(const beam_onednn_model *model, beam_onednn_packed *packed,
                                       beam_error *err)
 {
@@ -151,13 +105,13 @@ static beam_status fill_from_original(const beam_onednn_model *model, beam_onedn
     dnnl_memory_desc_t plain = NULL;
     dnnl_memory_t from = NULL;
     BEAM_TRY(original(model, &model->steps[packed->step], packed->part, &data, &made, err));
-    beam_status status = plain_desc(packed->desc, &plain, err);
+    beam_status status = beam_onednn_row_major(packed->desc, &plain, err);
     if (status == BEAM_OK) /* oneDNN only reads it */
         status = beam_onednn_status(
             dnnl_memory_create(&from, plain, model->engine, (void *)(uintptr_t)data),
             "weights as given", err);
     if (status == BEAM_OK)
-        status = reorder(model, from, packed->memory, err);
+        status = beam_onednn_reorder(model->engine, model->stream, from, packed->memory, err);
     if (from)
         (void)dnnl_memory_destroy(from);
     if (plain)
@@ -202,8 +156,9 @@ beam_status beam_onednn_pack(beam_onednn_model *model, size_t step, beam_onednn_
     beam_onednn_packed packed = {.step = step, .part = part};
     beam_status status = make_room(model, desc, &packed, err);
     if (status == BEAM_OK)
-        status = other ? reorder(model, other, packed.memory, err)
-                       : fill_from_original(model, &packed, err);
+        status = other
+                     ? beam_onednn_reorder(model->engine, model->stream, other, packed.memory, err)
+                     : fill_from_original(model, &packed, err);
     if (status != BEAM_OK) {
         beam_onednn_packed_free(&packed);
         return status;

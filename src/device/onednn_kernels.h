@@ -1,0 +1,102 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* onednn_kernels.h - the loops of a training step that are our own: batch norm, whose one pass over
+ * memory takes the relu and the addition around it along, elementwise operations, the loss, and
+ * the updates.
+ *
+ * Each splits its work by the number of threads alone, so that its sums are the same whenever the
+ * same number works.  An operand that may be absent is a NULL in data[]. */
+#ifndef DEVICE_ONEDNN_KERNELS_H
+#define DEVICE_ONEDNN_KERNELS_H
+
+#include "device/onednn.h"
+
+/* y = (x - mean) / sqrt(variance + epsilon) * weight + bias [+ addend] [, relu].  Vectors of
+ * channels are readable up to a multiple of 16 numbers. */
+enum {
+    BEAM_NORM_X,
+    BEAM_NORM_ADDEND, /* may be absent */
+    BEAM_NORM_WEIGHT,
+    BEAM_NORM_BIAS,
+    BEAM_NORM_RUNNING_MEAN, /* updated */
+    BEAM_NORM_RUNNING_VARIANCE,
+    BEAM_NORM_Y,
+    BEAM_NORM_MEAN,
+    BEAM_NORM_VARIANCE,
+    BEAM_NORM_SUMS /* when `slices` > 1: beam_onednn_norm_sums numbers */
+};
+void beam_onednn_norm(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+
+/* The gradient of the same.  The gradient of y is dy [+ dy2], 0 where a relu let nothing through:
+ * where `y` is not above 0, or, with `relu` and no y, where the batch norm's own result is not. */
+enum {
+    BEAM_NORM_GRAD_X,
+    BEAM_NORM_GRAD_DY,
+    BEAM_NORM_GRAD_DY2, /* may be absent */
+    BEAM_NORM_GRAD_Y,   /* may be absent */
+    BEAM_NORM_GRAD_WEIGHT,
+    BEAM_NORM_GRAD_BIAS, /* with `relu` and no y */
+    BEAM_NORM_GRAD_MEAN,
+    BEAM_NORM_GRAD_VARIANCE,
+    BEAM_NORM_GRAD_DX,      /* may be absent */
+    BEAM_NORM_GRAD_SUM,     /* may be absent: the gradient of y as above, for others to read */
+    BEAM_NORM_GRAD_DWEIGHT, /* may be absent */
+    BEAM_NORM_GRAD_DBIAS,   /* may be absent */
+    BEAM_NORM_GRAD_SUMS     /* as BEAM_NORM_SUMS */
+};
+void beam_onednn_norm_grad(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+
+/* Into how many slices of the batch the work is cut, and how many doubles the sums then take. */
+uint32_t beam_onednn_norm_slices(const beam_onednn_grid *grid, unsigned threads);
+size_t beam_onednn_norm_sums(const beam_onednn_grid *grid, uint32_t slices);
+
+/* Elementwise over `count` numbers; A and B may be one array. */
+enum { BEAM_EACH_A, BEAM_EACH_B, BEAM_EACH_RESULT, BEAM_EACH_STEP };
+void beam_onednn_add(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+void beam_onednn_relu(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+void beam_onednn_relu_grad(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+void beam_onednn_scale(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+/* Row-major, since a number's fate depends on where it stands. */
+void beam_onednn_dropout(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+
+/* grid.batch rows of grid.channels classes, f32. */
+enum {
+    BEAM_LOSS_LOGITS,
+    BEAM_LOSS_LABELS,
+    BEAM_LOSS_LOSS,
+    BEAM_LOSS_CORRECT,
+    BEAM_LOSS_GRADIENT /* may be absent */
+};
+void beam_onednn_loss(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+
+/* Updates over `count` numbers of f32, in place. */
+enum {
+    BEAM_UPDATE_PARAMETER,
+    BEAM_UPDATE_GRADIENT,
+    BEAM_UPDATE_LEARNING_RATE,
+    BEAM_UPDATE_FACTOR, /* may be absent */
+    BEAM_UPDATE_FIRST,  /* velocity or m; may be absent */
+    BEAM_UPDATE_SECOND, /* v */
+    BEAM_UPDATE_STEP
+};
+void beam_onednn_sgd(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+void beam_onednn_adam(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+
+enum { BEAM_SQUARES_GRADIENT, BEAM_SQUARES_BEFORE, BEAM_SQUARES_TOTAL };
+void beam_onednn_squared_sum(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+enum { BEAM_CLIP_TOTAL, BEAM_CLIP_FACTOR, BEAM_CLIP_NORM };
+void beam_onednn_clip_factor(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+
+/* The part `part` of `parts` of `count` things, in multiples of `unit` but for the last. */
+static inline void beam_onednn_share(size_t count, size_t unit, unsigned part, unsigned parts,
+                                     size_t *first, size_t *last)
+{
+    size_t units = (count + unit - 1) / unit;
+    *first = units * part / parts * unit;
+    *last = units * (part + 1) / parts * unit;
+    if (*first > count)
+        *first = count;
+    if (*last > count)
+        *last = count;
+}
+
+#endif
