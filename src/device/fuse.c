@@ -46,12 +46,23 @@ static const beam_nn_op *only_reader(const fusing *f, uint32_t value, beam_op_ki
     return found && found->kind == kind ? found : NULL;
 }
 
+/* True when `value` goes in or out of a dropout, which makes no copy in inference. */
+static bool has_alias(const beam_network *network, uint32_t value)
+{
+    for (size_t i = 0; i < network->num_ops; i++)
+        if (network->ops[i].kind == BEAM_OP_DROPOUT &&
+            (network->ops[i].inputs[0] == value || network->ops[i].outputs[0] == value))
+            return true;
+    return false;
+}
+
 /* True when `value` is there when the current step runs and nothing but `add` reads it from
  * then on. */
 static bool may_overwrite(const fusing *f, uint32_t value, const beam_nn_op *add)
 {
     const beam_network *network = f->network;
-    if (!f->ready[value] || is_output(network, value)) /* never ready: the caller's inputs */
+    if (!f->ready[value] || is_output(network, value) ||
+        has_alias(network, value)) /* never ready: the caller's inputs */
         return false;
     for (size_t i = f->at; i < network->num_ops; i++)
         if (&network->ops[i] != add && reads(&network->ops[i], value))

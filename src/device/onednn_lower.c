@@ -184,12 +184,12 @@ static beam_status lower_pool(lowering *l)
     return finish_unary(l);
 }
 
-static beam_status lower_relu(lowering *l)
+static beam_status lower_eltwise(lowering *l, dnnl_alg_kind_t kind, float alpha)
 {
     const_dnnl_memory_desc_t x = desc_of(l, l->op->inputs[0]);
-    BEAM_TRY(check(l, dnnl_eltwise_forward_primitive_desc_create(
-                          &l->primitive, l->b->engine, dnnl_forward_inference, dnnl_eltwise_relu, x,
-                          x, 0.0f, 0.0f, l->attr)));
+    BEAM_TRY(check(l, dnnl_eltwise_forward_primitive_desc_create(&l->primitive, l->b->engine,
+                                                                 dnnl_forward_inference, kind, x, x,
+                                                                 alpha, 0.0f, l->attr)));
     return finish_unary(l);
 }
 
@@ -280,7 +280,7 @@ static beam_status lower(lowering *l)
     case BEAM_OP_BATCH_NORM:
         return lower_batch_norm(l);
     case BEAM_OP_RELU:
-        return lower_relu(l);
+        return lower_eltwise(l, dnnl_eltwise_relu, 0);
     case BEAM_OP_ADD:
         return lower_add(l);
     case BEAM_OP_MAX_POOL2D:
@@ -291,6 +291,11 @@ static beam_status lower(lowering *l)
         return lower_reshape(l);
     case BEAM_OP_SOFTMAX:
         return lower_softmax(l);
+    case BEAM_OP_SCALE:
+        return lower_eltwise(l, dnnl_eltwise_linear, l->op->factor);
+    case BEAM_OP_DROPOUT: /* nothing is dropped: the same buffer */
+        l->b->buffer_of[l->step->output] = l->b->buffer_of[l->op->inputs[0]];
+        return BEAM_OK;
     default:
         break;
     }
