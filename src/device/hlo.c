@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const type_names[] = {"f32", "bf16", "f16", "i32", "ui32", "ui64", "i1"};
 
@@ -348,11 +349,9 @@ beam_hlo_value beam_hlo_convolution(beam_hlo *h, beam_hlo_value x, const char *x
     beam_hlo_write(h, " window = {stride = [%lld, %lld], pad = [[%lld, %lld], [%lld, %lld]],",
                    (long long)w->stride[0], (long long)w->stride[1], (long long)w->low[0],
                    (long long)w->high[0], (long long)w->low[1], (long long)w->high[1]);
-    beam_hlo_write(h, " lhs_dilate = [%lld, %lld], rhs_dilate = [%lld, %lld],",
+    beam_hlo_write(h, " lhs_dilate = [%lld, %lld], rhs_dilate = [%lld, %lld]}",
                    (long long)w->spread[0], (long long)w->spread[1], (long long)w->dilation[0],
                    (long long)w->dilation[1]);
-    beam_hlo_write(h, " reverse = [%s, %s]}", w->flip ? "true" : "false",
-                   w->flip ? "true" : "false");
     const char *precision = precision_of(&x);
     beam_hlo_write(h, " {batch_group_count = %lld : i64, feature_group_count = %lld : i64,",
                    (long long)w->batch_groups, (long long)w->groups);
@@ -360,6 +359,32 @@ beam_hlo_value beam_hlo_convolution(beam_hlo *h, beam_hlo_value x, const char *x
                    precision, precision);
     end(h, &x, &kernel, &y);
     return y;
+}
+
+/* "<{padding = ..., window_dimensions = ..., window_strides = ...}> (" */
+static void write_window(beam_hlo *h, uint32_t rank, const int64_t *windows, const int64_t *strides,
+                         const int64_t *low, const int64_t *high)
+{
+    beam_hlo_write(h, "<{padding = dense<[");
+    for (uint32_t i = 0; i < rank; i++)
+        beam_hlo_write(h, "%s[%lld, %lld]", i ? ", " : "", (long long)low[i], (long long)high[i]);
+    beam_hlo_write(h, "]> : tensor<%ux2xi64>", rank);
+    write_list(h, ", window_dimensions = array<i64: ", windows, rank, ">");
+    write_list(h, ", window_strides = array<i64: ", strides, rank, ">}> (");
+}
+
+/* A function of two numbers: an operation's name, or a comparison's with its direction. */
+static void write_region(beam_hlo *h, const char *name, beam_hlo_type type)
+{
+    const char *t = type_names[type];
+    bool compares = strncmp(name, "compare", 7) == 0;
+    beam_hlo_write(h, "{\n    ^bb0(%%a: tensor<%s>, %%b: tensor<%s>):\n", t, t);
+    beam_hlo_write(h, "      %%c = stablehlo.%s %%a, %%b : ", name);
+    if (compares)
+        beam_hlo_write(h, "(tensor<%s>, tensor<%s>) -> tensor<i1>\n", t, t);
+    else
+        beam_hlo_write(h, "tensor<%s>\n", t);
+    beam_hlo_write(h, "      stablehlo.return %%c : tensor<%s>\n    }", compares ? "i1" : t);
 }
 
 beam_hlo_value beam_hlo_reduce_window(beam_hlo *h, const char *name, beam_hlo_value x,
@@ -371,17 +396,51 @@ beam_hlo_value beam_hlo_reduce_window(beam_hlo *h, const char *name, beam_hlo_va
     for (uint32_t i = 0; i < x.rank; i++)
         dims[i] = (x.dims[i] + low[i] + high[i] - windows[i]) / strides[i] + 1;
     beam_hlo_value y = beam_hlo_new(h, x.type, x.rank, dims);
-    beam_hlo_write(h, "    %%v%u = \"stablehlo.reduce_window\"(%%v%u, %%v%u) <{padding = dense<[",
-                   y.id, x.id, start.id);
-    for (uint32_t i = 0; i < x.rank; i++)
-        beam_hlo_write(h, "%s[%lld, %lld]", i ? ", " : "", (long long)low[i], (long long)high[i]);
-    beam_hlo_write(h, "]> : tensor<%ux2xi64>", x.rank);
-    write_list(h, ", window_dimensions = array<i64: ", windows, x.rank, ">");
-    write_list(h, ", window_strides = array<i64: ", strides, x.rank, ">}> ({\n");
-    const char *type = type_names[x.type];
-    beam_hlo_write(h, "    ^bb0(%%a: tensor<%s>, %%b: tensor<%s>):\n", type, type);
-    beam_hlo_write(h, "      %%c = stablehlo.%s %%a, %%b : tensor<%s>\n", name, type);
-    beam_hlo_write(h, "      stablehlo.return %%c : tensor<%s>\n    })", type);
+    beam_hlo_write(h, "    %%v%u = \"stablehlo.reduce_window\"(%%v%u, %%v%u) ", y.id, x.id,
+                   start.id);
+    write_window(h, x.rank, windows, strides, low, high);
+    write_region(h, name, x.type);
+    beam_hlo_write(h, ")");
     end(h, &x, &start, &y);
+    return y;
+}
+
+beam_hlo_value beam_hlo_scatter_to_largest(beam_hlo *h, beam_hlo_value x, beam_hlo_value source,
+                                           const int64_t *windows, const int64_t *strides,
+                                           const int64_t *low, const int64_t *high)
+{
+    beam_hlo_value zero = beam_hlo_scalar(h, x.type, 0);
+    beam_hlo_value y = beam_hlo_new(h, x.type, x.rank, x.dims);
+    beam_hlo_write(h, "    %%v%u = \"stablehlo.select_and_scatter\"(%%v%u, %%v%u, %%v%u) ", y.id,
+                   x.id, source.id, zero.id);
+    write_window(h, x.rank, windows, strides, low, high);
+    write_region(h, "compare GE,", x.type);
+    beam_hlo_write(h, ", ");
+    write_region(h, "add", x.type);
+    beam_hlo_write(h, ") : (");
+    beam_hlo_write_type(h, &x);
+    beam_hlo_write(h, ", ");
+    beam_hlo_write_type(h, &source);
+    beam_hlo_write(h, ", ");
+    beam_hlo_write_type(h, &zero);
+    beam_hlo_write(h, ") -> ");
+    beam_hlo_write_type(h, &y);
+    beam_hlo_write(h, "\n");
+    return y;
+}
+
+/* ---- many chips ---- */
+
+beam_hlo_value beam_hlo_all_reduce(beam_hlo *h, beam_hlo_value x, uint32_t replicas)
+{
+    beam_hlo_value y = beam_hlo_new(h, x.type, x.rank, x.dims);
+    beam_hlo_write(h, "    %%v%u = \"stablehlo.all_reduce\"(%%v%u) <{replica_groups = dense<[[",
+                   y.id, x.id);
+    for (uint32_t i = 0; i < replicas; i++)
+        beam_hlo_write(h, "%s%u", i ? ", " : "", i);
+    beam_hlo_write(h, "]]> : tensor<1x%uxi64>}> (", replicas);
+    write_region(h, "add", x.type);
+    beam_hlo_write(h, ")");
+    end(h, &x, NULL, &y);
     return y;
 }

@@ -36,11 +36,10 @@ typedef struct beam_hlo {
 
 /* A window that slides over an image's height and width. */
 typedef struct beam_hlo_window {
-    int64_t kernel[2], stride[2], low[2], high[2]; /* low, high: padding before and after */
-    int64_t spread[2];                             /* of the input: zeros come between; 1: none */
-    int64_t dilation[2];                           /* of the kernel */
-    bool flip;                                     /* the kernel is turned around */
-    int64_t groups, batch_groups;                  /* at least 1 */
+    int64_t stride[2], low[2], high[2]; /* low, high: padding before and after */
+    int64_t spread[2];                  /* of the input: zeros come between; 1: none */
+    int64_t dilation[2];                /* of the kernel */
+    int64_t groups, batch_groups;       /* at least 1 */
 } beam_hlo_window;
 
 /* Appends text as it is. */
@@ -80,7 +79,7 @@ beam_hlo_value beam_hlo_iota(beam_hlo *h, beam_hlo_type type, int64_t along, uin
                              const int64_t *dims);
 beam_hlo_value beam_hlo_slice(beam_hlo *h, beam_hlo_value x, const int64_t *from, const int64_t *to,
                               const int64_t *step);
-/* Zeros around, and between where spread is more than 1; both hold one number a dimension. */
+/* `zero` around (negative: cut off) and between; one number a dimension each. */
 beam_hlo_value beam_hlo_pad(beam_hlo *h, beam_hlo_value x, beam_hlo_value zero, const int64_t *low,
                             const int64_t *high, const int64_t *between);
 beam_hlo_value beam_hlo_concatenate(beam_hlo *h, const beam_hlo_value *parts, uint32_t n,
@@ -103,5 +102,12 @@ beam_hlo_value beam_hlo_reduce_window(beam_hlo *h, const char *name, beam_hlo_va
                                       beam_hlo_value start, const int64_t *windows,
                                       const int64_t *strides, const int64_t *low,
                                       const int64_t *high);
+/* Sends each of `source` to where the largest number of its window in x stands, the first of
+ * equals, and adds up what comes together. */
+beam_hlo_value beam_hlo_scatter_to_largest(beam_hlo *h, beam_hlo_value x, beam_hlo_value source,
+                                           const int64_t *windows, const int64_t *strides,
+                                           const int64_t *low, const int64_t *high);
+/* The sum over all replicas of the program. */
+beam_hlo_value beam_hlo_all_reduce(beam_hlo *h, beam_hlo_value x, uint32_t replicas);
 
 #endif

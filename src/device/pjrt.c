@@ -384,4 +384,9 @@ const beam_device_driver beam_pjrt_driver = {
     .context_close = beam_pjrt_context_close,
     .feed = beam_pjrt_feed,
     .execute = beam_pjrt_execute,
+    .train_open = beam_pjrt_train_open,
+    .train_close = beam_pjrt_train_close,
+    .train_step = beam_pjrt_train_step,
+    .train_read = beam_pjrt_train_read,
+    .train_write = beam_pjrt_train_write,
 };

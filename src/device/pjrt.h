@@ -55,4 +55,16 @@ void beam_pjrt_context_close(beam_model_context *context);
 beam_status beam_pjrt_feed(beam_model_context *context, beam_error *err);
 beam_status beam_pjrt_execute(beam_model_context *context, beam_tensor *outputs, beam_error *err);
 
+/* pjrt_train.c */
+beam_status beam_pjrt_train_open(beam_training *training, const float *const *initial,
+                                 beam_error *err);
+void beam_pjrt_train_close(beam_training *training);
+beam_status beam_pjrt_train_step(beam_training *training, const beam_tensor *inputs,
+                                 const int32_t *labels, float learning_rate,
+                                 beam_step_result *result, beam_error *err);
+beam_status beam_pjrt_train_read(beam_training *training, uint32_t value, float *data,
+                                 beam_error *err);
+beam_status beam_pjrt_train_write(beam_training *training, uint32_t value, const float *data,
+                                  beam_error *err);
+
 #endif

@@ -2,6 +2,7 @@
 /* stablehlo.c - the frame of a module: arguments, results, and what a platform wants. */
 #include "device/stablehlo.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,8 +13,10 @@
  * convolutions and lay images out as they like. */
 void beam_lowering_for(beam_pjrt_platform platform, beam_lowering *how)
 {
-    how->channels_last = platform == BEAM_PJRT_CPU;
-    how->patch_pixels = platform == BEAM_PJRT_CPU ? 32 * 32 : 0;
+    const char *plain = getenv("BEAM_PJRT_PLAIN");
+    bool cpu = platform == BEAM_PJRT_CPU && !(plain && *plain);
+    how->channels_last = cpu;
+    how->patch_pixels = cpu ? 32 * 32 : 0;
 }
 
 /* ---- arguments ---- */
@@ -168,7 +171,7 @@ static beam_status write_module(beam_lower_state *s, const beam_hlo_main *main, 
     }
     for (size_t i = 0; i < s->network->num_ops; i++) {
         const beam_nn_op *op = &s->network->ops[i];
-        if (!beam_lower_op(s, op) && !beam_lower_training_op(s, op))
+        if (!beam_lower_op(s, op) && !beam_lower_training_op(s, op) && !beam_lower_update_op(s, op))
             return beam_error_set(err, BEAM_UNIMPLEMENTED,
                                   "network %s: %s (%s) has no StableHLO form", s->network->name,
                                   op->name ? op->name : "", beam_op_name(op->kind));

@@ -12,7 +12,8 @@
 #include "device/pjrt_plugin.h"
 #include "nn/network.h"
 
-/* What suits a platform; beam_lowering_for is the one place that chooses. */
+/* What suits a platform; beam_lowering_for is the one place that chooses.  $BEAM_PJRT_PLAIN makes
+ * the CPU's programs those of a GPU or TPU, so that these can be run and compared here. */
 typedef struct beam_lowering {
     int64_t batch;
     beam_precision precision;

@@ -48,5 +48,12 @@ bool beam_lower_by_patches(const beam_lower_state *s, const beam_nn_op *op, uint
 /* One operation of inference, or of a training step; false: it is none of those. */
 bool beam_lower_op(beam_lower_state *s, const beam_nn_op *op);
 bool beam_lower_training_op(beam_lower_state *s, const beam_nn_op *op);
+bool beam_lower_update_op(beam_lower_state *s, const beam_nn_op *op);
+
+/* The mean over all replicas; x itself where there is one. */
+beam_hlo_value beam_lower_replica_mean(beam_lower_state *s, beam_hlo_value x);
+/* x times, plus a number. */
+beam_hlo_value beam_lower_times(beam_lower_state *s, beam_hlo_value x, double number);
+beam_hlo_value beam_lower_plus(beam_lower_state *s, beam_hlo_value x, double number);
 
 #endif

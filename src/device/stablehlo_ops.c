@@ -132,8 +132,7 @@ static beam_hlo_value plain_convolution(beam_lower_state *s, const beam_nn_op *o
                                         const int64_t *dims)
 {
     const beam_nn_window *w = &op->window;
-    const beam_hlo_window window = {.kernel = {w->kernel, w->kernel},
-                                    .stride = {w->stride, w->stride},
+    const beam_hlo_window window = {.stride = {w->stride, w->stride},
                                     .low = {w->padding, w->padding},
                                     .high = {w->padding, w->padding},
                                     .spread = {1, 1},
