@@ -62,18 +62,24 @@ static void compare_classes(const beam_dataset_info *dataset, beam_classifier *c
     }
 }
 
+/* What the weights' notes did not tell. */
 static void set_input(const beam_dataset_info *dataset, int64_t image_size, beam_model_spec *model)
 {
     bool imagenet = model->num_classes == IMAGENET_CLASSES;
-    if (imagenet)
-        model->pixels = imagenet_pixels;
-    else
-        model->pixels = (beam_normalization){
-            dataset->scale,        dataset->mean[0],      dataset->mean[1],     dataset->mean[2],
-            dataset->deviation[0], dataset->deviation[1], dataset->deviation[2]};
     bool own = !imagenet && dataset->height && dataset->width;
-    model->height = image_size ? image_size : own ? dataset->height : IMAGENET_SIZE;
-    model->width = image_size ? image_size : own ? dataset->width : IMAGENET_SIZE;
+    if (!(model->pixels.scale > 0))
+        model->pixels = imagenet
+                            ? imagenet_pixels
+                            : (beam_normalization){dataset->scale,        dataset->mean[0],
+                                                   dataset->mean[1],      dataset->mean[2],
+                                                   dataset->deviation[0], dataset->deviation[1],
+                                                   dataset->deviation[2]};
+    if (image_size) {
+        model->height = model->width = image_size;
+    } else if (!model->height) {
+        model->height = own ? dataset->height : IMAGENET_SIZE;
+        model->width = own ? dataset->width : IMAGENET_SIZE;
+    }
 }
 
 /* Weights that nobody named: those known to suit, fetched if need be. */
@@ -131,12 +137,19 @@ static beam_status try_weights(const beam_model_spec *model, const beam_weights 
     return status;
 }
 
+static const char *default_network(const beam_dataset_info *dataset)
+{
+    return strcmp(dataset->name, "digits") == 0 ? "small_cnn" : "resnet18";
+}
+
 static beam_status look_into(const beam_dataset_info *dataset, const beam_classifier_options *o,
                              beam_classifier *c, beam_error *err)
 {
     beam_weights *weights = NULL;
     BEAM_TRY(beam_spec_open_weights(&c->model, NULL, &weights, err));
     beam_spec_complete(&c->model, weights);
+    if (!c->model.network.len)
+        c->model.network = beam_str_of(default_network(dataset));
     if (!c->model.num_classes)
         c->model.num_classes = dataset->num_classes;
     if (!c->model.channels)
@@ -158,15 +171,14 @@ beam_status beam_choose_classifier(const beam_dataset_info *dataset,
     if (options)
         memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
     *c = (beam_classifier){0};
-    bool digits = strcmp(dataset->name, "digits") == 0;
-    const char *network = o.network ? o.network : digits ? "small_cnn" : "resnet18";
-    c->model.network = beam_str_of(network);
+    c->model.network = beam_str_of(o.network ? o.network : "");
     c->model.device = beam_str_of(o.device ? o.device : "");
     c->model.precision = beam_str_of(o.precision ? o.precision : "");
     if (o.weights)
         c->model.weights = beam_str_of(o.weights);
     else
-        BEAM_TRY(default_weights(dataset, network, &o, c, err));
+        BEAM_TRY(
+            default_weights(dataset, o.network ? o.network : default_network(dataset), &o, c, err));
     return look_into(dataset, &o, c, err);
 }
 

@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "ml/model_load.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -44,8 +45,70 @@ static beam_tensor shape_of(const beam_weights *weights, const char *name)
     return tensor;
 }
 
+/* A note's numbers, n of them between least and most; a note that says anything else says nothing,
+ * as one that is not there. */
+static bool read_note(const beam_weights *weights, const char *key, size_t n, double least,
+                      double most, double *numbers)
+{
+    const char *at = beam_weights_metadata(weights, key);
+    for (size_t i = 0; i < n; i++) {
+        char *end;
+        numbers[i] = at ? strtod(at, &end) : 0;
+        if (!at || end == at || !(numbers[i] >= least && numbers[i] <= most))
+            return false;
+        at = end;
+    }
+    return *at == '\0';
+}
+
+/* The known network that the notes name, as static text. */
+static const char *noted_network(const beam_weights *weights)
+{
+    const char *noted = beam_weights_metadata(weights, "network"), *known;
+    for (size_t i = 0; noted && (known = beam_network_known(i)); i++)
+        if (strcmp(known, noted) == 0)
+            return known;
+    return NULL;
+}
+
+static void take_pixels(beam_model_spec *spec, const beam_weights *weights, size_t channels)
+{
+    double scale, mean[3] = {0}, deviation[3] = {1, 1, 1};
+    if (spec->pixels.scale > 0 || !read_note(weights, "scale", 1, 1e-6, 1e6, &scale) ||
+        !read_note(weights, "mean", channels, -1e6, 1e6, mean) ||
+        !read_note(weights, "deviation", channels, 1e-6, 1e6, deviation))
+        return;
+    spec->pixels = (beam_normalization){
+        (float)scale,        (float)mean[0],      (float)mean[1],     (float)mean[2],
+        (float)deviation[0], (float)deviation[1], (float)deviation[2]};
+}
+
+static void take_notes(beam_model_spec *spec, const beam_weights *weights)
+{
+    enum { LARGEST = 4096, MOST_CLASSES = 1 << 20 };
+    const char *stem = beam_weights_metadata(weights, "cifar_stem");
+    double image[3], classes;
+    if (!spec->network.len && noted_network(weights))
+        spec->network = beam_str_of(noted_network(weights));
+    if (!spec->num_classes && read_note(weights, "num_classes", 1, 1, MOST_CLASSES, &classes))
+        spec->num_classes = (int64_t)classes;
+    if (stem && strcmp(stem, "true") == 0)
+        spec->cifar_stem = true;
+    if (!read_note(weights, "image", 3, 1, LARGEST, image) || (image[0] != 1 && image[0] != 3))
+        return;
+    take_pixels(spec, weights, (size_t)image[0]);
+    if (!spec->channels)
+        spec->channels = (int64_t)image[0];
+    if (!spec->height && !spec->width) {
+        spec->height = (int64_t)image[1];
+        spec->width = (int64_t)image[2];
+    }
+}
+
 void beam_spec_complete(beam_model_spec *spec, const beam_weights *weights)
 {
+    if (weights)
+        take_notes(spec, weights);
     beam_tensor fc = shape_of(weights, "fc.weight"), conv = shape_of(weights, "conv1.weight");
     if (!spec->num_classes && fc.rank == 2)
         spec->num_classes = fc.shape[0];

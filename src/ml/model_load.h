@@ -28,7 +28,8 @@ beam_status beam_spec_open_weights(const beam_model_spec *spec,
                                    const beam_download_options *download, beam_weights **weights,
                                    beam_error *err);
 
-/* Gives the numbers that the spec leaves out what the weights (NULL: none) tell of them. */
+/* Gives what the spec leaves out what the weights (NULL: none) tell of it: in the notes that
+ * beam_trainer_export writes, else in the shapes of their tensors. */
 void beam_spec_complete(beam_model_spec *spec, const beam_weights *weights);
 
 /* Builds the network, gives it its weights, compiles it.  Says in the log what it does. */

@@ -39,12 +39,8 @@ wait $pid || complain "the last run ended with $?: $(cat "$place/err")"
 cmp "$place/whole/serving/model.safetensors" "$place/killed/serving/model.safetensors" ||
     complain "killed ten times, it deployed another model"
 
-succeeds cpu_inference --dataset="$dataset" \
-    --model="$(python3 -c '
-import json, sys
-print(json.load(open(sys.argv[1]))["result"]["config"]["model_name"])' \
-    "$place/whole/serving/manifest.json")" \
-    --weights="$place/whole/serving/model.safetensors" --result_json="$place/served.json"
+succeeds cpu_inference --dataset="$dataset" --weights="$place/whole/serving/model.safetensors" \
+    --result_json="$place/served.json"
 same_accuracy "$place/whole/result.json" "$place/served.json"
 
 [ $failures = 0 ]

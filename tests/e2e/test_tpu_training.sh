@@ -37,6 +37,13 @@ succeeds cpu_inference --dataset=digits --weights="$(ls "$place"/runs/*/model.sa
     --result_json="$place/served.json"
 same_accuracy "$place/result.json" "$place/served.json"
 
+# What network it is stands in the file.
+succeeds tpu_training --dataset=digits --model=resnet34 --epochs=1 --num_images=64 $one \
+    --checkpoint_dir="$place/deep"
+succeeds cpu_inference --dataset=digits --weights="$(ls "$place"/deep/*/model.safetensors)" \
+    --result_json="$place/served.json"
+[ "$(field "$place/served.json" model)" = resnet34 ] || complain "the model is not taken for what it is"
+
 # Without checkpoint_dir nothing is kept; CIFAR-10 that cannot be had is the digits, and says so.
 mkdir "$place/empty"
 (cd "$place/empty" && "$bin/tpu_training" --epochs=1 $one >../out 2>../err) ||
