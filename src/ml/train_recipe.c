@@ -12,16 +12,17 @@ typedef struct recipe {
     bool digits; /* for the digits, or small images like them */
     double learning_rate;
     int64_t batch_size, epochs;
-    double bias_lr_factor, label_smoothing;
+    double momentum, weight_decay, bias_lr_factor, label_smoothing;
     const char *augment;
     bool flip_average;
 } recipe;
 
 /* The first that fits counts.  docs/training.md has what they reach. */
 static const recipe recipes[] = {
-    {"small_cnn", true, 0.1, 32, 30, 0, 0, "", false},
-    {"", true, 0.02, 64, 20, 0, 0, "", false},
-    {"", false, 0.1, 128, 15, 0, 0.1, "", false},
+    {"small_cnn", true, 0.1, 32, 30, 0, 0, 0, 0, "", false},
+    {"", true, 0.02, 64, 20, 0, 0, 0, 0, "", false},
+    {"fastnet", false, 0.75, 512, 11, 0.85, 1.3e-3, 64, 0.2, "alternating_flip,crop:2", true},
+    {"", false, 0.1, 128, 15, 0, 0, 0, 0.1, "", false},
 };
 
 static const recipe *find(beam_str model, bool digits)
@@ -46,6 +47,10 @@ void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config
         config->batch_size = r->batch_size;
     if (!config->epochs)
         config->epochs = r->epochs;
+    if (config->momentum == 0)
+        config->momentum = r->momentum;
+    if (config->weight_decay == 0)
+        config->weight_decay = r->weight_decay;
     if (config->bias_lr_factor == 0)
         config->bias_lr_factor = r->bias_lr_factor;
     if (config->label_smoothing == 0)

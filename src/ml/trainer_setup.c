@@ -185,6 +185,31 @@ static beam_status train_on_device(beam_trainer *t, const beam_network *network,
     return beam_device_train(t->device, network, &options, &t->training, err);
 }
 
+/* The weights of a network that starts from nothing. */
+static beam_status make_weights(const beam_trainer *t, beam_network *network, beam_error *err)
+{
+    enum { MOST_IMAGES = 2000 };
+    BEAM_TRY(beam_network_initialize(network, (uint64_t)t->config.seed, err));
+    if (!beam_network_whitens(network))
+        return BEAM_OK;
+    beam_tensor one = beam_network_input(network, 0, 1);
+    uint64_t images = t->steps_per_epoch * (uint64_t)t->config.batch_size;
+    size_t count = images < MOST_IMAGES ? (size_t)images : MOST_IMAGES;
+    float *pixels = beam_malloc(count * beam_tensor_bytes(&one));
+    uint64_t *indices = beam_malloc(count * sizeof *indices);
+    beam_status status = pixels && indices ? BEAM_OK : beam_trainer_no_memory(err);
+    for (size_t i = 0; status == BEAM_OK && i < count; i++)
+        indices[i] = i;
+    if (status == BEAM_OK)
+        status =
+            beam_dataset_fill(t->train, indices, count, t->height, t->width, pixels, NULL, err);
+    if (status == BEAM_OK)
+        status = beam_network_whiten(network, pixels, count, err);
+    beam_free(pixels);
+    beam_free(indices);
+    return status;
+}
+
 /* A new network's weights, or those of config.init_weights. */
 static beam_status begin_afresh(beam_trainer *t, beam_network *network, beam_error *err)
 {
@@ -195,7 +220,7 @@ static beam_status begin_afresh(beam_trainer *t, beam_network *network, beam_err
     beam_weights *file = NULL;
     char *path = NULL;
     if (!t->config.init_weights.len) {
-        BEAM_TRY(beam_network_initialize(network, (uint64_t)t->config.seed, err));
+        BEAM_TRY(make_weights(t, network, err));
         return train_on_device(t, network, err);
     }
     BEAM_TRY(beam_weights_locate(t->config.init_weights.at, &download, &path, err));
@@ -204,7 +229,7 @@ static beam_status begin_afresh(beam_trainer *t, beam_network *network, beam_err
     if (status == BEAM_OK)
         status = beam_trainer_make_network(t, &fresh, err);
     if (status == BEAM_OK)
-        status = beam_network_initialize(fresh, (uint64_t)t->config.seed, err);
+        status = make_weights(t, fresh, err);
     if (status == BEAM_OK) {
         x.fresh = fresh;
         x.file = file;

@@ -143,11 +143,12 @@ beam_value beam_nn_batch_norm(beam_network *network, beam_value in, const char *
 }
 
 /* An operation with no parameters whose result has its operand's shape. */
-static beam_value same_shape(beam_network *network, beam_op_kind kind, beam_value in)
+static beam_value same_shape(beam_network *network, beam_nn_op op, beam_value in)
 {
     if (!beam_nn_building(network))
         return (beam_value){0};
-    beam_nn_op op = {.kind = kind, .num_inputs = 1, .name = beam_op_name(kind)};
+    op.num_inputs = 1;
+    op.name = beam_op_name(op.kind);
     const beam_nn_value *found = beam_nn_operand(network, in, op.name);
     if (!found)
         return (beam_value){0};
@@ -161,12 +162,28 @@ static beam_value same_shape(beam_network *network, beam_op_kind kind, beam_valu
 
 beam_value beam_nn_relu(beam_network *network, beam_value in)
 {
-    return same_shape(network, BEAM_OP_RELU, in);
+    return same_shape(network, (beam_nn_op){.kind = BEAM_OP_RELU}, in);
 }
 
 beam_value beam_nn_softmax(beam_network *network, beam_value in)
 {
-    return same_shape(network, BEAM_OP_SOFTMAX, in);
+    return same_shape(network, (beam_nn_op){.kind = BEAM_OP_SOFTMAX}, in);
+}
+
+beam_value beam_nn_scale(beam_network *network, beam_value in, float factor)
+{
+    if (beam_nn_building(network) && !isfinite(factor))
+        return beam_nn_fail(network, "scale", BEAM_INVALID_ARGUMENT, "its factor is %g",
+                            (double)factor);
+    return same_shape(network, (beam_nn_op){.kind = BEAM_OP_SCALE, .factor = factor}, in);
+}
+
+beam_value beam_nn_dropout(beam_network *network, beam_value in, float rate)
+{
+    if (beam_nn_building(network) && !(rate >= 0 && rate < 1))
+        return beam_nn_fail(network, "dropout", BEAM_INVALID_ARGUMENT,
+                            "its rate is %g; it must be 0 or more and below 1", (double)rate);
+    return same_shape(network, (beam_nn_op){.kind = BEAM_OP_DROPOUT, .rate = rate}, in);
 }
 
 beam_value beam_nn_add(beam_network *network, beam_value a, beam_value b)

@@ -218,6 +218,19 @@ beam_value beam_nn_copy_parameter(beam_network *network, const beam_nn_parameter
     return append_parameter(network, parameter->name, &copy);
 }
 
+void beam_nn_freeze(beam_network *network, const char *name)
+{
+    for (size_t i = 0; network && i < network->num_parameters; i++)
+        if (strcmp(network->parameters[i].name, name) == 0)
+            network->parameters[i].trainable = false;
+}
+
+void beam_nn_start_as_identity(beam_network *network)
+{
+    if (network && network->num_parameters > 0)
+        network->parameters[network->num_parameters - 1].init = BEAM_NN_INIT_IDENTITY;
+}
+
 bool beam_nn_append_op(beam_network *network, beam_nn_op *op, const beam_nn_value *results)
 {
     if (network->error.code != BEAM_OK)

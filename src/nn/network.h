@@ -123,8 +123,11 @@ typedef struct beam_nn_op {
 typedef enum beam_nn_init {
     BEAM_NN_INIT_ZERO,
     BEAM_NN_INIT_ONE,
-    BEAM_NN_INIT_NORMAL, /* mean 0, standard deviation init_scale */
-    BEAM_NN_INIT_UNIFORM /* in +-init_scale */
+    BEAM_NN_INIT_NORMAL,  /* mean 0, standard deviation init_scale */
+    BEAM_NN_INIT_UNIFORM, /* in +-init_scale */
+    /* As NORMAL, but output channel i of a convolution passes on input channel i, while there are
+     * both. */
+    BEAM_NN_INIT_IDENTITY
 } beam_nn_init;
 
 typedef struct beam_nn_parameter {
@@ -170,6 +173,14 @@ const beam_nn_value *beam_nn_operand(beam_network *network, beam_value value, co
 beam_value beam_nn_add_parameter(beam_network *network, const char *layer, const char *part,
                                  uint32_t rank, const int64_t *shape, beam_nn_init init,
                                  double init_scale);
+/* The layer that beam_network_whiten computes. */
+#define BEAM_NN_WHITENING "whiten"
+
+/* Training leaves a parameter as it is. */
+void beam_nn_freeze(beam_network *network, const char *name);
+/* The last parameter, a convolution's weights, starts as BEAM_NN_INIT_IDENTITY. */
+void beam_nn_start_as_identity(beam_network *network);
+
 /* An operation with one result.  `op` is copied; `shape` starts with BEAM_NN_BATCH. */
 beam_value beam_nn_add_op(beam_network *network, const beam_nn_op *op, uint32_t rank,
                           const int64_t *shape);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "nn/network.h"
+#include "nn/weights.h"
 #include "nn/random.h"
 
 /* A list of names in words: the first few and how many there are. */
@@ -224,15 +224,30 @@ static void fill(float *to, size_t count, const beam_nn_parameter *p, uint64_t s
         beam_random4 r = beam_random_at(seed, stream, i / 4);
         for (int k = 0; k < 4; k++)
             x[k] = unit(r.at[k]);
-        for (int k = 0; p->init == BEAM_NN_INIT_NORMAL && k < 4; k += 2) { /* Box-Muller */
+        for (int k = 0; p->init != BEAM_NN_INIT_UNIFORM && k < 4; k += 2) { /* Box-Muller */
             double radius = sqrt(-2.0 * log(x[k])), angle = 6.283185307179586 * x[k + 1];
             x[k] = radius * cos(angle);
             x[k + 1] = radius * sin(angle);
         }
         for (size_t k = 0; k < 4 && i + k < count; k++)
-            to[i + k] =
-                (float)(p->init_scale * (p->init == BEAM_NN_INIT_NORMAL ? x[k] : 2.0 * x[k] - 1.0));
+            to[i + k] = (float)(p->init_scale *
+                                (p->init != BEAM_NN_INIT_UNIFORM ? x[k] : 2.0 * x[k] - 1.0));
     }
+}
+
+/* The first channels of a convolution {out, in, k, k} pass on what comes in. */
+static void add_identity(float *to, const beam_tensor *shape)
+{
+    int64_t outs = shape->shape[0], ins = shape->shape[1], taps = shape->shape[2] * shape->shape[3];
+    for (int64_t o = 0; o < outs && o < ins; o++) {
+        memset(to + o * ins * taps, 0, (size_t)(ins * taps) * sizeof *to);
+        to[(o * ins + o) * taps + taps / 2] = 1;
+    }
+}
+
+void beam_nn_own_parameter(beam_nn_parameter *parameter, float *data)
+{
+    give(parameter, data, data);
 }
 
 beam_status beam_network_initialize(beam_network *network, uint64_t seed, beam_error *err)
@@ -246,11 +261,13 @@ beam_status beam_network_initialize(beam_network *network, uint64_t seed, beam_e
             return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED,
                                   "network %s: no memory for %s (%zu bytes)", network->name,
                                   p->name, bytes);
-        if (p->init == BEAM_NN_INIT_NORMAL || p->init == BEAM_NN_INIT_UNIFORM)
-            fill(data, count, p, seed, i);
-        else
+        if (p->init == BEAM_NN_INIT_ZERO || p->init == BEAM_NN_INIT_ONE)
             for (size_t k = 0; k < count; k++)
                 data[k] = p->init == BEAM_NN_INIT_ONE ? 1.0f : 0.0f;
+        else
+            fill(data, count, p, seed, i);
+        if (p->init == BEAM_NN_INIT_IDENTITY)
+            add_identity(data, &p->tensor);
         give(p, data, data);
     }
     return BEAM_OK;

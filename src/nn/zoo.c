@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/network.h"
+#include "nn/zoo.h"
 
 typedef struct resnet_layout {
     const char *name;
@@ -19,13 +19,23 @@ static const resnet_layout resnets[] = {
 };
 enum { NUM_RESNETS = sizeof resnets / sizeof *resnets };
 
-static const char SMALL_CNN[] = "small_cnn";
+static beam_value add_small_cnn(beam_network *net, beam_value x, const beam_network_options *o);
+
+/* The others. */
+static const struct {
+    const char *name;
+    beam_value (*add)(beam_network *net, beam_value image, const beam_network_options *options);
+} families[] = {
+    {"fastnet", beam_nn_fastnet},
+    {"small_cnn", add_small_cnn},
+};
+enum { NUM_FAMILIES = sizeof families / sizeof *families };
 
 const char *beam_network_known(size_t index)
 {
     if (index < NUM_RESNETS)
         return resnets[index].name;
-    return index == NUM_RESNETS ? SMALL_CNN : NULL;
+    return index < NUM_RESNETS + NUM_FAMILIES ? families[index - NUM_RESNETS].name : NULL;
 }
 
 typedef struct conv_bn {
@@ -128,10 +138,13 @@ beam_status beam_network_create(const char *name, const beam_network_options *op
     for (size_t i = 0; name && i < NUM_RESNETS; i++)
         if (strcmp(name, resnets[i].name) == 0)
             layout = &resnets[i];
-    if (!layout && (!name || strcmp(name, SMALL_CNN) != 0))
+    size_t family = 0;
+    while (family < NUM_FAMILIES && !(name && strcmp(name, families[family].name) == 0))
+        family++;
+    if (!layout && family == NUM_FAMILIES)
         return beam_error_set(err, BEAM_NOT_FOUND,
                               "no network is called \"%s\"; there are resnet18, resnet34, "
-                              "resnet50 and small_cnn",
+                              "resnet50, fastnet and small_cnn",
                               name ? name : "");
     beam_network_options o = {0};
     if (options)
@@ -140,7 +153,7 @@ beam_status beam_network_create(const char *name, const beam_network_options *op
 
     beam_network *net = beam_network_new(name);
     beam_value x = beam_nn_input(net, "image", 3, (const int64_t[]){o.channels, o.height, o.width});
-    x = layout ? add_resnet(net, x, layout, &o) : add_small_cnn(net, x, &o);
+    x = layout ? add_resnet(net, x, layout, &o) : families[family].add(net, x, &o);
     beam_status status = beam_network_finish(net, &x, 1, err);
     if (status != BEAM_OK) {
         beam_network_free(net);

@@ -198,8 +198,9 @@ static void test_ready_made(void **state)
     } known[] = {{"resnet18", 11689512, 102},
                  {"resnet34", 21797672, 182},
                  {"resnet50", 25557032, 267},
+                 {"fastnet", 0, 0},
                  {"small_cnn", 0, 0}};
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         beam_error err = {0};
         beam_network *net = NULL;
         assert_string_equal(beam_network_known(i), known[i].name);
