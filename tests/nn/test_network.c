@@ -215,7 +215,7 @@ static void test_ready_made(void **state)
         assert_int_equal(out.shape[1], 1000);
         beam_network_free(net);
     }
-    assert_null(beam_network_known(4));
+    assert_null(beam_network_known(5));
     beam_error err = {0};
     beam_network *net = NULL;
     assert_int_equal(beam_network_create("vgg", NULL, &net, &err), BEAM_NOT_FOUND);
