@@ -76,6 +76,21 @@ same "$place/c" "killed three times"
 sweep "$place/c"
 [ "$(field "$place/c/result.json" epochs_run)" = 0 ] || complain "a finished sweep trained again"
 
+# A disk that is full (no file may be larger than 100 KB): results say so, whatever was saved before
+# stays, and with room again the sweep ends as if nothing had been.
+mkdir "$place/full"
+"$bin/parallel_training" "${sweep[@]}" --checkpoint_dir="$place/full/runs" >"$place/out" \
+    2>"$place/err" &
+pid=$!
+sleep 0.4
+kill -KILL $pid 2>/dev/null
+wait $pid 2>/dev/null
+(trap '' XFSZ && ulimit -f 100 && "$bin/parallel_training" "${sweep[@]}" \
+    --checkpoint_dir="$place/full/runs" --output="$place/full/out") >"$place/out" 2>"$place/err"
+[ "$(grep -c "File too large" "$place"/full/out-*)" -ge 1 ] || complain "a full disk: $(cat "$place/err")"
+sweep "$place/full"
+same "$place/full" "a full disk"
+
 # A damaged result is made again from the checkpoints; those of another configuration stay as
 # they are.
 echo '{"experiment_id": "go' >"$place/c/runs/good/result.json"
