@@ -86,8 +86,10 @@ static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
         return beam_pipeline_fail(p, err.code, "%s", err.message);
 
     beam_pcoll config = beam_create(p, beam_training_config, &job->config, 1);
-    beam_pcoll result = beam_train_models(config, .device = beam_args_str(args, "device"),
-                                          .checkpoint_dir = beam_args_str(args, "checkpoint_dir"));
+    beam_pcoll result = beam_train_models(
+        config, .device = beam_args_str(args, "device"),
+        .checkpoint_dir = beam_args_str(args, "checkpoint_dir"),
+        .model_dtype = beam_args_str(args, "model_dtype")[0] == 'b' ? BEAM_BF16 : BEAM_F32);
     beam_pardo(result, &beam_tell_training);
     return BEAM_OK;
 }
@@ -132,6 +134,7 @@ int main(int argc, char **argv)
             {"image_size", "N", "0", "resize images to this; 0: as they are, or 224", 0},
             {"checkpoint_dir", "DIR", NULL, "keep checkpoints and model; default: none are kept",
              0},
+            {"model_dtype", "f32|bf16", "f32", "of the weights in the model that is kept", 0},
             {"seed", "N", "0", "of weights, order and augmentation", 0}),
         .build = build,
         .finish = finish,

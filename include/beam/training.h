@@ -201,6 +201,7 @@ typedef struct beam_train_models_args {
     BEAM_COMMON_ARGS_;
     const char *device;         /* NULL: auto */
     const char *checkpoint_dir; /* experiments get folders of their own below; NULL: none */
+    beam_dtype model_dtype; /* of model.safetensors: BEAM_BF16, which rounds and halves it; f32 */
     /* Successive halving (Jamieson and Talwalkar, 2016): of the configurations that have done a
      * quarter of their epochs, the half with the lower accuracy stops; then again at one half.
      * They wait for each other before that, so that no result depends on timing.  Needs a

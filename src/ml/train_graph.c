@@ -26,6 +26,7 @@ static beam_pcoll train(beam_pcoll configs, const beam_train_models_args *args, 
     const beam_train_models_config config = {
         .device = beam_str_of(args->device ? args->device : ""),
         .checkpoint_dir = beam_str_of(args->checkpoint_dir ? args->checkpoint_dir : ""),
+        .model_dtype = args->model_dtype ? args->model_dtype : BEAM_F32,
         .share = share};
     const beam_pardo_args pardo = {PLACE(args, beam_pardo_args), .fn = &beam_train_models_fn,
                                    .name = name, .config = &config, .hints = args->hints};

@@ -233,7 +233,8 @@ static beam_status train(const experiment *e, beam_training_result *result, beam
         status = beam_trainer_evaluate(trainer, &result->accuracy, err);
     result->seconds += now() - began;
     if (status == BEAM_OK && e->final && e->folder) {
-        status = beam_trainer_export(trainer, e->model_path, BEAM_F32, err);
+        beam_dtype dtype = (beam_dtype)beam_config(e->ctx, beam_train_models_config)->model_dtype;
+        status = beam_trainer_export(trainer, e->model_path, dtype, err);
         result->model_path = beam_str_of(e->model_path);
     }
     beam_trainer_close(trainer);

@@ -9,6 +9,7 @@
 #define BEAM_TRAIN_MODELS_CONFIG_(FIELD, S) \
     FIELD(S, beam_str, device)              \
     FIELD(S, beam_str, checkpoint_dir)      \
+    FIELD(S, beam_int64, model_dtype)       \
     FIELD(S, beam_double, share) /* of each configuration's epochs: 1, or less in a rung */
 BEAM_STRUCT(beam_train_models_config, BEAM_TRAIN_MODELS_CONFIG_);
 extern const beam_dofn beam_train_models_fn;

@@ -39,7 +39,8 @@ same_accuracy "$place/result.json" "$place/served.json"
 
 # What network it is stands in the file.
 succeeds tpu_training --dataset=digits --model=resnet34 --epochs=1 --num_images=64 $one \
-    --checkpoint_dir="$place/deep"
+    --checkpoint_dir="$place/deep" --model_dtype=bf16
+[ "$(stat -c %s "$place"/deep/*/model.safetensors)" -lt 50000000 ] || complain "no bf16 in the model"
 succeeds cpu_inference --dataset=digits --weights="$(ls "$place"/deep/*/model.safetensors)" \
     --result_json="$place/served.json"
 [ "$(field "$place/served.json" model)" = resnet34 ] || complain "the model is not taken for what it is"
