@@ -99,6 +99,14 @@ typedef struct beam_onednn_grid {
     bool padded; /* the last unit is of `width` elements too, those beyond the channels 0 */
 } beam_onednn_grid;
 
+/* Which taps of a convolution's window ever meet the image, by height and width; see
+ * onednn_train_taps.c. */
+typedef struct beam_onednn_taps {
+    int64_t kernel[2], first[2], count[2];
+    int64_t left[2], right[2]; /* padding of the window without the others */
+    size_t inner; /* numbers of a tap that lie together in the weights; 0: all taps do */
+} beam_onednn_taps;
+
 /* A loop of our own, with what it must know of its operands; see onednn_kernels.h. */
 typedef struct beam_onednn_kernel {
     void (*run)(const struct beam_onednn_kernel *kernel, void *const *data, unsigned threads);
@@ -108,6 +116,7 @@ typedef struct beam_onednn_kernel {
     bool bf16; /* what its large operands are; otherwise f32 */
     bool relu; /* of batch norm: a relu is part of it */
     uint32_t slices;
+    beam_onednn_taps taps; /* of an update: those that the gradient has, unless inner is 0 */
 } beam_onednn_kernel;
 
 typedef struct beam_onednn_step {
@@ -211,7 +220,14 @@ beam_status beam_onednn_plain(beam_onednn_builder *b, const beam_tensor *tensor,
                               dnnl_data_type_t type, const_dnnl_memory_desc_t *desc);
 beam_status beam_onednn_any(beam_onednn_builder *b, uint32_t rank, const int64_t *shape,
                             dnnl_data_type_t type, const_dnnl_memory_desc_t *desc);
-/* The same with given strides. */
+/* In a layout with a name; a part of another. */
+beam_status beam_onednn_tagged(beam_onednn_builder *b, int rank, const dnnl_dims_t sizes,
+                               dnnl_data_type_t type, dnnl_format_tag_t tag,
+                               const_dnnl_memory_desc_t *desc);
+beam_status beam_onednn_part_of(beam_onednn_builder *b, const_dnnl_memory_desc_t whole,
+                                const dnnl_dims_t sizes, const dnnl_dims_t from,
+                                const_dnnl_memory_desc_t *desc);
+/* With given strides. */
 beam_status beam_onednn_strided(beam_onednn_builder *b, const beam_tensor *tensor,
                                 const int64_t *strides, dnnl_data_type_t type,
                                 const_dnnl_memory_desc_t *desc);

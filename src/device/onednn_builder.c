@@ -79,16 +79,29 @@ beam_status beam_onednn_plain(beam_onednn_builder *b, const beam_tensor *tensor,
     return beam_onednn_strided(b, tensor, strides, type, desc);
 }
 
+beam_status beam_onednn_tagged(beam_onednn_builder *b, int rank, const dnnl_dims_t sizes,
+                               dnnl_data_type_t type, dnnl_format_tag_t tag,
+                               const_dnnl_memory_desc_t *desc)
+{
+    dnnl_memory_desc_t made = NULL;
+    return keep(b, dnnl_memory_desc_create_with_tag(&made, rank, sizes, type, tag), &made, desc);
+}
+
 beam_status beam_onednn_any(beam_onednn_builder *b, uint32_t rank, const int64_t *shape,
                             dnnl_data_type_t type, const_dnnl_memory_desc_t *desc)
 {
     dnnl_dims_t sizes = {0};
     for (uint32_t i = 0; i < rank; i++)
         sizes[i] = shape[i];
+    return beam_onednn_tagged(b, (int)rank, sizes, type, dnnl_format_tag_any, desc);
+}
+
+beam_status beam_onednn_part_of(beam_onednn_builder *b, const_dnnl_memory_desc_t whole,
+                                const dnnl_dims_t sizes, const dnnl_dims_t from,
+                                const_dnnl_memory_desc_t *desc)
+{
     dnnl_memory_desc_t made = NULL;
-    return keep(
-        b, dnnl_memory_desc_create_with_tag(&made, (int)rank, sizes, type, dnnl_format_tag_any),
-        &made, desc);
+    return keep(b, dnnl_memory_desc_create_submemory(&made, whole, sizes, from), &made, desc);
 }
 
 beam_status beam_onednn_plain_of(beam_onednn_builder *b, const_dnnl_memory_desc_t desc,

@@ -68,7 +68,8 @@ enum {
 };
 void beam_onednn_loss(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 
-/* Updates over `count` numbers of f32, in place. */
+/* Updates over `count` numbers of f32, in place.  A gradient without all taps is 0 in the others.
+ */
 enum {
     BEAM_UPDATE_PARAMETER,
     BEAM_UPDATE_GRADIENT,
@@ -76,7 +77,8 @@ enum {
     BEAM_UPDATE_FACTOR, /* may be absent */
     BEAM_UPDATE_FIRST,  /* velocity or m; may be absent */
     BEAM_UPDATE_SECOND, /* v */
-    BEAM_UPDATE_STEP
+    BEAM_UPDATE_STEP,
+    BEAM_UPDATE_BUSY /* with taps: above 0 where the states are not 0 in all other taps */
 };
 void beam_onednn_sgd(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 void beam_onednn_adam(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);

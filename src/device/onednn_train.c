@@ -11,7 +11,7 @@ typedef struct onednn_training {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     beam_onednn_plan *plan;
-    uint32_t *buffer_of; /* one a value */
+    beam_onednn_train_map map;
     beam_onednn_bound bound;
     char *block, *kept;
     int32_t step;
@@ -22,7 +22,7 @@ static void training_free(onednn_training *state)
 {
     beam_onednn_bound_free(&state->bound);
     beam_onednn_plan_free(state->plan);
-    beam_free(state->buffer_of);
+    beam_onednn_train_map_free(&state->map);
     beam_free(state->block);
     beam_free(state->kept);
     if (state->stream)
@@ -39,14 +39,42 @@ void beam_onednn_train_close(beam_training *training)
 
 /* ---- states ---- */
 
-/* Copies between a value's buffer and row-major numbers. */
-static beam_status transfer(onednn_training *state, uint32_t value, float *data, bool write,
-                            beam_error *err)
+/* The layout of a value in row-major f32, or of the part of it that its buffer holds. */
+static beam_status plain_layout(const onednn_training *state, uint32_t value, const int64_t *shape,
+                                dnnl_memory_desc_t *plain, beam_error *err)
 {
-    uint32_t buffer = state->buffer_of[value] - 1;
+    const beam_onednn_partial *partial = beam_onednn_train_partial(&state->map, value);
+    const_dnnl_memory_desc_t lies = state->plan->buffers[state->map.buffer_of[value] - 1].desc;
+    if (!partial || partial->busy)
+        return beam_onednn_row_major(lies, plain, err);
+    const beam_onednn_taps *taps = &partial->taps;
+    dnnl_dims_t all = {shape[0], shape[1], shape[2], shape[3]};
+    dnnl_dims_t some = {shape[0], shape[1], taps->count[0], taps->count[1]};
+    dnnl_dims_t from = {0, 0, taps->first[0], taps->first[1]};
+    dnnl_memory_desc_t whole = NULL;
+    BEAM_TRY(beam_onednn_status(
+        dnnl_memory_desc_create_with_tag(&whole, 4, all, dnnl_f32, dnnl_abcd), "layout", err));
+    dnnl_status_t status = dnnl_memory_desc_create_submemory(plain, whole, some, from);
+    (void)dnnl_memory_desc_destroy(whole);
+    return beam_onednn_status(status, "layout", err);
+}
+
+/* Copies between a value's buffer and row-major numbers. */
+static beam_status transfer(beam_training *training, onednn_training *state, uint32_t value,
+                            float *data, bool write, beam_error *err)
+{
+    beam_tensor shape = beam_nn_shape(training->program->network, value, 1);
+    const beam_onednn_partial *partial = beam_onednn_train_partial(&state->map, value);
     dnnl_memory_desc_t desc = NULL;
-    dnnl_memory_t plain = NULL, kept = state->bound.buffers[buffer];
-    BEAM_TRY(beam_onednn_row_major(state->plan->buffers[buffer].desc, &desc, err));
+    dnnl_memory_t plain = NULL, kept = state->bound.buffers[state->map.buffer_of[value] - 1];
+    BEAM_TRY(plain_layout(state, value, shape.shape, &desc, err));
+    if (partial && !write)
+        memset(data, 0, beam_tensor_bytes(&shape));
+    if (partial && partial->busy && write) {
+        float *busy = state->bound.data[partial->busy - 1];
+        size_t outer = (size_t)(shape.shape[0] * shape.shape[1]);
+        *busy = beam_onednn_taps_idle(&partial->taps, outer, data) ? *busy : 1;
+    }
     beam_status status = beam_onednn_status(dnnl_memory_create(&plain, desc, state->engine, data),
                                             "a state's memory", err);
     int before = beam_onednn_enter(1);
@@ -63,13 +91,13 @@ static beam_status transfer(onednn_training *state, uint32_t value, float *data,
 beam_status beam_onednn_train_read(beam_training *training, uint32_t value, float *data,
                                    beam_error *err)
 {
-    return transfer(training->state, value, data, false, err);
+    return transfer(training, training->state, value, data, false, err);
 }
 
 beam_status beam_onednn_train_write(beam_training *training, uint32_t value, const float *data,
                                     beam_error *err)
 {
-    return transfer(training->state, value, (float *)(uintptr_t)data, true, err);
+    return transfer(training, training->state, value, (float *)(uintptr_t)data, true, err);
 }
 
 /* ---- opening ---- */
@@ -101,13 +129,13 @@ static beam_status prepare(beam_training *training, onednn_training *state,
         err));
     int before = beam_onednn_enter(training->num_threads);
     beam_status status =
-        beam_onednn_train_plan(training, state->engine, &state->plan, &state->buffer_of, err);
+        beam_onednn_train_plan(training, state->engine, &state->plan, &state->map, err);
     beam_onednn_leave(before);
     if (status == BEAM_OK)
         status = make_blocks(training, state, err);
     for (size_t i = 0; status == BEAM_OK && i < program->num_states; i++)
-        status =
-            transfer(state, program->states[i].value, (float *)(uintptr_t)initial[i], true, err);
+        status = transfer(training, state, program->states[i].value, (float *)(uintptr_t)initial[i],
+                          true, err);
     return status;
 }
 
@@ -135,7 +163,7 @@ beam_status beam_onednn_train_open(beam_training *training, const float *const *
 
 static float result_of(const onednn_training *state, uint32_t value)
 {
-    return *(const float *)state->bound.data[state->buffer_of[value] - 1];
+    return *(const float *)state->bound.data[state->map.buffer_of[value] - 1];
 }
 
 static beam_status feed(beam_training *training, onednn_training *state, const beam_tensor *inputs,

@@ -5,6 +5,7 @@
  *   onednn_train.c          the driver's part: open, step, read, write
  *   onednn_train_plan.c     the plan as a whole, and what is kept in it
  *   onednn_train_fuse.c     which operations are done in one pass over memory
+ *   onednn_train_taps.c     convolutions without the taps that see only padding
  *   onednn_train_product.c  convolutions, linear layers and their gradients
  *   onednn_train_ops.c      the other operations
  *
@@ -28,6 +29,26 @@ typedef struct beam_onednn_fusion {
     uint32_t sum;    /* the value that the gradient behind the relu becomes, where others read it */
 } beam_onednn_fusion;
 
+/* A value that is kept whole but used in part, or computed in part where it is whole. */
+typedef struct beam_onednn_partial {
+    uint32_t value;
+    uint32_t busy; /* of a state: 1 + the buffer that tells whether all is 0 outside; see
+                      BEAM_UPDATE_BUSY */
+    beam_onednn_taps taps;
+} beam_onednn_partial;
+
+/* What the driver must know of a plan. */
+typedef struct beam_onednn_train_map {
+    uint32_t *buffer_of; /* one a value: 1 + where it lies */
+    beam_onednn_partial *partials;
+    size_t num_partials, cap_partials;
+} beam_onednn_train_map;
+
+void beam_onednn_train_map_free(beam_onednn_train_map *map);
+/* NULL: the value is whole. */
+const beam_onednn_partial *beam_onednn_train_partial(const beam_onednn_train_map *map,
+                                                     uint32_t value);
+
 typedef struct beam_onednn_train_builder {
     beam_onednn_builder b;
     const beam_nn_training *program;
@@ -36,7 +57,9 @@ typedef struct beam_onednn_train_builder {
     beam_onednn_fusion *fusions;      /* one an operation */
     dnnl_primitive_desc_t *described; /* one an operation, NULL: not made (yet) */
     uint32_t *workspaces;             /* one an operation: 1 + a buffer, of max pools */
-    uint32_t (*copies)[2];            /* buffers made from others by reorders, to be used again */
+    beam_onednn_taps *taps;           /* one an operation, of convolutions; inner 0: all taps */
+    beam_onednn_train_map map;
+    uint32_t (*copies)[2]; /* buffers made from others by reorders, to be used again */
     size_t num_copies, cap_copies;
 } beam_onednn_train_builder;
 
@@ -79,8 +102,30 @@ dnnl_data_type_t beam_onednn_train_type(const beam_onednn_train_builder *t, uint
 beam_status beam_onednn_train_plain(beam_onednn_lowering *l, uint32_t value,
                                     const_dnnl_memory_desc_t *desc);
 
-/* Makes the plan; *buffer_of (to free) tells where each value lies. */
+/* Adds an operand that is a part of a parameter. */
+beam_status beam_onednn_operand_part(beam_onednn_lowering *l, int arg, uint32_t value,
+                                     const beam_onednn_taps *taps, const_dnnl_memory_desc_t desc);
+/* Remembers that a value is partial; `busy` is 0 or 1 + a buffer. */
+beam_status beam_onednn_train_is_partial(beam_onednn_train_builder *t, uint32_t value,
+                                         const beam_onednn_taps *taps, uint32_t busy);
+
+/* Whether some taps never meet the image, and which do. */
+bool beam_onednn_taps_find(const beam_nn_op *conv, const beam_tensor *x, const beam_tensor *y,
+                           beam_onednn_taps *taps);
+/* The layout of whole weights of which `part` is one without taps, and taps->inner; NULL if there
+ * is none. */
+beam_status beam_onednn_taps_whole(beam_onednn_builder *b, const_dnnl_memory_desc_t part,
+                                   const int64_t *sizes, beam_onednn_taps *taps,
+                                   const_dnnl_memory_desc_t *whole);
+/* A buffer that is the weights' part with these taps, in their place. */
+beam_status beam_onednn_taps_view(beam_onednn_train_builder *t, const beam_onednn_taps *taps,
+                                  uint32_t weight, uint32_t *view);
+/* Whether row-major weights are 0 in all other taps; outer: out times in channels. */
+bool beam_onednn_taps_idle(const beam_onednn_taps *taps, size_t outer, const float *numbers);
+
+/* Makes the plan and the map. */
 beam_status beam_onednn_train_plan(beam_training *training, dnnl_engine_t engine,
-                                   beam_onednn_plan **plan, uint32_t **buffer_of, beam_error *err);
+                                   beam_onednn_plan **plan, beam_onednn_train_map *map,
+                                   beam_error *err);
 
 #endif

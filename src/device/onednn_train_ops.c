@@ -342,6 +342,18 @@ static beam_status lower_loss(beam_onednn_lowering *l)
     return finish_kernel(l, &kernel);
 }
 
+/* Whether the states are 0 where the gradient is always: told by what writes them. */
+static beam_status add_busy(beam_onednn_lowering *l, uint32_t *busy)
+{
+    const_dnnl_memory_desc_t one;
+    BEAM_TRY(floats(l, 1, &one));
+    BEAM_TRY(MAKE(l, BEAM_UPDATE_BUSY, 0, one));
+    uint32_t buffer = l->args[l->num_args - 1].index;
+    l->t->b.plan->buffers[buffer].kept = true;
+    *busy = buffer + 1;
+    return BEAM_OK;
+}
+
 /* Operands from the first state on are replaced by the results from the second on. */
 static beam_status lower_update(beam_onednn_lowering *l)
 {
@@ -352,7 +364,13 @@ static beam_status lower_update(beam_onednn_lowering *l)
     BEAM_TRY(layout(l, op->inputs[0], &desc));
     beam_onednn_kernel kernel = {.run = adam ? beam_onednn_adam : beam_onednn_sgd, .op = op};
     kernel.count = numbers(desc, false);
-    BEAM_TRY(READ(l, BEAM_UPDATE_GRADIENT, op->inputs[1], desc));
+    const beam_onednn_partial *partial = beam_onednn_train_partial(&l->t->map, op->inputs[1]);
+    uint32_t busy = 0;
+    if (partial) {
+        kernel.taps = partial->taps;
+        BEAM_TRY(add_busy(l, &busy));
+    }
+    BEAM_TRY(READ(l, BEAM_UPDATE_GRADIENT, op->inputs[1], partial ? NULL : desc));
     BEAM_TRY(READ(l, BEAM_UPDATE_LEARNING_RATE, op->inputs[2], NULL));
     if (op->inputs[3])
         BEAM_TRY(READ(l, BEAM_UPDATE_FACTOR, op->inputs[3], NULL));
@@ -360,6 +378,8 @@ static beam_status lower_update(beam_onednn_lowering *l)
         uint32_t state = op->inputs[i + 3];
         BEAM_TRY(beam_onednn_train_keep(l->t, state, desc));
         BEAM_TRY(beam_onednn_in_place(l, slots[i - 1], op->outputs[i], state));
+        if (busy)
+            BEAM_TRY(beam_onednn_train_is_partial(l->t, state, &kernel.taps, busy));
     }
     if (adam)
         BEAM_TRY(READ(l, BEAM_UPDATE_STEP, op->inputs[6], NULL));

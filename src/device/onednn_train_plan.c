@@ -90,13 +90,13 @@ static bool find_copy(const beam_onednn_train_builder *t, uint32_t from,
     return false;
 }
 
-beam_status beam_onednn_operand(beam_onednn_lowering *l, int arg, uint32_t value,
-                                const_dnnl_memory_desc_t desc)
+/* Adds what is in buffer `from` as an operand. */
+static beam_status add_operand(beam_onednn_lowering *l, int arg, uint32_t from,
+                               const_dnnl_memory_desc_t desc)
 {
     beam_onednn_train_builder *t = l->t;
-    const_dnnl_memory_desc_t lies;
-    BEAM_TRY(beam_onednn_train_layout(t, value, &lies));
-    uint32_t from = t->b.buffer_of[value] - 1, buffer = from;
+    uint32_t buffer = from;
+    const_dnnl_memory_desc_t lies = t->b.plan->buffers[from].desc;
     if (desc && !dnnl_memory_desc_equal(lies, desc) && !find_copy(t, from, desc, &buffer)) {
         if (beam_grow((void **)&t->copies, &t->cap_copies, t->num_copies + 1, sizeof *t->copies))
             return no_memory(t);
@@ -106,6 +106,22 @@ beam_status beam_onednn_operand(beam_onednn_lowering *l, int arg, uint32_t value
     }
     add_arg(l, arg, buffer);
     return BEAM_OK;
+}
+
+beam_status beam_onednn_operand(beam_onednn_lowering *l, int arg, uint32_t value,
+                                const_dnnl_memory_desc_t desc)
+{
+    const_dnnl_memory_desc_t lies;
+    BEAM_TRY(beam_onednn_train_layout(l->t, value, &lies));
+    return add_operand(l, arg, l->t->b.buffer_of[value] - 1, desc);
+}
+
+beam_status beam_onednn_operand_part(beam_onednn_lowering *l, int arg, uint32_t value,
+                                     const beam_onednn_taps *taps, const_dnnl_memory_desc_t desc)
+{
+    uint32_t view = 0;
+    BEAM_TRY(beam_onednn_taps_view(l->t, taps, value, &view));
+    return add_operand(l, arg, view, desc);
 }
 
 beam_status beam_onednn_result(beam_onednn_lowering *l, int arg, uint32_t value,
@@ -126,6 +142,35 @@ beam_status beam_onednn_in_place(beam_onednn_lowering *l, int arg, uint32_t valu
     if (value != 0)
         l->t->b.buffer_of[value] = l->t->b.buffer_of[before];
     add_arg(l, arg, l->t->b.buffer_of[before] - 1);
+    return BEAM_OK;
+}
+
+/* ---- partial values ---- */
+
+void beam_onednn_train_map_free(beam_onednn_train_map *map)
+{
+    beam_free(map->buffer_of);
+    beam_free(map->partials);
+}
+
+const beam_onednn_partial *beam_onednn_train_partial(const beam_onednn_train_map *map,
+                                                     uint32_t value)
+{
+    for (size_t i = 0; i < map->num_partials; i++)
+        if (map->partials[i].value == value)
+            return &map->partials[i];
+    return NULL;
+}
+
+beam_status beam_onednn_train_is_partial(beam_onednn_train_builder *t, uint32_t value,
+                                         const beam_onednn_taps *taps, uint32_t busy)
+{
+    beam_onednn_train_map *map = &t->map;
+    if (beam_grow((void **)&map->partials, &map->cap_partials, map->num_partials + 1,
+                  sizeof *map->partials))
+        return no_memory(t);
+    map->partials[map->num_partials++] =
+        (beam_onednn_partial){.value = value, .busy = busy, .taps = *taps};
     return BEAM_OK;
 }
 
@@ -187,11 +232,13 @@ static beam_status open_builder(beam_onednn_train_builder *t, int64_t batch)
     t->fusions = beam_calloc(n, sizeof *t->fusions);
     t->described = beam_calloc(n, sizeof(dnnl_primitive_desc_t));
     t->workspaces = beam_calloc(n, sizeof *t->workspaces);
-    return t->fusions && t->described && t->workspaces ? BEAM_OK : no_memory(t);
+    t->taps = beam_calloc(n, sizeof *t->taps);
+    return t->fusions && t->described && t->workspaces && t->taps ? BEAM_OK : no_memory(t);
 }
 
 beam_status beam_onednn_train_plan(beam_training *training, dnnl_engine_t engine,
-                                   beam_onednn_plan **plan, uint32_t **where, beam_error *err)
+                                   beam_onednn_plan **plan, beam_onednn_train_map *map,
+                                   beam_error *err)
 {
     bool bf16 = training->precision == BEAM_PRECISION_BF16;
     beam_onednn_train_builder t = {.b = {.engine = engine,
@@ -210,13 +257,15 @@ beam_status beam_onednn_train_plan(beam_training *training, dnnl_engine_t engine
     beam_free(t.fusions);
     beam_free(t.described);
     beam_free(t.workspaces);
+    beam_free(t.taps);
     beam_free(t.copies);
+    t.map.buffer_of = t.b.buffer_of;
     if (status != BEAM_OK) {
-        beam_free(t.b.buffer_of);
+        beam_onednn_train_map_free(&t.map);
         beam_onednn_plan_free(t.b.plan);
         return status;
     }
     *plan = t.b.plan;
-    *where = t.b.buffer_of;
+    *map = t.map;
     return BEAM_OK;
 }

@@ -10,7 +10,8 @@ typedef struct product {
     uint32_t x, weight, bias, y; /* values, as in the forward pass; bias 0: none */
     const_dnnl_memory_desc_t x_any, weight_any, bias_plain, y_any;
     const_dnnl_memory_desc_t dweight_any; /* f32 whatever the weights are */
-    dnnl_dims_t stride, padding, dilation;
+    dnnl_dims_t stride, left, right, dilation;
+    const beam_onednn_taps *taps; /* those that the window is made of; NULL: all */
 } product;
 
 static beam_status any_weight(beam_onednn_lowering *l, const product *p, dnnl_data_type_t type,
@@ -26,6 +27,8 @@ static beam_status any_weight(beam_onednn_lowering *l, const product *p, dnnl_da
         sizes[rank++] = w->shape[i];
     if (grouped)
         sizes[1] /= p->forward->groups;
+    for (int i = 0; p->taps && i < 2; i++)
+        sizes[2 + i] = p->taps->count[i];
     if (!p->conv && l->x.rank != 2)
         return beam_error_set(l->t->b.err, BEAM_UNIMPLEMENTED, "linear of rank %u", l->x.rank);
     return beam_onednn_any(&l->t->b, rank, sizes, type, desc);
@@ -39,8 +42,8 @@ static beam_status any_value(beam_onednn_lowering *l, uint32_t value, dnnl_data_
     return beam_onednn_any(b, shape.rank, shape.shape, type, desc);
 }
 
-/* Describes the forward product that `l->op` is or belongs to. */
-static beam_status describe(beam_onednn_lowering *l, product *p)
+/* Describes the forward product that `l->op` is or belongs to, with all taps or some. */
+static beam_status describe(beam_onednn_lowering *l, product *p, const beam_onednn_taps *taps)
 {
     beam_onednn_builder *b = &l->t->b;
     dnnl_data_type_t type = b->type;
@@ -53,8 +56,14 @@ static beam_status describe(beam_onednn_lowering *l, product *p)
                    .bias = f->num_inputs > 2 ? f->inputs[2] : 0,
                    .y = f->outputs[0],
                    .stride = {w->stride, w->stride},
-                   .padding = {w->padding, w->padding},
-                   .dilation = {w->dilation - 1, w->dilation - 1}};
+                   .left = {w->padding, w->padding},
+                   .right = {w->padding, w->padding},
+                   .dilation = {w->dilation - 1, w->dilation - 1},
+                   .taps = taps};
+    for (int i = 0; taps && i < 2; i++) {
+        p->left[i] = taps->left[i];
+        p->right[i] = taps->right[i];
+    }
     BEAM_TRY(any_value(l, p->x, type, &p->x_any));
     BEAM_TRY(any_value(l, p->y, type, &p->y_any));
     BEAM_TRY(any_weight(l, p, type, &p->weight_any));
@@ -78,7 +87,7 @@ static dnnl_status_t describe_forward(const beam_onednn_lowering *l, const produ
     if (p->conv)
         return dnnl_convolution_forward_primitive_desc_create(
             made, engine, dnnl_forward_training, dnnl_convolution_direct, p->x_any, p->weight_any,
-            p->bias_plain, y, p->stride, p->dilation, p->padding, p->padding, l->attr);
+            p->bias_plain, y, p->stride, p->dilation, p->left, p->right, l->attr);
     return dnnl_inner_product_forward_primitive_desc_create(
         made, engine, dnnl_forward_training, p->x_any, p->weight_any, p->bias_plain, y, l->attr);
 }
@@ -92,7 +101,7 @@ static dnnl_status_t describe_weights(const beam_onednn_lowering *l, const produ
     if (p->conv)
         return dnnl_convolution_backward_weights_primitive_desc_create(
             made, engine, dnnl_convolution_direct, p->x_any, p->dweight_any, dbias, p->y_any,
-            p->stride, p->dilation, p->padding, p->padding, hint, l->attr);
+            p->stride, p->dilation, p->left, p->right, hint, l->attr);
     return dnnl_inner_product_backward_weights_primitive_desc_create(
         made, engine, p->x_any, p->dweight_any, dbias, p->y_any, hint, l->attr);
 }
@@ -105,7 +114,7 @@ static dnnl_status_t describe_data(const beam_onednn_lowering *l, const product 
     if (p->conv)
         return dnnl_convolution_backward_data_primitive_desc_create(
             made, engine, dnnl_convolution_direct, p->x_any, p->weight_any, p->y_any, p->stride,
-            p->dilation, p->padding, p->padding, hint, l->attr);
+            p->dilation, p->left, p->right, hint, l->attr);
     return dnnl_inner_product_backward_data_primitive_desc_create(
         made, engine, p->x_any, p->weight_any, p->y_any, hint, l->attr);
 }
@@ -138,40 +147,97 @@ static beam_status finish(beam_onednn_lowering *l)
                                 l->num_args);
 }
 
-/* The weight's gradient is made later, but decides now how the weight is kept. */
-static beam_status keep_weight(beam_onednn_lowering *l, const product *p)
+static beam_status read_weight(beam_onednn_lowering *l, const product *p)
 {
-    const beam_network *network = l->t->b.network;
-    const_dnnl_memory_desc_t desc = NULL;
-    if (l->t->b.buffer_of[p->weight] != 0)
-        return BEAM_OK;
-    for (size_t i = l->index; i < network->num_ops; i++) {
-        const beam_nn_op *op = &network->ops[i];
-        if (op->forward != l->index + 1 || op->outputs[0] == 0 ||
-            (op->kind != BEAM_OP_CONV2D_GRAD_WEIGHTS && op->kind != BEAM_OP_LINEAR_GRAD_WEIGHTS))
-            continue;
-        BEAM_TRY(beam_onednn_train_check(
-            l, describe_weights(l, p, op->num_outputs > 1, &l->t->described[i])));
-        BEAM_TRY(
-            beam_onednn_chosen(&l->t->b, l->t->described[i], dnnl_query_diff_weights_md, &desc));
-        return beam_onednn_train_keep(l->t, p->weight, desc);
-    }
-    /* Not trained: as the forward product wants it, or as f32 could lie. */
+    const_dnnl_memory_desc_t desc;
     BEAM_TRY(chosen(l, dnnl_query_weights_md, &desc));
-    if (l->t->b.type != dnnl_f32)
-        BEAM_TRY(beam_onednn_plain_of(&l->t->b, desc, &desc));
-    return beam_onednn_train_keep(l->t, p->weight, desc);
+    if (p->taps)
+        return beam_onednn_operand_part(l, DNNL_ARG_WEIGHTS, p->weight, p->taps, desc);
+    return beam_onednn_operand(l, DNNL_ARG_WEIGHTS, p->weight, desc);
 }
 
-static beam_status lower_forward(beam_onednn_lowering *l, const product *p)
+/* The operation that makes the weight's gradient, or NULL. */
+static const beam_nn_op *find_gradient(const beam_onednn_lowering *l)
+{
+    const beam_network *network = l->t->b.network;
+    for (size_t i = l->index; i < network->num_ops; i++) {
+        const beam_nn_op *op = &network->ops[i];
+        if (op->forward == l->index + 1 && op->outputs[0] != 0 &&
+            (op->kind == BEAM_OP_CONV2D_GRAD_WEIGHTS || op->kind == BEAM_OP_LINEAR_GRAD_WEIGHTS))
+            return op;
+    }
+    return NULL;
+}
+
+/* The weight's gradient is made later, but decides now how the weight is kept: `desc` is the layout
+ * of both, or of the weight that is not trained. */
+static beam_status weight_layout(beam_onednn_lowering *l, const product *p,
+                                 const_dnnl_memory_desc_t *desc)
+{
+    const beam_nn_op *gradient = find_gradient(l);
+    if (gradient) {
+        dnnl_primitive_desc_t *made = &l->t->described[(size_t)(gradient - l->t->b.network->ops)];
+        BEAM_TRY(
+            beam_onednn_train_check(l, describe_weights(l, p, gradient->num_outputs > 1, made)));
+        return beam_onednn_chosen(&l->t->b, *made, dnnl_query_diff_weights_md, desc);
+    }
+    BEAM_TRY(chosen(l, dnnl_query_weights_md, desc));
+    return l->t->b.type == dnnl_f32 ? BEAM_OK : beam_onednn_plain_of(&l->t->b, *desc, desc);
+}
+
+static beam_status describe_all(beam_onednn_lowering *l, const product *p,
+                                const_dnnl_memory_desc_t *weight)
 {
     const_dnnl_memory_desc_t y = p->y_any;
     if (!p->conv)
         BEAM_TRY(beam_onednn_train_plain(l, p->y, &y));
     BEAM_TRY(beam_onednn_train_check(l, describe_forward(l, p, y, &l->t->described[l->index])));
-    BEAM_TRY(keep_weight(l, p));
+    return weight_layout(l, p, weight);
+}
+
+/* Forgets the descriptions of a product that is to be described otherwise. */
+static void undescribe(beam_onednn_lowering *l)
+{
+    const beam_nn_op *gradient = find_gradient(l);
+    size_t indices[] = {l->index, gradient ? (size_t)(gradient - l->t->b.network->ops) : l->index};
+    for (int i = 0; i < 2; i++) {
+        dnnl_primitive_desc_t *made = &l->t->described[indices[i]];
+        if (*made)
+            (void)dnnl_primitive_desc_destroy(*made);
+        *made = NULL;
+    }
+}
+
+/* Describes a convolution without the taps that never meet the image, if there are such and the
+ * layouts that oneDNN chooses are parts of ones for whole weights; else p->taps stays NULL. */
+static beam_status try_taps(beam_onednn_lowering *l, product *p)
+{
+    beam_onednn_taps *taps = &l->t->taps[l->index];
+    const int64_t *sizes = l->t->b.network->values[p->weight].shape;
+    const_dnnl_memory_desc_t part, whole;
+    if (!p->conv || l->op->groups > 1 || l->t->b.buffer_of[p->weight] != 0 ||
+        !beam_onednn_taps_find(l->op, &l->x, &l->y, taps))
+        return BEAM_OK;
+    BEAM_TRY(describe(l, p, taps));
+    BEAM_TRY(describe_all(l, p, &part));
+    BEAM_TRY(beam_onednn_taps_whole(&l->t->b, part, sizes, taps, &whole));
+    if (whole)
+        return beam_onednn_train_keep(l->t, p->weight, whole);
+    undescribe(l);
+    taps->inner = 0;
+    return describe(l, p, NULL);
+}
+
+static beam_status lower_forward(beam_onednn_lowering *l, product *p)
+{
+    const_dnnl_memory_desc_t weight;
+    BEAM_TRY(try_taps(l, p));
+    if (!p->taps) {
+        BEAM_TRY(describe_all(l, p, &weight));
+        BEAM_TRY(beam_onednn_train_keep(l->t, p->weight, weight));
+    }
     BEAM_TRY(read_chosen(l, DNNL_ARG_SRC, p->x, dnnl_query_src_md));
-    BEAM_TRY(read_chosen(l, DNNL_ARG_WEIGHTS, p->weight, dnnl_query_weights_md));
+    BEAM_TRY(read_weight(l, p));
     if (p->bias)
         BEAM_TRY(beam_onednn_operand(l, DNNL_ARG_BIAS, p->bias, p->bias_plain));
     BEAM_TRY(make_chosen(l, DNNL_ARG_DST, p->y, dnnl_query_dst_md));
@@ -182,20 +248,23 @@ static beam_status lower_data(beam_onednn_lowering *l, const product *p)
 {
     BEAM_TRY(beam_onednn_train_check(l, describe_data(l, p, &l->t->described[l->index])));
     BEAM_TRY(read_chosen(l, DNNL_ARG_DIFF_DST, l->op->inputs[0], dnnl_query_diff_dst_md));
-    BEAM_TRY(read_chosen(l, DNNL_ARG_WEIGHTS, p->weight, dnnl_query_weights_md));
+    BEAM_TRY(read_weight(l, p));
     BEAM_TRY(make_chosen(l, DNNL_ARG_DIFF_SRC, l->op->outputs[0], dnnl_query_diff_src_md));
     return finish(l);
 }
 
+/* Described with the forward product, unless only the bias is trained. */
 static beam_status lower_weights(beam_onednn_lowering *l, const product *p)
 {
     bool bias = l->op->num_outputs > 1;
-    if (!l->t->described[l->index])
-        BEAM_TRY(
-            beam_onednn_train_check(l, describe_weights(l, p, bias, &l->t->described[l->index])));
+    dnnl_primitive_desc_t *made = &l->t->described[l->index];
+    if (!*made)
+        BEAM_TRY(beam_onednn_train_check(l, describe_weights(l, p, bias, made)));
     BEAM_TRY(read_chosen(l, DNNL_ARG_SRC, p->x, dnnl_query_src_md));
     BEAM_TRY(read_chosen(l, DNNL_ARG_DIFF_DST, l->op->inputs[1], dnnl_query_diff_dst_md));
     BEAM_TRY(make_chosen(l, DNNL_ARG_DIFF_WEIGHTS, l->op->outputs[0], dnnl_query_diff_weights_md));
+    if (p->taps && l->op->outputs[0])
+        BEAM_TRY(beam_onednn_train_is_partial(l->t, l->op->outputs[0], p->taps, 0));
     if (bias)
         BEAM_TRY(beam_onednn_result(l, DNNL_ARG_DIFF_BIAS, l->op->outputs[1], p->bias_plain));
     return finish(l);
@@ -204,18 +273,21 @@ static beam_status lower_weights(beam_onednn_lowering *l, const product *p)
 beam_status beam_onednn_train_product(beam_onednn_lowering *l)
 {
     product p;
+    const beam_onednn_taps *taps = NULL;
+    if (l->op->forward && l->t->taps[l->op->forward - 1].inner)
+        taps = &l->t->taps[l->op->forward - 1];
     switch (l->op->kind) {
     case BEAM_OP_CONV2D:
     case BEAM_OP_LINEAR:
-        BEAM_TRY(describe(l, &p));
+        BEAM_TRY(describe(l, &p, NULL));
         return lower_forward(l, &p);
     case BEAM_OP_CONV2D_GRAD_DATA:
     case BEAM_OP_LINEAR_GRAD_DATA:
-        BEAM_TRY(describe(l, &p));
+        BEAM_TRY(describe(l, &p, taps));
         return lower_data(l, &p);
     case BEAM_OP_CONV2D_GRAD_WEIGHTS:
     case BEAM_OP_LINEAR_GRAD_WEIGHTS:
-        BEAM_TRY(describe(l, &p));
+        BEAM_TRY(describe(l, &p, taps));
         return lower_weights(l, &p);
     default:
         return beam_onednn_train_other(l);

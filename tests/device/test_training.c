@@ -69,6 +69,23 @@ static beam_network *odd(void)
     return net;
 }
 
+/* Images that become smaller than the windows that pass over them: taps that only see padding. */
+static beam_network *shrinking(void)
+{
+    beam_network *net = beam_network_new("shrinking");
+    beam_value x = image(net, 16, 4, 2);
+    for (int i = 0; i < 4; i++) {
+        char conv[8], bn[8];
+        (void)snprintf(conv, sizeof conv, "conv%d", i);
+        (void)snprintf(bn, sizeof bn, "bn%d", i);
+        x = beam_nn_conv2d(net, x, conv, .out_channels = i == 2 ? 24 : 32, .kernel = i == 3 ? 5 : 3,
+                           .stride = i < 2 ? 2 : 1, .padding = i == 3 ? 2 : 1, .no_bias = true);
+        x = beam_nn_relu(net, beam_nn_batch_norm(net, x, bn, 0));
+    }
+    end_network(net, x);
+    return net;
+}
+
 static beam_training *train(const char *name, const beam_network *net,
                             const beam_training_options *options, uint64_t steps,
                             beam_step_result *results)
@@ -157,8 +174,8 @@ static void test_optimizers(void **state)
          .epsilon = 1e-3f,
          .max_gradient_norm = 1},
     };
-    beam_network *nets[] = {residual(), odd()};
-    for (size_t n = 0; n < 2; n++) {
+    beam_network *nets[] = {residual(), odd(), shrinking()};
+    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
         for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++)
             for (uint32_t threads = 1; threads <= 2; threads++) {
                 const beam_training_options options = {.struct_size = sizeof options,
@@ -176,13 +193,13 @@ static void test_optimizers(void **state)
 static void test_bf16(void **state)
 {
     (void)state;
-    beam_network *nets[] = {residual(), odd()};
-    for (size_t n = 0; n < 2; n++) {
+    beam_network *nets[] = {residual(), odd(), shrinking()};
+    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
         const beam_training_options options = {.struct_size = sizeof options,
                                                .precision = BEAM_PRECISION_BF16,
                                                .batch_size = BATCH,
                                                .optimizer = {.momentum = 0.9f, .nesterov = true}};
-        compare(nets[n], &options, 1, 2e-2); /* rounding grows from step to step */
+        compare(nets[n], &options, 1, 3e-2); /* rounding grows from step to step */
         beam_network_free(nets[n]);
     }
 }
