@@ -9,12 +9,31 @@
  *   DeployBestModel        result -> Reshuffle -> ParDo(deploy) */
 #include <string.h>
 
+#include "base/alloc.h"
+#include "io/filesystem.h"
 #include "ml/train_models.h"
 
-static beam_pcoll refuse(beam_pcoll in, const char *file, int line, const char *what)
+static beam_status refuse(beam_pcoll in, const char *file, int line, const char *what)
 {
-    (void)beam_pipeline_fail(in.pipeline, BEAM_INVALID_ARGUMENT, "%s:%d: %s", file, line, what);
-    return (beam_pcoll){in.pipeline, 0};
+    return beam_pipeline_fail(in.pipeline, BEAM_INVALID_ARGUMENT, "%s:%d: %s", file, line, what);
+}
+
+/* A folder as workers are told it, "" for none; to free with beam_free.  NULL after an error. */
+static char *folder_of(beam_pcoll in, const char *file, int line, const char *folder)
+{
+    beam_error err = {0};
+    char *absolute = NULL;
+    if (!folder || !*folder)
+        absolute = beam_strdup("");
+    else if (strstr(folder, "://"))
+        beam_error_set(&err, BEAM_UNIMPLEMENTED, "%s: models go to local folders only", folder);
+    else
+        (void)beam_fs_absolute(folder, &absolute, &err);
+    if (!absolute)
+        (void)beam_pipeline_fail(in.pipeline, err.code ? err.code : BEAM_RESOURCE_EXHAUSTED,
+                                 "%s:%d: %s", file, line,
+                                 err.code ? err.message : "no memory for a folder's name");
+    return absolute;
 }
 
 /* A call from one place in a user's program. */
@@ -25,7 +44,7 @@ static beam_pcoll train(beam_pcoll configs, const beam_train_models_args *args, 
 {
     const beam_train_models_config config = {
         .device = beam_str_of(args->device ? args->device : ""),
-        .checkpoint_dir = beam_str_of(args->checkpoint_dir ? args->checkpoint_dir : ""),
+        .checkpoint_dir = beam_str_of(args->checkpoint_dir),
         .model_dtype = args->model_dtype ? args->model_dtype : BEAM_F32,
         .share = share};
     const beam_pardo_args pardo = {PLACE(args, beam_pardo_args), .fn = &beam_train_models_fn,
@@ -48,37 +67,58 @@ static beam_pcoll halve(beam_pcoll *configs, beam_pcoll results, const beam_trai
     return beam_output(better, 1);
 }
 
-beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args)
+static beam_pcoll train_in_rungs(beam_pcoll configs, const beam_train_models_args *args,
+                                 const char *name)
 {
-    const char *name = args->name ? args->name : "TrainModels";
-    if (!args->halving)
-        return train(configs, args, name, 1);
-    if (!args->checkpoint_dir || !*args->checkpoint_dir)
-        return refuse(configs, args->file, args->line,
-                      "halving needs a checkpoint_dir, where what goes on can go on from");
     beam_pipeline *p = configs.pipeline;
+    const beam_transform_args plain = {PLACE(args, beam_transform_args)};
     beam_pcoll results[3];
     beam_composite_begin_at(p, name, NULL, args->file, args->line);
     results[0] = halve(&configs, train(configs, args, "TrainQuarter", 0.25), args);
     results[1] = halve(&configs, train(configs, args, "TrainHalf", 0.5), args);
     results[2] = train(configs, args, "TrainAll", 1);
-    const beam_transform_args plain = {PLACE(args, beam_transform_args)};
     beam_pcoll all = beam_flatten_(results, 3, &plain);
     beam_composite_end(p);
     return all;
 }
 
+beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args)
+{
+    const char *name = args->name ? args->name : "TrainModels";
+    beam_train_models_args here = *args;
+    beam_pcoll results = {configs.pipeline, 0};
+    char *folder = folder_of(configs, args->file, args->line, args->checkpoint_dir);
+    if (!folder)
+        return results;
+    here.checkpoint_dir = folder;
+    if (!args->halving)
+        results = train(configs, &here, name, 1);
+    else if (*folder)
+        results = train_in_rungs(configs, &here, name);
+    else
+        (void)refuse(configs, args->file, args->line,
+                     "halving needs a checkpoint_dir, where what goes on can go on from");
+    beam_free(folder);
+    return results;
+}
+
 beam_pcoll beam_deploy_best_model_(beam_pcoll best, const beam_deploy_args *args)
 {
-    if (!args->serving_dir || !*args->serving_dir)
-        return refuse(best, args->file, args->line, "deploying needs a serving_dir");
-    const beam_deploy_config config = {beam_str_of(args->serving_dir)};
+    beam_pipeline *p = best.pipeline;
+    char *folder = folder_of(best, args->file, args->line, args->serving_dir);
+    if (!folder || !*folder) {
+        (void)refuse(best, args->file, args->line, "deploying needs a serving_dir");
+        beam_free(folder);
+        return (beam_pcoll){p, 0};
+    }
+    const beam_deploy_config config = {beam_str_of(folder)};
     const beam_transform_args plain = {PLACE(args, beam_transform_args)};
     const beam_pardo_args pardo = {PLACE(args, beam_pardo_args), .fn = &beam_deploy_fn,
                                    .name = "Deploy", .config = &config};
-    beam_composite_begin_at(best.pipeline, args->name ? args->name : "DeployBestModel", NULL,
-                            args->file, args->line);
+    beam_composite_begin_at(p, args->name ? args->name : "DeployBestModel", NULL, args->file,
+                            args->line);
     beam_pcoll deployed = beam_pardo_(beam_reshuffle_(best, &plain), &pardo);
-    beam_composite_end(best.pipeline);
+    beam_composite_end(p);
+    beam_free(folder);
     return deployed;
 }
