@@ -137,27 +137,21 @@ BEAM_DOFN(tune_fn, site_images, tune, BEAM_TYPES(&beam_training_result_type),
 /* ---- The pipeline ------------------------------------------------------------------------------
  */
 
-static beam_str text(const beam_args *args, const char *name)
-{
-    const char *value = beam_args_str(args, name);
-    return beam_str_of(value ? value : "");
-}
-
 static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
 {
     tuning *t = state;
-    *t = (tuning){.config = {.dataset = text(args, "dataset"),
-                             .model_name = text(args, "model"),
+    *t = (tuning){.config = {.dataset = beam_str_of(beam_args_str(args, "dataset")),
+                             .model_name = beam_str_of(beam_args_str(args, "model")),
                              .learning_rate = beam_args_double(args, "learning_rate"),
                              .batch_size = beam_args_int(args, "batch_size"),
                              .epochs = beam_args_int(args, "epochs"),
                              .augment = beam_str_of("none"),
                              .seed = beam_args_int(args, "seed"),
-                             .init_weights = text(args, "init_weights")},
+                             .init_weights = beam_str_of(beam_args_str(args, "init_weights"))},
                   .classes = beam_args_int(args, "classes"),
-                  .split = text(args, "split"),
-                  .device = text(args, "device"),
-                  .output_dir = text(args, "output_dir")};
+                  .split = beam_str_of(beam_args_str(args, "split")),
+                  .device = beam_str_of(beam_args_str(args, "device")),
+                  .output_dir = beam_str_of(beam_args_str(args, "output_dir"))};
     beam_pcoll images =
         beam_read_dataset(p, beam_args_str(args, "dataset"), .split = beam_args_str(args, "split"));
     beam_pcoll sites = beam_group_by_key(beam_pardo(images, &to_site_fn, .config = t));

@@ -22,26 +22,21 @@ typedef struct sweep_job {
 
 static void configure(sweep_job *job, const beam_args *args)
 {
-    const char *data_dir = beam_args_str(args, "data_dir");
-    const char *model = beam_args_str(args, "model"), *augment = beam_args_str(args, "augment");
-    const char *optimizer = beam_args_str(args, "optimizer");
-    const char *schedule = beam_args_str(args, "schedule");
-    const char *weights = beam_args_str(args, "init_weights");
     job->base =
-        (beam_training_config){.model_name = beam_str_of(model ? model : ""),
+        (beam_training_config){.model_name = beam_str_of(beam_args_str(args, "model")),
                                .learning_rate = beam_args_double(args, "learning_rate"),
                                .batch_size = beam_args_int(args, "batch_size"),
                                .epochs = beam_args_int(args, "epochs"),
                                .dataset = beam_str_of(beam_dataset_get_info(job->dataset)->name),
-                               .data_dir = beam_str_of(data_dir ? data_dir : ""),
+                               .data_dir = beam_str_of(beam_args_str(args, "data_dir")),
                                .num_images = beam_args_int(args, "num_images"),
-                               .optimizer = beam_str_of(optimizer ? optimizer : ""),
-                               .schedule = beam_str_of(schedule ? schedule : ""),
-                               .augment = beam_str_of(augment ? augment : ""),
+                               .optimizer = beam_str_of(beam_args_str(args, "optimizer")),
+                               .schedule = beam_str_of(beam_args_str(args, "schedule")),
+                               .augment = beam_str_of(beam_args_str(args, "augment")),
                                .precision = beam_str_of(beam_args_str(args, "precision")),
                                .num_threads = beam_args_int(args, "num_threads"),
                                .seed = beam_args_int(args, "seed"),
-                               .init_weights = beam_str_of(weights ? weights : ""),
+                               .init_weights = beam_str_of(beam_args_str(args, "init_weights")),
                                .image_size = beam_args_int(args, "image_size")};
 }
 

@@ -21,28 +21,23 @@ typedef struct training_job {
  * What the options leave out the recipe fills in, as suits the network and the data. */
 static void configure(training_job *job, const beam_args *args)
 {
-    const char *model = beam_args_str(args, "model"), *data_dir = beam_args_str(args, "data_dir");
-    const char *optimizer = beam_args_str(args, "optimizer");
-    const char *schedule = beam_args_str(args, "schedule");
-    const char *augment = beam_args_str(args, "augment");
-    const char *weights = beam_args_str(args, "init_weights");
     job->config =
-        (beam_training_config){.model_name = beam_str_of(model ? model : ""),
+        (beam_training_config){.model_name = beam_str_of(beam_args_str(args, "model")),
                                .learning_rate = beam_args_double(args, "learning_rate"),
                                .batch_size = beam_args_int(args, "batch_size"),
                                .epochs = beam_args_int(args, "epochs"),
-                               .data_dir = beam_str_of(data_dir ? data_dir : ""),
+                               .data_dir = beam_str_of(beam_args_str(args, "data_dir")),
                                .num_images = beam_args_int(args, "num_images"),
-                               .optimizer = beam_str_of(optimizer ? optimizer : ""),
+                               .optimizer = beam_str_of(beam_args_str(args, "optimizer")),
                                .weight_decay = beam_args_double(args, "weight_decay"),
-                               .schedule = beam_str_of(schedule ? schedule : ""),
+                               .schedule = beam_str_of(beam_args_str(args, "schedule")),
                                .label_smoothing = beam_args_double(args, "label_smoothing"),
-                               .augment = beam_str_of(augment ? augment : ""),
+                               .augment = beam_str_of(beam_args_str(args, "augment")),
                                .flip_average = beam_args_flag(args, "flip_average"),
                                .precision = beam_str_of(beam_args_str(args, "precision")),
                                .num_threads = beam_args_int(args, "num_threads"),
                                .seed = beam_args_int(args, "seed"),
-                               .init_weights = beam_str_of(weights ? weights : ""),
+                               .init_weights = beam_str_of(beam_args_str(args, "init_weights")),
                                .cifar_stem = beam_args_flag(args, "cifar_stem"),
                                .image_size = beam_args_int(args, "image_size")};
     beam_training_recipe(beam_dataset_get_info(job->dataset), &job->config);

@@ -135,7 +135,7 @@ static inline const void *beam_next_run_(beam_iter *iter, size_t *n)
 #define beam_next(iter, T) ((const T *)beam_next_(iter))
 #define beam_next_run(iter, T, n) ((const T *)beam_next_run_((iter), (n)))
 
-/* Text from a NUL-terminated string, which must outlive it. */
+/* Text from a NUL-terminated string, which must outlive it; of NULL none. */
 BEAM_API beam_str beam_str_of(const char *text);
 BEAM_API bool beam_str_equal(beam_str a, beam_str b);
 

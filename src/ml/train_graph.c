@@ -42,11 +42,11 @@ static char *folder_of(beam_pcoll in, const char *file, int line, const char *fo
 static beam_pcoll train(beam_pcoll configs, const beam_train_models_args *args, const char *name,
                         double share)
 {
-    const beam_train_models_config config = {
-        .device = beam_str_of(args->device ? args->device : ""),
-        .checkpoint_dir = beam_str_of(args->checkpoint_dir),
-        .model_dtype = args->model_dtype ? args->model_dtype : BEAM_F32,
-        .share = share};
+    const beam_train_models_config config = {.device = beam_str_of(args->device),
+                                             .checkpoint_dir = beam_str_of(args->checkpoint_dir),
+                                             .model_dtype =
+                                                 args->model_dtype ? args->model_dtype : BEAM_F32,
+                                             .share = share};
     const beam_pardo_args pardo = {PLACE(args, beam_pardo_args), .fn = &beam_train_models_fn,
                                    .name = name, .config = &config, .hints = args->hints};
     return beam_pardo_(configs, &pardo);
