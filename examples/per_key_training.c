@@ -29,8 +29,7 @@ static beam_status to_site(beam_ctx *c, const beam_labeled_image *image)
 BEAM_DOFN(to_site_fn, beam_labeled_image, to_site, BEAM_TYPES(&site_image_type),
           .config = &tuning_type);
 
-/* ---- A DoFn that trains ------------------------------------------------------------------------
- */
+/* ---- A DoFn that trains ------------------------------------------------------------------- */
 
 enum { EPOCHS_DONE, IMAGES_TRAINED, CONFIGS_DONE }; /* metrics */
 
@@ -134,8 +133,7 @@ BEAM_DOFN(tune_fn, site_images, tune, BEAM_TYPES(&beam_training_result_type),
                        [IMAGES_TRAINED] = {"images_trained", BEAM_COUNTER},
                        [CONFIGS_DONE] = {"configs_done", BEAM_COUNTER}));
 
-/* ---- The pipeline ------------------------------------------------------------------------------
- */
+/* ---- The pipeline ------------------------------------------------------------------------- */
 
 static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
 {

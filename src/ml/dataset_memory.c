@@ -65,8 +65,7 @@ beam_status beam_dataset_open_memory(const beam_dataset_info *info, const uint8_
     return BEAM_OK;
 }
 
-/* ---- Images of a pipeline ----------------------------------------------------------------------
- */
+/* ---- Images of a pipeline ----------------------------------------------------------------- */
 
 /* Copies of images: an id and a record each. */
 typedef struct held_image {

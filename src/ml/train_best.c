@@ -8,8 +8,7 @@
 #define BEST(FIELD, S) FIELD(S, beam_bool, present) FIELD(S, beam_training_result, result)
 BEAM_STRUCT(best_result, BEST);
 
-/* ---- What an accumulator owns ------------------------------------------------------------------
- */
+/* ---- What an accumulator owns ------------------------------------------------------------- */
 
 static void disown(const beam_type *type, void *row)
 {
@@ -42,8 +41,7 @@ static bool own(const beam_type *type, void *row)
     return whole;
 }
 
-/* ---- The best ----------------------------------------------------------------------------------
- */
+/* ---- The best ----------------------------------------------------------------------------- */
 
 static bool better(const beam_training_result *a, const beam_training_result *b)
 {
@@ -115,8 +113,7 @@ const beam_combinefn beam_best_model = {.struct_size = sizeof(beam_combinefn),
                                         .extract = extract,
                                         .destroy = destroy};
 
-/* ---- Telling -----------------------------------------------------------------------------------
- */
+/* ---- Telling ------------------------------------------------------------------------------ */
 
 static beam_status format(beam_ctx *ctx, const void *element)
 {

@@ -12,7 +12,7 @@
 
 enum { LONGEST_NAME = 200, MOST_EPOCHS = 1000000, MOST_THREADS = 1024, LARGEST_IMAGE = 4096 };
 
-/* ---- Checking -------------------------------------------------------------------------------- */
+/* ---- Checking ----------------------------------------------------------------------------- */
 
 static beam_status refuse_number(const char *field, double value, const char *may_be,
                                  beam_error *err)
@@ -205,7 +205,7 @@ const char *beam_training_config_differs(const beam_training_config *a,
     return NULL;
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------ */
+/* ---- JSON --------------------------------------------------------------------------------- */
 
 static beam_status to_json(const beam_type *type, const void *row, beam_pool *pool, beam_str *json,
                            beam_error *err)

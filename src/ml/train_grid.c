@@ -54,7 +54,7 @@ static beam_status hand_over(config_list *list, beam_status status, beam_pool *p
     return status;
 }
 
-/* ---- Names ----------------------------------------------------------------------------------- */
+/* ---- Names -------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -98,7 +98,7 @@ static beam_status name_it(beam_training_config *config, const char *prefix, bea
     return copy ? BEAM_OK : no_memory(err);
 }
 
-/* ---- Grids ----------------------------------------------------------------------------------- */
+/* ---- Grids -------------------------------------------------------------------------------- */
 
 /* A grid whose empty lists have been given the base's own value. */
 typedef struct full_grid {
@@ -214,7 +214,7 @@ beam_status beam_training_grid_make(const beam_training_grid *grid, beam_pool *p
     return hand_over(&list, status, pool, configs, n, err);
 }
 
-/* ---- Files ----------------------------------------------------------------------------------- */
+/* ---- Files -------------------------------------------------------------------------------- */
 
 static beam_status add_object(const json_t *object, const beam_training_config *base,
                               beam_pool *pool, config_list *list, beam_error *err)
@@ -289,7 +289,7 @@ beam_status beam_training_configs_read(const char *path, const beam_training_con
     return hand_over(&list, status, pool, configs, n, err);
 }
 
-/* ---- Order ----------------------------------------------------------------------------------- */
+/* ---- Order -------------------------------------------------------------------------------- */
 
 typedef struct weighed {
     double work;

@@ -11,7 +11,7 @@ static beam_status no_memory(beam_error *err)
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for JSON");
 }
 
-/* ---- Writing --------------------------------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------------------------------ */
 
 static beam_status append(beam_buffer *out, const char *text, beam_error *err)
 {
@@ -81,7 +81,7 @@ beam_status beam_row_to_json(const beam_type *type, const void *row, beam_buffer
     return append(out, "}", err);
 }
 
-/* ---- Reading --------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------ */
 
 static const char *name_of(const json_t *value)
 {

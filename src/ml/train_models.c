@@ -45,7 +45,7 @@ static beam_status no_memory(beam_error *err)
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a training");
 }
 
-/* ---- Where things are ------------------------------------------------------------------------ */
+/* ---- Where things are --------------------------------------------------------------------- */
 
 static char *path_of(const experiment *e, const char *format, long long number)
 {
@@ -75,8 +75,7 @@ static beam_status begin(beam_ctx *ctx, const beam_training_config *config, expe
     return e->folder && e->model_path && e->result_path ? BEAM_OK : no_memory(err);
 }
 
-/* ---- Results that are there already ------------------------------------------------------------
- */
+/* ---- Results that are there already ------------------------------------------------------- */
 
 /* Bytes that are no text, in a message cut in the middle of a letter or a path of another
  * encoding, would make the result no row. */
@@ -176,8 +175,7 @@ static beam_status store_result(const experiment *e, const beam_training_result 
     return status;
 }
 
-/* ---- Training ----------------------------------------------------------------------------------
- */
+/* ---- Training ----------------------------------------------------------------------------- */
 
 static beam_status on_step(void *user, uint64_t step, const beam_step_result *result)
 {
@@ -245,8 +243,8 @@ static beam_status train(const experiment *e, beam_training_result *result, beam
 
 /* A training that failed becomes a result that says so; only what would fail again the same way is
  * stored. */
-static beam_status fail_experiment(const experiment *e, beam_status status, const beam_error *why,
-                                   beam_training_result *result)
+static void fail_experiment(const experiment *e, beam_status status, const beam_error *why,
+                            beam_training_result *result)
 {
     bool diverged = status == BEAM_ABORTED;
     result->status = beam_str_of(diverged ? "diverged" : "failed");
@@ -257,9 +255,11 @@ static beam_status fail_experiment(const experiment *e, beam_status status, cons
                  result->experiment_id.len ? result->experiment_id.at : "", (int)result->status.len,
                  result->status.at, why->message);
     if (!diverged)
-        return BEAM_OK;
+        return;
     result->loss = (double)NAN;
-    return store_result(e, result, beam_ctx_error(e->ctx));
+    beam_error err = {0};
+    if (store_result(e, result, &err) != BEAM_OK)
+        beam_ctx_log(e->ctx, BEAM_LOG_WARNING, "the result is not kept: %s", err.message);
 }
 
 static beam_status train_and_emit(const experiment *e, beam_status status, beam_error *why)
@@ -276,7 +276,7 @@ static beam_status train_and_emit(const experiment *e, beam_status status, beam_
     if (status == BEAM_CANCELLED || beam_cancelled(ctx))
         return beam_fail(ctx, BEAM_CANCELLED, "stopped while training");
     if (status != BEAM_OK)
-        BEAM_TRY(fail_experiment(e, status, why, &result));
+        fail_experiment(e, status, why, &result);
     beam_count(ctx, result.error.len ? FAILED : DONE, 1);
     return beam_emit_value(ctx, beam_training_result, &result);
 }
@@ -292,8 +292,7 @@ static beam_status process(beam_ctx *ctx, const void *element)
     return emitted ? status : train_and_emit(&e, status, &why);
 }
 
-/* ---- The function ------------------------------------------------------------------------------
- */
+/* ---- The function ------------------------------------------------------------------------- */
 
 static beam_status setup(beam_ctx *ctx)
 {

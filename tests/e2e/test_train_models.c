@@ -70,7 +70,7 @@ static void test_metrics(void **state)
     beam_result_free(o.result);
 }
 
-/* ---- Cancelling ------------------------------------------------------------------------------ */
+/* ---- Cancelling --------------------------------------------------------------------------- */
 
 static char *model_in(const char *folder, size_t *size)
 {
@@ -104,7 +104,7 @@ static void test_cancelled_goes_on(void **state)
     test_remove_folder(stopped);
 }
 
-/* ---- Mistakes of a pipeline ------------------------------------------------------------------ */
+/* ---- Mistakes of a pipeline --------------------------------------------------------------- */
 
 static void test_mistakes(void **state)
 {
@@ -133,7 +133,7 @@ static void test_mistakes(void **state)
     beam_pipeline_free(p);
 }
 
-/* ---- Memory ---------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------------- */
 
 static void test_out_of_memory(void **state)
 {

@@ -35,7 +35,7 @@ static void run(beam_pipeline *p)
     beam_pipeline_free(p);
 }
 
-/* ---- The best -------------------------------------------------------------------------------- */
+/* ---- The best ----------------------------------------------------------------------------- */
 
 static void expect_best(const beam_training_result *results, size_t n,
                         const beam_training_result *best)
@@ -69,7 +69,7 @@ static void test_best(void **state)
     expect_best(r, 0, &none);
 }
 
-/* ---- Halving --------------------------------------------------------------------------------- */
+/* ---- Halving ------------------------------------------------------------------------------ */
 
 static void test_halving(void **state)
 {
@@ -94,7 +94,7 @@ static void test_halving(void **state)
     run(p);
 }
 
-/* ---- Deploying ------------------------------------------------------------------------------- */
+/* ---- Deploying ---------------------------------------------------------------------------- */
 
 static beam_status deploy(const beam_training_result *result, const char *folder,
                           const beam_training_result *expected, beam_error *err)
@@ -159,7 +159,7 @@ static void test_deploying(void **state)
     test_remove_folder(folder);
 }
 
-/* ---- Text ------------------------------------------------------------------------------------ */
+/* ---- Text --------------------------------------------------------------------------------- */
 
 static void test_lines(void **state)
 {
@@ -176,7 +176,7 @@ static void test_lines(void **state)
     beam_pool_free(pool);
 }
 
-/* ---- Memory ---------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------------- */
 
 static void test_best_out_of_memory(void **state)
 {

@@ -49,7 +49,7 @@ static void assert_same_config(const beam_training_config *a, const beam_trainin
         fail_msg("%s differs", differs);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------ */
+/* ---- JSON --------------------------------------------------------------------------------- */
 
 static void test_json_round_trip(void **state)
 {
@@ -125,7 +125,7 @@ static void test_json_refusals(void **state)
     beam_pool_free(pool);
 }
 
-/* ---- Rows ------------------------------------------------------------------------------------ */
+/* ---- Rows --------------------------------------------------------------------------------- */
 
 static void test_row_round_trip(void **state)
 {
@@ -145,7 +145,7 @@ static void test_row_round_trip(void **state)
     beam_buffer_free(&bytes);
 }
 
-/* ---- What may be ----------------------------------------------------------------------------- */
+/* ---- What may be -------------------------------------------------------------------------- */
 
 static void expect_refused(beam_training_config config, const char *words)
 {
@@ -209,7 +209,7 @@ static void test_experiment_names(void **state)
                      "experiment_id");
 }
 
-/* ---- Grids ----------------------------------------------------------------------------------- */
+/* ---- Grids -------------------------------------------------------------------------------- */
 
 static const char *const models[] = {"resnet18", "resnet34"};
 static const double rates[] = {0.01, 0.001, 0.0001};
@@ -289,7 +289,7 @@ static void test_trials(void **state)
     beam_pool_free(pool);
 }
 
-/* ---- Recipes and names ----------------------------------------------------------------------- */
+/* ---- Recipes and names -------------------------------------------------------------------- */
 
 static void test_recipe_and_name(void **state)
 {
@@ -318,7 +318,7 @@ static void test_recipe_and_name(void **state)
     beam_pool_free(pool);
 }
 
-/* ---- Files ----------------------------------------------------------------------------------- */
+/* ---- Files -------------------------------------------------------------------------------- */
 
 static beam_status read_text(const char *text, beam_pool *pool, beam_training_config **configs,
                              size_t *n, beam_error *err)
@@ -371,7 +371,7 @@ static void test_files(void **state)
     beam_pool_free(pool);
 }
 
-/* ---- Memory ---------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------------- */
 
 static beam_status make_and_read(beam_error *err)
 {
