@@ -23,8 +23,12 @@ function(beam_programs)
     foreach(source IN LISTS examples)
         beam_program(${source} beam_public)
     endforeach()
+    # A tool's further files are in a folder of its name.
     foreach(source IN LISTS tools)
-        beam_program(${source} beam_settings)
+        get_filename_component(name ${source} NAME_WE)
+        file(GLOB parts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/${name}/*.c)
+        beam_program(${source} beam_settings ${parts})
+        target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tools)
     endforeach()
     # What users' functions do is compiled as the hand-written peers are, for this very processor.
     check_c_compiler_flag(-march=native BEAM_HAVE_MARCH_NATIVE)

@@ -1,7 +1,9 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* beam: what a machine needs to run libbeam programs for an engine.  The programs themselves come
- * with their jobs.
+/* beam: what a machine needs to run libbeam programs for an engine, whose programs come with their
+ * jobs; and what tells about accelerators (tools/beam/).
  *
+ *     beam devices [NAME...]
+ *     beam aot --target=v5e:1x1 --model=resnet18 [...]
  *     beam worker-pool [--port=50000] [--host=localhost]
  *     beam --id=ID --provision_endpoint=HOST:PORT [...]
  *
@@ -20,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "beam/verbs.h"
 #include "submit/boot.h"
 
 extern char **environ;
@@ -206,6 +209,10 @@ static int usage(FILE *file, int code)
 {
     fputs("usage: beam worker-pool [--port=50000] [--host=localhost]\n"
           "           starts workers for engines that ask; --port=0: any free port\n"
+          "       beam devices [NAME...]\n"
+          "           which devices are here, and why others are not\n"
+          "       beam aot --target=v5e:1x1 --model=resnet18 [...]\n"
+          "           compiles for an accelerator that is not here; beam aot --help\n"
           "       beam --id=ID --provision_endpoint=HOST:PORT [...]\n"
           "           is a worker: fetches its job's program and runs it\n",
           file);
@@ -218,6 +225,10 @@ int main(int argc, char **argv)
     beam_error err = {0};
     if (argc >= 2 && strcmp(argv[1], "worker-pool") == 0)
         return serve(argc, argv);
+    if (argc >= 2 && strcmp(argv[1], "devices") == 0)
+        return beam_verb_devices(argc, argv);
+    if (argc >= 2 && strcmp(argv[1], "aot") == 0)
+        return beam_verb_aot(argc, argv);
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
         return usage(stdout, 0);
     if (!beam_worker_request_parse(argc, argv, &request))

@@ -189,13 +189,11 @@ static beam_status compile_program(beam_pjrt_model *state, const beam_pjrt_repli
     const beam_network *network = state->model->network;
     beam_lowering how = state->how;
     how.batch = batch;
-    const beam_hlo_main main = {state->arguments, state->num_arguments, network->outputs,
-                                network->num_outputs};
     int64_t id;
     beam_buffer text = {0};
     beam_status status = beam_pjrt_device_id(state->client, replica->device, &id, err);
     if (status == BEAM_OK)
-        status = beam_lower(network, &how, &main, &text, err);
+        status = beam_lower(network, &how, &state->main, &text, err);
     if (status == BEAM_OK)
         status = beam_pjrt_compile(state->client, text.data, text.len,
                                    &(beam_pjrt_target){.device_ids = &id}, program, err);
@@ -244,7 +242,7 @@ static void model_free(beam_pjrt_model *state)
     beam_device_count_working(state->model->device, -state->program_bytes);
     (void)pthread_mutex_destroy(&state->mutex);
     beam_free(state->replicas);
-    beam_free(state->arguments);
+    beam_hlo_main_free(&state->main);
     beam_free(state);
 }
 
@@ -282,7 +280,7 @@ static beam_status upload_weight(beam_pjrt_model *state, const beam_nn_parameter
                                  size_t index, beam_error *err)
 {
     const beam_network *network = state->model->network;
-    const beam_hlo_argument *argument = &state->arguments[network->num_inputs + index];
+    const beam_hlo_argument *argument = &state->main.arguments[network->num_inputs + index];
     size_t bytes;
     beam_hlo_value shape = beam_lowering_shape(network, &state->how, argument, &bytes);
     void *packed = beam_malloc(bytes);
@@ -324,16 +322,7 @@ static beam_status prepare(beam_pjrt_model *state, const beam_nn_parameter *para
                            const beam_compile_options *options, beam_error *err)
 {
     const beam_network *network = state->model->network;
-    state->num_arguments = network->num_inputs + network->num_parameters;
-    state->arguments = beam_calloc(state->num_arguments, sizeof *state->arguments);
-    if (!state->arguments)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
-    for (size_t i = 0; i < state->num_arguments; i++) {
-        uint32_t value = i < network->num_inputs
-                             ? network->inputs[i]
-                             : network->parameters[i - network->num_inputs].value;
-        state->arguments[i] = beam_lowering_argument(network, &state->how, value);
-    }
+    BEAM_TRY(beam_hlo_inference(network, &state->how, &state->main, err));
     choose_buckets(state, options);
     BEAM_TRY(make_replicas(state, err));
     for (size_t i = 0; i < network->num_parameters; i++)

@@ -26,8 +26,7 @@ typedef struct beam_pjrt_model {
     beam_model *model;
     beam_pjrt_client *client;
     beam_lowering how;
-    beam_hlo_argument *arguments; /* the network's inputs, then its parameters */
-    size_t num_arguments;
+    beam_hlo_main main;                     /* the network's inputs, then its parameters */
     int64_t buckets[BEAM_PJRT_MAX_BUCKETS]; /* batch sizes, ascending */
     size_t num_buckets;
     beam_pjrt_replica *replicas; /* one a chip in use */

@@ -66,7 +66,7 @@ static beam_status allocate_all(beam_model_context *context)
     pjrt_context *c = context->state;
     const beam_network *network = context->model->network;
     const beam_pjrt_model *state = context->model->state;
-    c->arguments = beam_calloc(state->num_arguments, sizeof(PJRT_Buffer *));
+    c->arguments = beam_calloc(state->main.num_arguments, sizeof(PJRT_Buffer *));
     c->copied = beam_calloc(network->num_inputs, sizeof(PJRT_Event *));
     c->results = beam_calloc(network->num_outputs, sizeof(PJRT_Buffer *));
     c->returned = beam_calloc(network->num_outputs, sizeof(PJRT_Event *));
@@ -141,7 +141,7 @@ static beam_status feed_input(beam_model_context *context, size_t input, beam_er
     beam_lowering how = state->how;
     how.batch = state->buckets[c->bucket];
     beam_hlo_value shape =
-        beam_lowering_shape(context->model->network, &how, &state->arguments[input], &bytes);
+        beam_lowering_shape(context->model->network, &how, &state->main.arguments[input], &bytes);
     BEAM_TRY(staged(context, input, &data, err));
     return beam_pjrt_upload(state->client, c->replica->device, data, &shape, &c->copied[input],
                             &c->arguments[input], err);
@@ -178,8 +178,8 @@ static beam_status launch(const beam_model_context *context, PJRT_LoadedExecutab
     PJRT_Buffer **results = c->results;
     PJRT_LoadedExecutable_Execute_Args *execute =
         BEAM_PJRT(PJRT_LoadedExecutable_Execute, .executable = program, .options = &options,
-                  .argument_lists = &arguments, .num_devices = 1, .num_args = state->num_arguments,
-                  .output_lists = &results);
+                  .argument_lists = &arguments, .num_devices = 1,
+                  .num_args = state->main.num_arguments, .output_lists = &results);
     return beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err);
 }
 

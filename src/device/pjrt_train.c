@@ -9,15 +9,11 @@
 typedef struct pjrt_training {
     size_t device; /* in the client's list */
     beam_lowering how;
-    beam_hlo_argument *arguments; /* the step's inputs, then its states */
-    size_t num_inputs, num_arguments;
-    uint32_t *results; /* values: loss, correct, the norm if there is one, states, gradients */
-    size_t num_results, num_scalars;
+    beam_hlo_main main; /* the step's inputs, then its states */
     PJRT_LoadedExecutable *program;
-    PJRT_Buffer **given;     /* one an argument: the states stay from step to step */
-    PJRT_Buffer **came;      /* one a result, of the step that was last */
-    PJRT_Event **copied;     /* one an input */
-    size_t *state_of_result; /* the argument that a result replaces; 0: none, it is an input */
+    PJRT_Buffer **given; /* one an argument: the states stay from step to step */
+    PJRT_Buffer **came;  /* one a result, of the step that was last */
+    PJRT_Event **copied; /* one an input */
 } pjrt_training;
 
 static const beam_pjrt_client *client_of(const beam_training *training)
@@ -35,49 +31,13 @@ static beam_hlo_value shape_of(const beam_training *training, const beam_hlo_arg
     return beam_lowering_shape(training->program->network, &state->how, argument, bytes);
 }
 
-static void add_result(pjrt_training *state, uint32_t value, size_t argument)
+static beam_status allocate(pjrt_training *state, beam_error *err)
 {
-    state->results[state->num_results] = value;
-    state->state_of_result[state->num_results] = argument;
-    state->num_results++;
-}
-
-static beam_status list_values(beam_training *training)
-{
-    pjrt_training *state = training->state;
-    const beam_nn_training *program = training->program;
-    const beam_network *network = program->network;
-    size_t most = 3 + program->num_states + network->num_parameters;
-    state->num_inputs = network->num_inputs;
-    state->num_arguments = network->num_inputs + program->num_states;
-    state->arguments = beam_calloc(state->num_arguments, sizeof *state->arguments);
-    state->given = beam_calloc(state->num_arguments, sizeof(PJRT_Buffer *));
-    state->copied = beam_calloc(state->num_inputs, sizeof(PJRT_Event *));
-    state->results = beam_calloc(most, sizeof *state->results);
-    state->state_of_result = beam_calloc(most, sizeof *state->state_of_result);
-    state->came = beam_calloc(most, sizeof(PJRT_Buffer *));
-    if (!state->arguments || !state->given || !state->copied || !state->results ||
-        !state->state_of_result || !state->came)
-        return BEAM_RESOURCE_EXHAUSTED;
-    add_result(state, program->loss, 0);
-    add_result(state, program->correct, 0);
-    if (program->gradient_norm)
-        add_result(state, program->gradient_norm, 0);
-    state->num_scalars = state->num_results;
-    for (size_t i = 0; i < state->num_arguments; i++) {
-        const beam_nn_state *kept =
-            i < network->num_inputs ? NULL : &program->states[i - network->num_inputs];
-        beam_hlo_argument *argument = &state->arguments[i];
-        *argument =
-            beam_lowering_argument(network, &state->how, kept ? kept->value : network->inputs[i]);
-        if (kept && kept->next) {
-            argument->alias = (int32_t)state->num_results;
-            add_result(state, kept->next, i);
-        }
-    }
-    for (size_t i = 0; training->options.keep_gradients && i < network->num_parameters; i++)
-        if (program->gradients[i])
-            add_result(state, program->gradients[i], 0);
+    state->given = beam_calloc(state->main.num_arguments, sizeof(PJRT_Buffer *));
+    state->copied = beam_calloc(state->main.num_inputs, sizeof(PJRT_Event *));
+    state->came = beam_calloc(state->main.num_results, sizeof(PJRT_Buffer *));
+    if (!state->given || !state->copied || !state->came)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for training");
     return BEAM_OK;
 }
 
@@ -85,7 +45,7 @@ static beam_status list_values(beam_training *training)
 static beam_status give(beam_training *training, size_t index, const float *data, beam_error *err)
 {
     pjrt_training *state = training->state;
-    const beam_hlo_argument *argument = &state->arguments[index];
+    const beam_hlo_argument *argument = &state->main.arguments[index];
     const PJRT_Api *api = client_of(training)->api;
     size_t bytes;
     beam_hlo_value shape = shape_of(training, argument, &bytes);
@@ -114,13 +74,11 @@ static beam_status give(beam_training *training, size_t index, const float *data
 static beam_status compile(beam_training *training, beam_error *err)
 {
     pjrt_training *state = training->state;
-    const beam_hlo_main main = {state->arguments, state->num_arguments, state->results,
-                                state->num_results};
     beam_buffer text = {0};
     int64_t id;
     beam_status status = beam_pjrt_device_id(client_of(training), state->device, &id, err);
     if (status == BEAM_OK)
-        status = beam_lower(training->program->network, &state->how, &main, &text, err);
+        status = beam_lower(training->program->network, &state->how, &state->main, &text, err);
     if (status == BEAM_OK)
         status = beam_pjrt_compile(client_of(training), text.data, text.len,
                                    &(beam_pjrt_target){.device_ids = &id}, &state->program, err);
@@ -134,9 +92,9 @@ static void count_memory(beam_training *training)
     beam_pjrt_memory memory;
     beam_pjrt_loaded_memory(client_of(training)->api, state->program, &memory);
     int64_t kept = 0;
-    for (size_t i = state->num_inputs; i < state->num_arguments; i++) {
+    for (size_t i = state->main.num_inputs; i < state->main.num_arguments; i++) {
         size_t bytes;
-        (void)shape_of(training, &state->arguments[i], &bytes);
+        (void)shape_of(training, &state->main.arguments[i], &bytes);
         kept += (int64_t)bytes;
     }
     beam_device_count_training(training, kept, memory.code + memory.temporary);
@@ -146,18 +104,16 @@ void beam_pjrt_train_close(beam_training *training)
 {
     pjrt_training *state = training->state;
     const PJRT_Api *api = client_of(training)->api;
-    for (size_t i = 0; state->copied && i < state->num_inputs; i++)
+    for (size_t i = 0; state->copied && i < state->main.num_inputs; i++)
         (void)beam_pjrt_await(api, state->copied[i], "", NULL);
-    for (size_t i = 0; state->given && i < state->num_arguments; i++)
+    for (size_t i = 0; state->given && i < state->main.num_arguments; i++)
         beam_pjrt_buffer_free(api, state->given[i]);
-    for (size_t i = 0; state->came && i < state->num_results; i++)
+    for (size_t i = 0; state->came && i < state->main.num_results; i++)
         beam_pjrt_buffer_free(api, state->came[i]);
     beam_pjrt_executable_free(api, state->program);
-    beam_free(state->arguments);
+    beam_hlo_main_free(&state->main);
     beam_free(state->given);
     beam_free(state->copied);
-    beam_free(state->results);
-    beam_free(state->state_of_result);
     beam_free(state->came);
     beam_free(state);
 }
@@ -165,10 +121,11 @@ void beam_pjrt_train_close(beam_training *training)
 static beam_status prepare(beam_training *training, const float *const *initial, beam_error *err)
 {
     pjrt_training *state = training->state;
-    if (list_values(training) != BEAM_OK)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for training");
+    BEAM_TRY(beam_hlo_training(training->program, &state->how, training->options.keep_gradients,
+                               &state->main, err));
+    BEAM_TRY(allocate(state, err));
     for (size_t i = 0; i < training->program->num_states; i++)
-        BEAM_TRY(give(training, state->num_inputs + i, initial[i], err));
+        BEAM_TRY(give(training, state->main.num_inputs + i, initial[i], err));
     BEAM_TRY(compile(training, err));
     count_memory(training);
     return BEAM_OK;
@@ -201,7 +158,7 @@ static beam_status feed(beam_training *training, size_t index, const void *data,
 {
     pjrt_training *state = training->state;
     size_t bytes;
-    beam_hlo_value shape = shape_of(training, &state->arguments[index], &bytes);
+    beam_hlo_value shape = shape_of(training, &state->main.arguments[index], &bytes);
     return beam_pjrt_upload(client_of(training), state->device, data, &shape, &state->copied[index],
                             &state->given[index], err);
 }
@@ -213,9 +170,9 @@ static beam_status feed_all(beam_training *training, const beam_tensor *inputs,
 {
     pjrt_training *state = training->state;
     const void *last[] = {labels, learning_rate, step};
-    for (size_t i = 0; i < state->num_inputs; i++) {
-        size_t after = i + 3 < state->num_inputs ? 0 : i + 3 - state->num_inputs;
-        bool own = i + 3 >= state->num_inputs;
+    for (size_t i = 0; i < state->main.num_inputs; i++) {
+        size_t after = i + 3 < state->main.num_inputs ? 0 : i + 3 - state->main.num_inputs;
+        bool own = i + 3 >= state->main.num_inputs;
         BEAM_TRY(feed(training, i, own ? last[after] : inputs[i].data, err));
     }
     return BEAM_OK;
@@ -225,7 +182,7 @@ static void drop_inputs(beam_training *training)
 {
     pjrt_training *state = training->state;
     const PJRT_Api *api = client_of(training)->api;
-    for (size_t i = 0; i < state->num_inputs; i++) {
+    for (size_t i = 0; i < state->main.num_inputs; i++) {
         (void)beam_pjrt_await(api, state->copied[i], "", NULL);
         beam_pjrt_buffer_free(api, state->given[i]);
         state->copied[i] = NULL;
@@ -238,7 +195,7 @@ static beam_status run(beam_training *training, beam_error *err)
 {
     pjrt_training *state = training->state;
     const PJRT_Api *api = client_of(training)->api;
-    for (size_t i = 0; i < state->num_results; i++) {
+    for (size_t i = 0; i < state->main.num_results; i++) {
         beam_pjrt_buffer_free(api, state->came[i]);
         state->came[i] = NULL;
     }
@@ -247,11 +204,11 @@ static beam_status run(beam_training *training, beam_error *err)
     PJRT_Buffer **results = state->came;
     PJRT_LoadedExecutable_Execute_Args *execute =
         BEAM_PJRT(PJRT_LoadedExecutable_Execute, .executable = state->program, .options = &options,
-                  .argument_lists = &arguments, .num_devices = 1, .num_args = state->num_arguments,
-                  .output_lists = &results);
+                  .argument_lists = &arguments, .num_devices = 1,
+                  .num_args = state->main.num_arguments, .output_lists = &results);
     BEAM_TRY(beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err));
-    for (size_t i = 0; i < state->num_results; i++) {
-        size_t argument = state->state_of_result[i];
+    for (size_t i = 0; i < state->main.num_results; i++) {
+        size_t argument = state->main.replaces[i];
         if (!argument)
             continue;
         beam_pjrt_buffer_free(api, state->given[argument]);
@@ -269,10 +226,10 @@ static beam_status fetch_scalars(beam_training *training, beam_step_result *resu
     float numbers[3] = {0};
     PJRT_Event *events[3] = {NULL};
     beam_status status = BEAM_OK;
-    for (size_t i = 0; status == BEAM_OK && i < state->num_scalars; i++)
+    for (size_t i = 0; status == BEAM_OK && i < state->main.num_scalars; i++)
         status = beam_pjrt_download(api, state->came[i], 0, &numbers[i], sizeof numbers[i],
                                     &events[i], err);
-    for (size_t i = 0; i < state->num_scalars; i++) {
+    for (size_t i = 0; i < state->main.num_scalars; i++) {
         beam_status came =
             beam_pjrt_await(api, events[i], "running", status == BEAM_OK ? err : NULL);
         status = status == BEAM_OK ? came : status;
@@ -306,14 +263,14 @@ static PJRT_Buffer *find(const beam_training *training, uint32_t value, beam_hlo
 {
     const pjrt_training *state = training->state;
     *argument = beam_lowering_argument(training->program->network, &state->how, value);
-    for (size_t i = state->num_inputs; i < state->num_arguments; i++) {
-        if (state->arguments[i].value == value) {
+    for (size_t i = state->main.num_inputs; i < state->main.num_arguments; i++) {
+        if (state->main.arguments[i].value == value) {
             *index = i;
             return state->given[i];
         }
     }
-    for (size_t i = state->num_scalars; i < state->num_results; i++)
-        if (state->results[i] == value)
+    for (size_t i = state->main.num_scalars; i < state->main.num_results; i++)
+        if (state->main.results[i] == value)
             return state->came[i];
     return NULL;
 }

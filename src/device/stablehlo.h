@@ -11,6 +11,7 @@
 #include "device/hlo.h"
 #include "device/pjrt_plugin.h"
 #include "nn/network.h"
+#include "nn/training.h"
 
 /* What suits a platform; beam_lowering_for is the one place that chooses.  $BEAM_PJRT_PLAIN makes
  * the CPU's programs those of a GPU or TPU, so that these can be run and compared here. */
@@ -46,11 +47,21 @@ void beam_lowering_unpack(const beam_hlo_argument *argument, const beam_tensor *
                           const void *packed, float *data);
 
 typedef struct beam_hlo_main {
-    const beam_hlo_argument *arguments;
-    size_t num_arguments;
-    const uint32_t *results; /* values */
-    size_t num_results;
+    beam_hlo_argument *arguments; /* inputs first, then what lasts */
+    size_t num_inputs, num_arguments;
+    uint32_t *results; /* values; in training loss, correct and the norm come first */
+    size_t *replaces;  /* one a result: the argument whose place it takes; 0: none */
+    size_t num_scalars, num_results;
 } beam_hlo_main;
+
+/* Inference: inputs and parameters to outputs. */
+beam_status beam_hlo_inference(const beam_network *network, const beam_lowering *how,
+                               beam_hlo_main *main, beam_error *err);
+/* A training step: inputs (labels, learning rate and step number among them) and states to loss,
+ * correct, norm if gradients are clipped, new states and, if they are to be kept, gradients. */
+beam_status beam_hlo_training(const beam_nn_training *training, const beam_lowering *how,
+                              bool keep_gradients, beam_hlo_main *main, beam_error *err);
+void beam_hlo_main_free(beam_hlo_main *main);
 
 /* Appends the module.  BEAM_UNIMPLEMENTED names an operation that has no form there. */
 beam_status beam_lower(const beam_network *network, const beam_lowering *how,
