@@ -101,6 +101,7 @@
 #define BEAM_URN_METRIC_USER_DISTRIBUTION "beam:metric:user:distribution_int64:v1"
 #define BEAM_URN_METRIC_USER_GAUGE "beam:metric:user:latest_int64:v1"
 #define BEAM_URN_METRIC_ELEMENT_COUNT "beam:metric:element_count:v1"
+#define BEAM_URN_METRIC_READ_INDEX "beam:metric:data_channel:read_index:v1"
 #define BEAM_URN_METRICS_SUM_INT64 "beam:metrics:sum_int64:v1"
 #define BEAM_URN_METRICS_DISTRIBUTION_INT64 "beam:metrics:distribution_int64:v1"
 #define BEAM_URN_METRICS_LATEST_INT64 "beam:metrics:latest_int64:v1"

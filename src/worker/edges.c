@@ -1,0 +1,381 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* edges.c - where a stage meets the wire: elements decoded and pushed, encoded and sent, side
+ * inputs fetched. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/coders.h"
+#include "model/proto/fn_api.pb-c.h"
+#include "type/coder.h"
+#include "type/layout.h"
+#include "type/windowed.h"
+#include "worker/harness.h"
+
+enum { BATCH = 256, MOST_DECODED = 1 << 20, SEND_AT = 256 << 10 };
+
+static beam_status no_memory(beam_error *err)
+{
+    return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for elements");
+}
+
+static beam_coder_map coders_of(const beam_processor *p)
+{
+    const BeamPb__ProcessBundleDescriptor *d = p->descriptor->message;
+    return (beam_coder_map){d->coders, d->n_coders};
+}
+
+/* What a port's payload says: the types of the wire form, and where that goes. */
+static beam_status read_port(beam_processor *p, const beam_plan_port *port,
+                             const beam_type **element, const beam_type **window,
+                             beam_data_link **link, beam_error *err)
+{
+    BeamPb__RemoteGrpcPort *remote = NULL;
+    BEAM_TRY(beam_message_unpack(&beam_pb__remote_grpc_port__descriptor, port->payload,
+                                 port->payload_size, &remote, err));
+    beam_status status =
+        beam_coder_windowed(coders_of(p), remote->coder_id, &p->arena, element, window, err);
+    if (status == BEAM_OK && !beam_type_equal(*element, port->type))
+        status = beam_error_set(err, BEAM_FAILED_PRECONDITION,
+                                "the coder of %s is not of the elements of %s", port->transform,
+                                port->pcollection);
+    if (status == BEAM_OK)
+        status = beam_data_link_get(
+            p->harness, remote->api_service_descriptor ? remote->api_service_descriptor->url : "",
+            link, err);
+    beam_message_free(remote);
+    return status;
+}
+
+/* ---- In ---------------------------------------------------------------------------------- */
+
+beam_status beam_edges_open_entries(beam_processor *p, beam_error *err)
+{
+    size_t n = beam_bundle_n_sources(p->bundle);
+    p->entries = beam_calloc(n, sizeof *p->entries);
+    if (!p->entries)
+        return no_memory(err);
+    for (; p->n_entries < n; p->n_entries++) {
+        beam_entry *entry = &p->entries[p->n_entries];
+        beam_data_link *link; /* its reader finds the bundle's inbox */
+        entry->source = beam_bundle_source_at(p->bundle, p->n_entries);
+        entry->port = beam_plan_source_port(entry->source);
+        BEAM_TRY(read_port(p, entry->port, &entry->element, &entry->window, &link, err));
+        if (p->batch_bytes < entry->element->size * BATCH)
+            p->batch_bytes = entry->element->size * BATCH;
+    }
+    p->batch = beam_aligned_alloc(64, p->batch_bytes + 1);
+    return p->batch ? BEAM_OK : no_memory(err);
+}
+
+/* Elements decoded so far that share an info. */
+typedef struct batch {
+    beam_processor *p;
+    beam_entry *entry;
+    beam_element_info info;
+    size_t n;
+} batch;
+
+static beam_status push_batch(batch *b)
+{
+    size_t n = b->n;
+    b->n = 0;
+    return n ? beam_bundle_push(b->p->bundle, b->entry->source, &b->info, b->p->batch, n) : BEAM_OK;
+}
+
+static bool same_info(const beam_element_info *a, const beam_element_info *b)
+{
+    if (a->timestamp != b->timestamp || a->n_windows != b->n_windows ||
+        memcmp(&a->pane, &b->pane, sizeof a->pane) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->n_windows; i++)
+        if (a->windows[i].start != b->windows[i].start || a->windows[i].end != b->windows[i].end)
+            return false;
+    return true;
+}
+
+/* Reads one element into the batch, or, when its info is another, pushes the batch and leaves
+ * the element for the next call. */
+static beam_status decode_next(batch *b, const beam_decoder *decoder, beam_reader *reader)
+{
+    beam_element_info info;
+    beam_reader before = *reader;
+    const beam_type *type = b->entry->element;
+    beam_status status =
+        beam_decode_info(b->entry->window, reader, &info, decoder->arena, decoder->err);
+    if (status == BEAM_OK && b->n && !same_info(&info, &b->info)) {
+        *reader = before;
+        return push_batch(b);
+    }
+    if (status == BEAM_OK)
+        status =
+            beam_decode_with(decoder, type, BEAM_NESTED, reader, b->p->batch + b->n * type->size);
+    if (status != BEAM_OK) {
+        *reader = before;
+        return status;
+    }
+    b->info = info;
+    b->n++;
+    return b->n == BATCH || decoder->arena->total > MOST_DECODED ? push_batch(b) : BEAM_OK;
+}
+
+/* What is left at the end is the beginning of an element whose rest comes with the next piece. */
+static beam_status feed_reader(beam_processor *p, beam_entry *entry, beam_reader *reader,
+                               bool is_last, beam_error *err)
+{
+    beam_error own = {0};
+    batch b = {.p = p, .entry = entry};
+    const beam_decoder decoder = {.arena = &p->elements, .err = &own, .borrow = true};
+    beam_status status = BEAM_OK;
+    while (status == BEAM_OK && beam_reader_left(reader)) {
+        if (b.n == 0)
+            beam_arena_reset(&p->elements);
+        status = decode_next(&b, &decoder, reader);
+    }
+    bool failed = beam_bundle_get_state(p->bundle) != BEAM_BUNDLE_RUNNING;
+    bool cut = status == BEAM_OUT_OF_RANGE && !is_last && !failed;
+    if (status != BEAM_OK && !failed && !cut)
+        return beam_error_set(err, status == BEAM_OUT_OF_RANGE ? BEAM_DATA_LOSS : status,
+                              "elements of %s cannot be read: %s", entry->port->unique_name,
+                              own.message);
+    if (status == BEAM_OK || cut)
+        status = push_batch(&b);
+    return status == BEAM_OK ? status : beam_bundle_error(p->bundle, err);
+}
+
+beam_status beam_edges_feed(beam_processor *p, beam_entry *entry, const void *bytes, size_t size,
+                            bool is_last, beam_error *err)
+{
+    bool joined = entry->rest.len > 0;
+    if (joined) {
+        if (beam_buffer_append(&entry->rest, bytes, size) != BEAM_OK)
+            return no_memory(err);
+        bytes = entry->rest.data;
+        size = entry->rest.len;
+    }
+    beam_reader reader = beam_reader_of(bytes, size);
+    BEAM_TRY(feed_reader(p, entry, &reader, is_last, err));
+    size_t left = beam_reader_left(&reader);
+    entry->done = is_last;
+    if (joined) {
+        memmove(entry->rest.data, reader.at, left);
+        entry->rest.len = left;
+        return BEAM_OK;
+    }
+    return beam_buffer_append(&entry->rest, reader.at, left) == BEAM_OK ? BEAM_OK : no_memory(err);
+}
+
+/* ---- Out --------------------------------------------------------------------------------- */
+
+static beam_status send_bytes(beam_exit *exit, bool is_last, beam_error *err)
+{
+    BeamPb__Elements elements = BEAM_PB__ELEMENTS__INIT;
+    BeamPb__Elements__Data data = BEAM_PB__ELEMENTS__DATA__INIT, *all = &data;
+    data.instruction_id = (char *)exit->processor->instruction;
+    data.transform_id = (char *)exit->port->transform;
+    data.data = (ProtobufCBinaryData){exit->bytes.len, exit->bytes.data};
+    data.is_last = is_last;
+    elements.data = &all;
+    elements.n_data = 1;
+    beam_status status = beam_data_send(exit->link, &elements, err);
+    exit->bytes.len = 0;
+    return status;
+}
+
+static beam_status write_elements(beam_ctx *ctx, const void *elements, size_t n)
+{
+    beam_exit *exit = ctx->state;
+    beam_error *err = beam_ctx_error(ctx);
+    const char *at = elements;
+    for (size_t i = 0; i < n; i++, at += exit->element->size) {
+        BEAM_TRY(beam_encode_info(exit->window, beam_info(ctx), &exit->bytes, err));
+        BEAM_TRY(beam_encode(exit->element, BEAM_NESTED, at, &exit->bytes, err));
+        if (exit->bytes.len >= SEND_AT)
+            BEAM_TRY(send_bytes(exit, false, err));
+    }
+    return BEAM_OK;
+}
+
+static beam_status write_element(beam_ctx *ctx, const void *element)
+{
+    return write_elements(ctx, element, 1);
+}
+
+beam_status beam_edges_bind_sink(void *self, const beam_plan_port *port, beam_plan_sink *sink,
+                                 beam_error *err)
+{
+    beam_processor *p = self;
+    void *exits = p->exits;
+    int grown = beam_grow(&exits, &p->exits_capacity, p->n_exits + 1, sizeof *p->exits);
+    p->exits = exits;
+    beam_exit *exit = grown == 0 ? beam_arena_calloc(&p->arena, 1, sizeof *exit) : NULL;
+    if (!exit)
+        return no_memory(err);
+    p->exits[p->n_exits++] = exit;
+    exit->processor = p;
+    exit->port = port;
+    BEAM_TRY(read_port(p, port, &exit->element, &exit->window, &exit->link, err));
+    *sink = (beam_plan_sink){exit, write_element, write_elements};
+    return BEAM_OK;
+}
+
+beam_status beam_edges_flush(beam_processor *p, beam_error *err)
+{
+    for (size_t i = 0; i < p->n_exits; i++)
+        BEAM_TRY(send_bytes(p->exits[i], true, err));
+    return BEAM_OK;
+}
+
+/* ---- Side inputs ------------------------------------------------------------------------- */
+
+static beam_status encode_place(const beam_plan_side *side, const beam_window *window,
+                                const void *key, beam_buffer *window_bytes, beam_buffer *key_bytes,
+                                beam_error *err)
+{
+    const beam_type *type =
+        side->windowing.kind == BEAM_GLOBAL_WINDOWS ? &beam_global_window_type : &beam_window_type;
+    BEAM_TRY(beam_encode(type, BEAM_NESTED, window, window_bytes, err));
+    if (!key)
+        return BEAM_OK;
+    const beam_type *kv = beam_type_bare(side->type);
+    return beam_encode(kv->fields[0].type, BEAM_NESTED, key, key_bytes, err);
+}
+
+static void fill_key(BeamPb__StateKey *key, BeamPb__StateKey__IterableSideInput *iterable,
+                     BeamPb__StateKey__MultimapSideInput *multimap, const beam_plan_side *side,
+                     bool by_key, const beam_buffer *window, const beam_buffer *user_key)
+{
+    const ProtobufCBinaryData window_bytes = {window->len, window->data};
+    if (by_key) {
+        multimap->transform_id = (char *)side->transform;
+        multimap->side_input_id = (char *)side->local_name;
+        multimap->window = window_bytes;
+        multimap->key = (ProtobufCBinaryData){user_key->len, user_key->data};
+        key->type_case = BEAM_PB__STATE_KEY__TYPE_MULTIMAP_SIDE_INPUT;
+        key->multimap_side_input = multimap;
+    } else {
+        iterable->transform_id = (char *)side->transform;
+        iterable->side_input_id = (char *)side->local_name;
+        iterable->window = window_bytes;
+        key->type_case = BEAM_PB__STATE_KEY__TYPE_ITERABLE_SIDE_INPUT;
+        key->iterable_side_input = iterable;
+    }
+}
+
+static beam_status decode_values(beam_processor *p, const beam_type *type, const beam_buffer *data,
+                                 beam_iterable *values, beam_error *err)
+{
+    beam_reader reader = beam_reader_of(data->data, data->len);
+    const beam_decoder decoder = {.arena = &p->sides, .err = err};
+    size_t n = 0, capacity = 0;
+    void *decoded = NULL;
+    beam_status status = BEAM_OK;
+    while (status == BEAM_OK && beam_reader_left(&reader)) {
+        status = beam_grow(&decoded, &capacity, n + 1, type->size) == 0 ? BEAM_OK : no_memory(err);
+        if (status == BEAM_OK)
+            status = beam_decode_with(&decoder, type, BEAM_NESTED, &reader,
+                                      (char *)decoded + n * type->size);
+        n += status == BEAM_OK;
+    }
+    void *kept = status == BEAM_OK
+                     ? beam_arena_copy(&p->sides, decoded ? decoded : "", n * type->size)
+                     : NULL;
+    beam_free(decoded);
+    if (status == BEAM_OK && !kept)
+        status = no_memory(err);
+    *values = (beam_iterable){NULL, kept, n};
+    return status;
+}
+
+static beam_status fetch(beam_processor *p, const beam_plan_side *side, BeamPb__StateKey *key,
+                         beam_iterable *values, beam_error *err)
+{
+    const BeamPb__ApiServiceDescriptor *service =
+        p->descriptor->message->state_api_service_descriptor;
+    beam_state_link *link;
+    beam_buffer data = {0};
+    bool by_key = key->type_case == BEAM_PB__STATE_KEY__TYPE_MULTIMAP_SIDE_INPUT;
+    if (!service || !*service->url)
+        return beam_error_set(err, BEAM_FAILED_PRECONDITION,
+                              "the engine does not say where side inputs are");
+    BEAM_TRY(beam_state_link_get(p->harness, service->url, &link, err));
+    beam_status status = beam_state_read(link, p->instruction, key, &data, err);
+    if (status == BEAM_OK)
+        status = decode_values(p, by_key ? beam_type_bare(side->type)->fields[1].type : side->type,
+                               &data, values, err);
+    beam_buffer_free(&data);
+    return status == BEAM_OK ? status
+                             : beam_error_wrap(err, status, "side input %s", side->local_name);
+}
+
+/* The same question is asked once a bundle. */
+static beam_status fetch_once(beam_processor *p, const beam_plan_side *side, BeamPb__StateKey *key,
+                              beam_iterable *values, beam_error *err)
+{
+    beam_buffer identity = {0};
+    if (beam_message_pack(key, &identity) != BEAM_OK) {
+        beam_buffer_free(&identity);
+        return no_memory(err);
+    }
+    const beam_iterable *known =
+        beam_map_getn(&p->side_cache, (const char *)identity.data, identity.len);
+    beam_status status = BEAM_OK;
+    if (known) {
+        *values = *known;
+    } else {
+        status = fetch(p, side, key, values, err);
+        beam_iterable *kept =
+            status == BEAM_OK ? beam_arena_copy(&p->sides, values, sizeof *values) : NULL;
+        if (status == BEAM_OK &&
+            (!kept || beam_map_setn(&p->side_cache, (const char *)identity.data, identity.len,
+                                    kept) != BEAM_OK))
+            status = no_memory(err);
+    }
+    beam_buffer_free(&identity);
+    return status;
+}
+
+beam_status beam_edges_side_input(void *self, const beam_plan_side *side, const beam_window *window,
+                                  const void *key, beam_iterable *values, beam_error *err)
+{
+    BeamPb__StateKey state_key = BEAM_PB__STATE_KEY__INIT;
+    BeamPb__StateKey__IterableSideInput iterable = BEAM_PB__STATE_KEY__ITERABLE_SIDE_INPUT__INIT;
+    BeamPb__StateKey__MultimapSideInput multimap = BEAM_PB__STATE_KEY__MULTIMAP_SIDE_INPUT__INIT;
+    beam_buffer window_bytes = {0}, key_bytes = {0};
+    beam_status status = encode_place(side, window, key, &window_bytes, &key_bytes, err);
+    if (status == BEAM_OK) {
+        fill_key(&state_key, &iterable, &multimap, side, key != NULL, &window_bytes, &key_bytes);
+        status = fetch_once(self, side, &state_key, values, err);
+    }
+    beam_buffer_free(&window_bytes);
+    beam_buffer_free(&key_bytes);
+    return status;
+}
+
+/* ---- The end ----------------------------------------------------------------------------- */
+
+void beam_edges_end_bundle(beam_processor *p)
+{
+    for (size_t i = 0; i < p->n_entries; i++) {
+        p->entries[i].done = false;
+        p->entries[i].rest.len = 0;
+    }
+    for (size_t i = 0; i < p->n_exits; i++)
+        p->exits[i]->bytes.len = 0;
+    beam_map_free(&p->side_cache);
+    p->side_cache = (beam_map){0};
+    beam_arena_reset(&p->sides);
+}
+
+void beam_edges_free(beam_processor *p)
+{
+    for (size_t i = 0; i < p->n_entries; i++)
+        beam_buffer_free(&p->entries[i].rest);
+    for (size_t i = 0; i < p->n_exits; i++)
+        beam_buffer_free(&p->exits[i]->bytes);
+    beam_free(p->entries);
+    beam_free(p->exits);
+    beam_free(p->batch);
+    beam_map_free(&p->side_cache);
+    beam_arena_free(&p->sides);
+    beam_arena_free(&p->elements);
+}

@@ -1,0 +1,173 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* harness.h - the parts of a worker, and who may touch them.
+ *
+ * The thread of beam_worker_run reads the control stream and answers what is quickly answered.
+ * Each bundle has a thread; each data endpoint has one that reads.  What they share is behind
+ * harness.lock, inboxes behind their own. */
+#ifndef WORKER_HARNESS_H
+#define WORKER_HARNESS_H
+
+#include <pthread.h>
+
+#include "base/map.h"
+#include "bundle/bundle.h"
+#include "model/message.h"
+#include "net/grpc.h"
+#include "worker/worker.h"
+
+typedef struct beam_harness beam_harness;
+
+/* ---- Data (data.c) ----------------------------------------------------------------------- */
+
+/* A piece of the data of one source of one bundle. */
+typedef struct beam_chunk {
+    struct beam_chunk *next;
+    char *transform;
+    uint8_t *bytes;
+    size_t size;
+    bool is_last;
+} beam_chunk;
+
+typedef struct beam_inbox beam_inbox;
+typedef struct beam_data_link beam_data_link;
+
+/* The link to a data endpoint, made when it is first asked for. */
+beam_status beam_data_link_get(beam_harness *harness, const char *endpoint, beam_data_link **link,
+                               beam_error *err);
+/* Elements of a bundle on their way to the engine; any thread. */
+beam_status beam_data_send(beam_data_link *link, const BeamPb__Elements *elements, beam_error *err);
+/* Where a bundle's data come in, from before it is asked for until it is closed. */
+beam_inbox *beam_inbox_open(beam_harness *harness, const char *instruction);
+/* The next piece, which the caller frees.  Waits. */
+beam_status beam_inbox_take(beam_inbox *inbox, beam_chunk **chunk, beam_error *err);
+void beam_chunk_free(beam_chunk *chunk);
+/* What still comes for the bundle is thrown away. */
+void beam_inbox_close(beam_harness *harness, beam_inbox *inbox);
+/* Fails all bundles that wait for data; and ends the links, when no bundle is left. */
+void beam_data_break(beam_harness *harness);
+void beam_data_stop(beam_harness *harness);
+
+/* ---- State (state.c) --------------------------------------------------------------------- */
+
+typedef struct beam_state_link beam_state_link;
+
+beam_status beam_state_link_get(beam_harness *harness, const char *endpoint, beam_state_link **link,
+                                beam_error *err);
+/* All that the engine keeps under the key, appended to *data. */
+beam_status beam_state_read(beam_state_link *link, const char *instruction, BeamPb__StateKey *key,
+                            beam_buffer *data, beam_error *err);
+void beam_state_stop(beam_harness *harness);
+
+/* ---- Bundles (processor.c, edges.c) ---------------------------------------------------- */
+
+typedef struct beam_descriptor {
+    BeamPb__ProcessBundleDescriptor *message;
+    struct beam_processor *idle; /* set up, and waiting for the next bundle */
+} beam_descriptor;
+
+/* Where elements enter: decoded and pushed. */
+typedef struct beam_entry {
+    beam_plan_source *source;
+    const beam_plan_port *port;
+    const beam_type *element, *window; /* of the wire form */
+    beam_buffer rest;                  /* an element's beginning, the end of a piece */
+    bool done;
+} beam_entry;
+
+/* Where elements leave: encoded and sent. */
+typedef struct beam_exit {
+    struct beam_processor *processor;
+    const beam_plan_port *port;
+    const beam_type *element, *window;
+    beam_data_link *link;
+    beam_buffer bytes;
+} beam_exit;
+
+/* A stage of this worker, for one bundle at a time. */
+typedef struct beam_processor {
+    struct beam_processor *next;
+    beam_harness *harness;
+    beam_descriptor *descriptor;
+    beam_arena arena; /* types, for as long as the processor */
+    beam_bundle *bundle;
+    beam_entry *entries;
+    size_t n_entries;
+    beam_exit **exits;
+    size_t n_exits, exits_capacity;
+    const char *instruction; /* of the bundle at hand */
+    int watchers;            /* behind harness.lock: the bundle may not end while others look */
+    beam_arena elements;     /* of the batch at hand */
+    char *batch;             /* room for it */
+    size_t batch_bytes;
+    beam_arena sides; /* side inputs, until the bundle ends */
+    beam_map side_cache;
+} beam_processor;
+
+/* Runs one bundle and fills the response, which is the arena's. */
+beam_status beam_processor_run(beam_harness *harness, const char *instruction,
+                               const BeamPb__ProcessBundleRequest *request, beam_arena *arena,
+                               BeamPb__ProcessBundleResponse *response, beam_error *err);
+void beam_descriptors_free(beam_harness *harness);
+
+/* edges.c: entries, exits and side inputs of a processor that has a bundle to be opened. */
+beam_status beam_edges_bind_sink(void *self, const beam_plan_port *port, beam_plan_sink *sink,
+                                 beam_error *err);
+beam_status beam_edges_side_input(void *self, const beam_plan_side *side, const beam_window *window,
+                                  const void *key, beam_iterable *values, beam_error *err);
+beam_status beam_edges_open_entries(beam_processor *processor, beam_error *err);
+/* Pushes a piece of an entry's data. */
+beam_status beam_edges_feed(beam_processor *processor, beam_entry *entry, const void *bytes,
+                            size_t size, bool is_last, beam_error *err);
+/* Sends what is left, and that it was all. */
+beam_status beam_edges_flush(beam_processor *processor, beam_error *err);
+void beam_edges_end_bundle(beam_processor *processor);
+void beam_edges_free(beam_processor *processor);
+
+/* ---- Metrics (monitoring.c) ------------------------------------------------------------------ */
+
+/* What a bundle has counted so far, as both forms that engines read. */
+typedef struct beam_monitoring {
+    BeamPb__MonitoringInfo **infos;
+    BeamPb__BytesEntry **data;
+    size_t n, capacity;
+} beam_monitoring;
+
+beam_status beam_monitor_bundle(beam_harness *harness, const beam_processor *processor,
+                                beam_arena *arena, beam_monitoring *monitoring);
+void beam_monitoring_free(beam_monitoring *monitoring);
+/* What short ids stand for. */
+beam_status beam_metadata_answer(beam_harness *harness,
+                                 const BeamPb__MonitoringInfosMetadataRequest *request,
+                                 beam_arena *arena,
+                                 BeamPb__MonitoringInfosMetadataResponse *response);
+void beam_metadata_free(beam_harness *harness);
+
+/* ---- The worker ---------------------------------------------------------------------------- */
+
+struct beam_harness {
+    const beam_worker_options *options;
+    const beam_logger *logger;
+    beam_grpc_channel *channel; /* of the control service */
+    beam_grpc_stream *control;
+    pthread_mutex_t sending; /* on the control stream */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    beam_map descriptors;   /* id to beam_descriptor */
+    beam_map running;       /* instruction to beam_processor */
+    beam_map inboxes;       /* instruction to beam_inbox */
+    beam_map past;          /* instructions that have ended, of which data may still come */
+    beam_error data_broken; /* why no more data come; code BEAM_OK: they do */
+    char **past_ring;
+    size_t past_at;
+    beam_data_link *data_links;
+    beam_state_link *state_links;
+    beam_map short_ids; /* a metric's identity to its number + 1 */
+    BeamPb__MonitoringInfo **metadata;
+    size_t n_metadata, metadata_capacity;
+    beam_arena metadata_arena;
+    size_t bundles; /* threads at work */
+    bool stopping;
+};
+
+#endif
