@@ -181,6 +181,7 @@ static beam_status step(beam_trainer *t, beam_error *err)
     beam_batch batch;
     beam_step_result result;
     uint64_t total = t->steps_per_epoch * (uint64_t)t->config.epochs;
+    t->failed = true;
     BEAM_TRY(beam_loader_next(t->loader, &batch, err));
     beam_tensor images = beam_network_input(t->network, 0, t->config.batch_size);
     images.data = batch.images;
@@ -189,6 +190,7 @@ static beam_status step(beam_trainer *t, beam_error *err)
     t->step++;
     if (!isfinite(result.loss))
         return diverged(t, &result, err);
+    t->failed = false;
     t->epoch_loss += (double)result.loss;
     t->epoch_correct += result.correct;
     uint64_t every = (uint64_t)t->options.checkpoint_steps;
@@ -229,6 +231,9 @@ beam_status beam_trainer_epoch(beam_trainer *t, beam_epoch_result *result, beam_
     if (t->epoch >= t->config.epochs)
         return beam_error_set(err, BEAM_FAILED_PRECONDITION, "all %lld epochs are done",
                               (long long)t->config.epochs);
+    if (t->failed)
+        return beam_error_set(err, BEAM_FAILED_PRECONDITION,
+                              "a step failed: only a new trainer can go on, from a checkpoint");
     beam_status status = BEAM_OK;
     while (status == BEAM_OK && t->step < ((uint64_t)t->epoch + 1) * t->steps_per_epoch) {
         status = step(t, err);

@@ -28,6 +28,7 @@ struct beam_trainer {
     uint64_t step, steps_per_epoch;
     int64_t epoch; /* done */
     bool restored;
+    bool failed;       /* within a step, so that batches and weights may be out of step */
     double epoch_loss; /* of the epoch begun: summed over its steps so far */
     uint64_t epoch_correct;
     double epoch_seconds;

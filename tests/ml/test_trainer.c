@@ -212,6 +212,8 @@ static void test_divergence(void **state)
     assert_fails(beam_trainer_epoch(t, &result, &err), BEAM_ABORTED, err,
                  "(in epoch 1): the training has diverged. Try a learning_rate below 1e+30");
     assert_non_null(strstr(err.message, "at step "));
+    assert_fails(beam_trainer_epoch(t, &result, &err), BEAM_FAILED_PRECONDITION, err,
+                 "only a new trainer can go on");
     beam_trainer_close(t);
 }
 
@@ -610,6 +612,7 @@ static void test_evaluation_threads_and_flips(void **state)
     f->test = random_images(IMAGES, 1, SIDE, SIDE, CLASSES, &f->test_records);
     beam_device_close(f->device);
     assert_ok(beam_device_open("reference", NULL, &f->device, &err), err);
+    config.num_images = BATCH;
     for (int flips = 0; flips < 2; flips++) {
         config.flip_average = flips;
         config.num_threads = 1;
@@ -668,6 +671,52 @@ static void test_transfer(void **state)
     assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_NOT_FOUND, err,
                  "/nowhere.safetensors");
     beam_dataset_close(five);
+    free(records);
+}
+
+/* The weights that a training of fastnet starts with are those of its seed and its images. */
+static void test_whitening(void **state)
+{
+    enum { IMAGES = 8, SIZE = 32, PIXELS = 3 * SIZE * SIZE };
+    fixture *f = *state;
+    beam_error err = {0};
+    uint8_t *records;
+    uint64_t indices[IMAGES];
+    beam_network *network;
+    beam_weights *w;
+    beam_training_config config = tiny();
+    beam_trainer_options options = options_for(f, NULL);
+    beam_dataset *images = random_images(IMAGES, 3, SIZE, SIZE, 10, &records);
+    options.train_data = options.test_data = images;
+    config.model_name = beam_str_of("fastnet");
+    beam_trainer *t = open_trainer(f, &config, &options);
+    const char *path = test_path(f->folder, "w");
+    assert_ok(beam_trainer_export(t, path, BEAM_F32, &err), err);
+    beam_trainer_close(t);
+
+    const beam_network_options o = {
+        .struct_size = sizeof o, .num_classes = 10, .channels = 3, .height = SIZE};
+    float *data = malloc(IMAGES * PIXELS * sizeof *data);
+    assert_non_null(data);
+    for (uint64_t i = 0; i < IMAGES; i++)
+        indices[i] = i;
+    assert_ok(beam_dataset_fill(images, indices, IMAGES, 0, 0, data, NULL, &err), err);
+    assert_ok(beam_network_create("fastnet", &o, &network, &err), err);
+    assert_ok(beam_network_initialize(network, 5, &err), err);
+    assert_true(beam_network_whitens(network));
+    assert_ok(beam_network_whiten(network, data, IMAGES, &err), err);
+    assert_ok(beam_weights_open(path, &w, &err), err);
+    for (size_t i = 0; i < beam_network_num_parameters(network); i++) {
+        beam_parameter p;
+        beam_tensor tensor;
+        assert_ok(beam_network_parameter(network, i, &p), err);
+        assert_ok(beam_weights_find(w, p.name, &tensor, &err), err);
+        assert_memory_equal(tensor.data, p.tensor.data, beam_tensor_bytes(&tensor));
+    }
+    beam_weights_close(w);
+    beam_network_free(network);
+    free(data);
+    beam_dataset_close(images);
     free(records);
 }
 
@@ -819,6 +868,7 @@ int main(int argc, char **argv)
         TEST(test_export),
         TEST(test_evaluation_threads_and_flips),
         TEST(test_transfer),
+        TEST(test_whitening),
         TEST(test_bad_configurations),
         TEST(test_bad_options),
         TEST(test_out_of_memory),
