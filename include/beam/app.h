@@ -12,6 +12,7 @@
  * writes --result_json, and returns 0, 1 (the run failed) or 2 (the command line is wrong: the
  * nearest known option is named).  SIGINT and SIGTERM cancel the run, which then returns 128 plus
  * the signal's number, and nothing half written stays; a second one ends the process at once.
+ * Started by an engine (with --id and the endpoints that engines give), the program is a worker.
  * Whoever embeds the library calls pipeline.h instead.
  */
 #ifndef BEAM_APP_H

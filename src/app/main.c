@@ -10,6 +10,7 @@
 
 #include "app/options.h"
 #include "app/report.h"
+#include "app/worker_main.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "bundle/crash.h"
@@ -272,9 +273,21 @@ static int run_with(const beam_app *app, const beam_args *args)
     return fail(app, &err, status == BEAM_CANCELLED && number ? EXIT_SIGNAL + number : EXIT_FAILED);
 }
 
+static int work(const beam_app *app, const beam_worker_request *request)
+{
+    const beam_logger logger = {.min_level = BEAM_LOG_INFO};
+    beam_error err = {0};
+    beam_status status = beam_crash_install(&err);
+    install_signals();
+    if (status == BEAM_OK)
+        status = beam_worker_main(app, request, &logger, &cancel, &err);
+    return status == BEAM_OK ? EXIT_DONE : fail(app, &err, EXIT_FAILED);
+}
+
 int beam_main(int argc, char **argv, const beam_app *app)
 {
     beam_args *args;
+    beam_worker_request worker;
     bool help;
     beam_error err = {0};
     if (app->struct_size != sizeof *app) {
@@ -282,6 +295,8 @@ int beam_main(int argc, char **argv, const beam_app *app)
                        app->struct_size, sizeof *app);
         return fail(app, &err, EXIT_USAGE);
     }
+    if (beam_worker_request_parse(argc, argv, &worker))
+        return work(app, &worker);
     if (beam_args_parse(argc, argv, app, &args, &help, &err) != BEAM_OK) {
         fail(app, &err, EXIT_USAGE);
         fprintf(stderr, "%s --help tells more\n", app->name);

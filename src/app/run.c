@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "app/engine.h"
+#include "app/functions.h"
 #include "base/alloc.h"
 #include "direct/direct.h"
 #include "graph/pipeline.h"
@@ -19,6 +20,15 @@ struct beam_result {
     size_t n_metrics;
 };
 
+beam_status beam_app_registry(const beam_functions *functions, beam_registry *registry,
+                              beam_error *err)
+{
+    BEAM_TRY(beam_registry_add_functions(registry, functions, err));
+    BEAM_TRY(beam_registry_add_functions(registry, beam_transform_functions(), err));
+    BEAM_TRY(beam_registry_add_functions(registry, beam_io_functions(), err));
+    return beam_registry_add_functions(registry, beam_ml_functions(), err);
+}
+
 /* The functions that the runner may use: those given (and the library's own), or, when none
  * are, those that the graph was built with. */
 static beam_status resolve(const beam_pipeline *pipeline, const beam_functions *functions,
@@ -28,10 +38,7 @@ static beam_status resolve(const beam_pipeline *pipeline, const beam_functions *
     if (!functions)
         return BEAM_OK;
     *registry = own;
-    BEAM_TRY(beam_registry_add_functions(own, functions, err));
-    BEAM_TRY(beam_registry_add_functions(own, beam_transform_functions(), err));
-    BEAM_TRY(beam_registry_add_functions(own, beam_io_functions(), err));
-    return beam_registry_add_functions(own, beam_ml_functions(), err);
+    return beam_app_registry(functions, own, err);
 }
 
 static beam_status run_direct(beam_pipeline *pipeline, const beam_run_options *options,

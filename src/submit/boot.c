@@ -100,13 +100,14 @@ beam_status beam_boot(const beam_worker_request *request, beam_error *err)
                                       .provision_endpoint = request->provision_endpoint,
                                       .artifact_endpoint = request->artifact_endpoint,
                                       .program = true};
-    char *folder = NULL;
-    BEAM_TRY(beam_retrieve(&retrieval, &folder, err));
+    beam_retrieved retrieved;
+    BEAM_TRY(beam_retrieve(&retrieval, &retrieved, err));
     beam_status status =
-        folder ? become(request, folder, err)
-               : beam_error_set(err, BEAM_FAILED_PRECONDITION,
-                                "the job was submitted without its program; libbeam sends it "
-                                "with --environment_type=EXTERNAL, or PROCESS and a command");
-    beam_free(folder);
+        retrieved.folder
+            ? become(request, retrieved.folder, err)
+            : beam_error_set(err, BEAM_FAILED_PRECONDITION,
+                             "the job was submitted without its program; libbeam sends it with "
+                             "--environment_type=EXTERNAL, or PROCESS and a command");
+    beam_retrieved_free(&retrieved);
     return status;
 }

@@ -328,13 +328,37 @@ static beam_status provide(listing *l, char **folder, beam_error *err)
     return status;
 }
 
-beam_status beam_retrieve(const beam_retrieval *retrieval, char **folder, beam_error *err)
+static beam_status copy_url(const BeamPb__ApiServiceDescriptor *descriptor, char **url,
+                            beam_error *err)
+{
+    if (!descriptor || !*descriptor->url)
+        return BEAM_OK;
+    *url = beam_strdup(descriptor->url);
+    return *url ? BEAM_OK : no_memory(err);
+}
+
+beam_status beam_retrieve(const beam_retrieval *retrieval, beam_retrieved *retrieved,
+                          beam_error *err)
 {
     listing l = {.r = retrieval};
-    *folder = NULL;
+    *retrieved = (beam_retrieved){NULL, NULL, NULL};
     beam_status status = list(&l, err);
+    if (status == BEAM_OK)
+        status = copy_url(l.provision->info->control_endpoint, &retrieved->control_endpoint, err);
+    if (status == BEAM_OK)
+        status = copy_url(l.provision->info->logging_endpoint, &retrieved->logging_endpoint, err);
     if (status == BEAM_OK && l.n)
-        status = provide(&l, folder, err);
+        status = provide(&l, &retrieved->folder, err);
     free_listing(&l);
+    if (status != BEAM_OK)
+        beam_retrieved_free(retrieved);
     return status;
+}
+
+void beam_retrieved_free(beam_retrieved *retrieved)
+{
+    beam_free(retrieved->folder);
+    beam_free(retrieved->control_endpoint);
+    beam_free(retrieved->logging_endpoint);
+    *retrieved = (beam_retrieved){NULL, NULL, NULL};
 }

@@ -17,8 +17,15 @@ typedef struct beam_retrieval {
     bool program;                  /* the program and its libraries too, not only its files */
 } beam_retrieval;
 
-/* *folder is where they lie, NULL when the job has none; free it with beam_free.
- * BEAM_DATA_LOSS when a file is not what its checksum says. */
-beam_status beam_retrieve(const beam_retrieval *retrieval, char **folder, beam_error *err);
+/* What a worker learns; NULL where the engine says nothing of it. */
+typedef struct beam_retrieved {
+    char *folder; /* where its files lie */
+    char *control_endpoint, *logging_endpoint;
+} beam_retrieved;
+
+/* BEAM_DATA_LOSS when a file is not what its checksum says. */
+beam_status beam_retrieve(const beam_retrieval *retrieval, beam_retrieved *retrieved,
+                          beam_error *err);
+void beam_retrieved_free(beam_retrieved *retrieved);
 
 #endif
