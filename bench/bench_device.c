@@ -5,12 +5,15 @@
  *                [--result_json=FILE]
  *
  * Each figure is the best of some windows, at 1 and at --threads threads, each thread with a
- * context of its own on one shared model.  `start` is from opening the device to the end of the
- * first batch, with the weights in memory already. */
+ * context of its own on one shared model.  With --device=pjrt:PATH it also tells what our layer
+ * costs over a bare loop of the same executable.  `start` is from opening the device to the end of
+ * the first batch, with the weights in memory already. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/bench_device_loop.h"
+#include "common/bench_pjrt.h"
 #include "common/bench_report.h"
 #include "common/bench_run.h"
 
@@ -58,6 +61,25 @@ static void measure(bench_report *report, const bench_device_case *what, unsigne
     bench_device_stop(&started);
 }
 
+/* What a PJRT plugin's device adds to the plugin: on small batches, where it shows most. */
+static void measure_pjrt(bench_report *report, const char *device, double seconds)
+{
+    const bench_device_case what = {
+        .device = device, .network = "resnet18", .image_size = 32, .batch = 32};
+    bench_device_model started;
+    double layer, bare;
+    bench_device_start(&what, &started);
+    bench_pjrt_overhead(&started, 4 * seconds, &layer, &bare);
+    bench_report_add(report, "resnet18 32x32 b32 f32, a batch", layer * 1e3, "ms", NULL,
+                     BENCH_NO_RATIO);
+    bench_report_add(report, "the same in a bare loop", bare * 1e3, "ms", NULL, BENCH_NO_RATIO);
+    bench_report_add(report, "the layer on top", 100 * (layer / bare - 1), "%", NULL,
+                     BENCH_NO_RATIO);
+    bench_report_add(report, "programs for batches of 1 to 32", bench_pjrt_odd_batches(&started),
+                     "", NULL, BENCH_NO_RATIO);
+    bench_device_stop(&started);
+}
+
 int main(int argc, char **argv)
 {
     unsigned threads = (unsigned)number_option(argc, argv, "threads", 2);
@@ -79,6 +101,8 @@ int main(int argc, char **argv)
             measure(report, &what, threads, windows, seconds);
         }
     }
+    if (strncmp(what.device, "pjrt:", 5) == 0)
+        measure_pjrt(report, what.device, seconds);
     int status = bench_report_finish(report, bench_option(argc, argv, "result_json"));
     bench_report_free(report);
     return status;

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
+#include "device/pjrt_cache.h"
+
 /* ---- CompileOptionsProto ---- */
 
 enum { VARINT = 0, LENGTH = 2 }; /* wire types of protobuf */
@@ -99,29 +102,44 @@ beam_status beam_pjrt_compile_options(const beam_pjrt_target *target, beam_buffe
 
 /* ---- compiling ---- */
 
-beam_status beam_pjrt_compile(const beam_pjrt_client *client, const void *module, size_t size,
-                              const beam_pjrt_target *target, PJRT_LoadedExecutable **executable,
-                              beam_error *err)
+static beam_status compile(const beam_pjrt_client *client, const void *module, size_t size,
+                           const beam_buffer *options, PJRT_LoadedExecutable **executable,
+                           beam_error *err)
 {
-    const PJRT_Api *api = client->api;
-    beam_buffer options = {0};
-    beam_status status = beam_pjrt_compile_options(target, &options);
-    if (status != BEAM_OK) {
-        beam_buffer_free(&options);
-        return beam_error_set(err, status, "no memory for compile options");
-    }
     PJRT_Program program = {.struct_size = PJRT_Program_STRUCT_SIZE,
                             .code = (char *)(uintptr_t)module,
                             .code_size = size,
                             .format = "mlir",
                             .format_size = strlen("mlir")};
-    PJRT_Client_Compile_Args *compile = BEAM_PJRT(
+    PJRT_Client_Compile_Args *args = BEAM_PJRT(
         PJRT_Client_Compile, .client = client->client, .program = &program,
-        .compile_options = (const char *)options.data, .compile_options_size = options.len);
-    status = beam_pjrt_status(api, api->PJRT_Client_Compile(compile), "compiling", err);
+        .compile_options = (const char *)options->data, .compile_options_size = options->len);
+    BEAM_TRY(
+        beam_pjrt_status(client->api, client->api->PJRT_Client_Compile(args), "compiling", err));
+    *executable = args->executable;
+    return BEAM_OK;
+}
+
+beam_status beam_pjrt_compile(const beam_pjrt_client *client, const void *module, size_t size,
+                              const beam_pjrt_target *target, PJRT_LoadedExecutable **executable,
+                              beam_error *err)
+{
+    beam_buffer options = {0};
+    beam_pjrt_cached place = {0};
+    beam_status status = beam_pjrt_compile_options(target, &options);
+    if (status != BEAM_OK) {
+        beam_buffer_free(&options);
+        return beam_error_set(err, status, "no memory for compile options");
+    }
+    beam_pjrt_cache_place(client, module, size, &options, &place);
+    *executable = beam_pjrt_cache_load(client, &place);
+    if (!*executable) {
+        status = compile(client, module, size, &options, executable, err);
+        if (status == BEAM_OK)
+            beam_pjrt_cache_store(client, &place, *executable);
+    }
+    beam_free(place.path);
     beam_buffer_free(&options);
-    if (status == BEAM_OK)
-        *executable = compile->executable;
     return status;
 }
 

@@ -23,7 +23,8 @@ typedef struct beam_pjrt_target {
 /* Appends a CompileOptionsProto of XLA (xla/pjrt/proto/compile_options.proto). */
 beam_status beam_pjrt_compile_options(const beam_pjrt_target *target, beam_buffer *proto);
 
-/* Compiles for devices of the client: a module as text or portable bytecode.  What the compiler
+/* Compiles for devices of the client, or finds it compiled (pjrt_cache.h): a module as text or
+ * portable bytecode.  What the compiler
  * says of a bad module, with its line, is the error. */
 beam_status beam_pjrt_compile(const beam_pjrt_client *client, const void *module, size_t size,
                               const beam_pjrt_target *target, PJRT_LoadedExecutable **executable,

@@ -31,11 +31,17 @@ static void set(const char *name, const char *value)
 /* Each test begins with a plugin that works, and a folder of its own for locks. */
 static int set_up(void **state)
 {
-    static const char *const unset[] = {
-        "PJRT_FAKE_PLATFORM", "PJRT_FAKE_DEVICES", "PJRT_FAKE_MEMORY",
-        "PJRT_FAKE_MINOR",    "PJRT_FAKE_FAIL",    "PJRT_NAMES_AND_LIBRARY_PATHS",
-        "PJRT_DEVICE",        "TPU_LIBRARY_PATH",  "BEAM_ACCELERATOR_BACKEND",
-        "BEAM_PJRT_OPTIONS"};
+    static const char *const unset[] = {"PJRT_FAKE_PLATFORM",
+                                        "PJRT_FAKE_DEVICES",
+                                        "PJRT_FAKE_MEMORY",
+                                        "PJRT_FAKE_MINOR",
+                                        "PJRT_FAKE_FAIL",
+                                        "PJRT_NAMES_AND_LIBRARY_PATHS",
+                                        "PJRT_DEVICE",
+                                        "TPU_LIBRARY_PATH",
+                                        "BEAM_ACCELERATOR_BACKEND",
+                                        "BEAM_PJRT_OPTIONS",
+                                        "BEAM_COMPILATION_CACHE_DIR"};
     for (size_t i = 0; i < sizeof unset / sizeof *unset; i++)
         set(unset[i], NULL);
     void *library = dlopen(FAKE, RTLD_NOW | RTLD_LOCAL);
@@ -276,6 +282,37 @@ static void test_slow(void **state)
     beam_device_close(device);
 }
 
+/* What is compiled once is found again, unless its file is damaged. */
+static void test_cache(void **state)
+{
+    beam_error err = {0};
+    const char *folder = test_path(*state, "programs");
+    char path[4096];
+    set("BEAM_COMPILATION_CACHE_DIR", folder);
+    (void)snprintf(path, sizeof path, "%s", folder);
+    beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+    beam_model_free(compile(device, 2));
+    assert_int_equal(test_count_files(path), 1);
+    set("PJRT_FAKE_FAIL", "PJRT_Client_Compile");
+    beam_model_free(compile(device, 2));
+    char damage[4200];
+    (void)snprintf(damage, sizeof damage, "for f in %s/*; do printf x >>$f; done", path);
+    assert_int_equal(system(damage), 0);
+    beam_model *model = NULL;
+    beam_network *net = nets_small();
+    beam_compile_options options = {.struct_size = sizeof options, .max_batch = 2};
+    assert_int_equal(beam_device_compile(device, net, &options, &model, &err), BEAM_INTERNAL);
+    set("PJRT_FAKE_FAIL", "PJRT_Executable_Serialize"); /* not kept, and that is all */
+    beam_model_free(compile(device, 2));
+    set("PJRT_FAKE_FAIL", NULL);
+    beam_model_free(compile(device, 2)); /* written anew */
+    set("PJRT_FAKE_FAIL", "PJRT_Client_Compile");
+    beam_model_free(compile(device, 2));
+    set("BEAM_COMPILATION_CACHE_DIR", NULL);
+    beam_network_free(net);
+    beam_device_close(device);
+}
+
 static beam_status whole_life(const beam_network *net, const float *images, beam_error *err)
 {
     beam_device *device = NULL;
@@ -361,6 +398,7 @@ int main(void)
         TEST(test_devices),
         TEST(test_out_of_memory),
         TEST(test_slow),
+        TEST(test_cache),
         TEST(test_every_call_fails_once),
         TEST(test_every_allocation_fails_once),
     };
