@@ -62,6 +62,20 @@ unsigned beam_onednn_max_threads(void)
     return openmp.parallel ? 1024 : 1;
 }
 
+/* ThreadSanitizer does not see how the runtime's threads wait for each other. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WATCHED 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(WATCHED)
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define TELL(WHAT, ADDRESS) __tsan_##WHAT(ADDRESS)
+#else
+#define TELL(WHAT, ADDRESS) (void)(ADDRESS)
+#endif
+
 typedef struct job {
     beam_onednn_work *work;
     void *context;
@@ -72,16 +86,20 @@ typedef struct job {
 static void run_parts(void *context)
 {
     const job *j = context;
+    TELL(acquire, context);
     unsigned step = (unsigned)openmp.threads();
     for (unsigned part = (unsigned)openmp.thread(); part < j->parts; part += step)
         j->work(j->context, part, j->parts);
+    TELL(release, context);
 }
 
 void beam_onednn_parallel(unsigned parts, beam_onednn_work *work, void *context)
 {
     job j = {work, context, parts};
     if (parts > 1 && openmp.parallel) {
+        TELL(release, &j);
         openmp.parallel(run_parts, &j, parts, 0);
+        TELL(acquire, &j);
         return;
     }
     for (unsigned part = 0; part < parts; part++)
