@@ -188,13 +188,15 @@ static beam_status train_on_device(beam_trainer *t, const beam_network *network,
 /* The weights of a network that starts from nothing. */
 static beam_status make_weights(const beam_trainer *t, beam_network *network, beam_error *err)
 {
-    enum { MOST_IMAGES = 2000 };
+    enum { MOST_IMAGES = 2000, MOST_BYTES = 1 << 26 };
     BEAM_TRY(beam_network_initialize(network, (uint64_t)t->config.seed, err));
     if (!beam_network_whitens(network))
         return BEAM_OK;
     beam_tensor one = beam_network_input(network, 0, 1);
     uint64_t images = t->steps_per_epoch * (uint64_t)t->config.batch_size;
     size_t count = images < MOST_IMAGES ? (size_t)images : MOST_IMAGES;
+    if (count > MOST_BYTES / beam_tensor_bytes(&one)) /* large images have patches enough */
+        count = MOST_BYTES / beam_tensor_bytes(&one) + 1;
     float *pixels = beam_malloc(count * beam_tensor_bytes(&one));
     uint64_t *indices = beam_malloc(count * sizeof *indices);
     beam_status status = pixels && indices ? BEAM_OK : beam_trainer_no_memory(err);
@@ -208,38 +210,6 @@ static beam_status make_weights(const beam_trainer *t, beam_network *network, be
     beam_free(pixels);
     beam_free(indices);
     return status;
-}
-
-/* A first layer that is computed from images, where the network has one. */
-static beam_status whiten(const beam_trainer *t, beam_network *network, beam_error *err)
-{
-    enum { IMAGES = 2000, FLOATS = 1 << 23 };
-    if (!beam_network_whitens(network))
-        return BEAM_OK;
-    size_t pixels = (size_t)beam_dataset_get_info(t->train)->channels * t->height * t->width;
-    size_t count = (size_t)(t->steps_per_epoch * (uint64_t)t->config.batch_size);
-    count = count < IMAGES ? count : IMAGES;
-    if (count > FLOATS / pixels)
-        count = FLOATS / pixels + 1;
-    float *images = beam_malloc(count * pixels * sizeof *images);
-    uint64_t *indices = beam_malloc(count * sizeof *indices);
-    beam_status status = images && indices ? BEAM_OK : beam_trainer_no_memory(err);
-    for (size_t i = 0; status == BEAM_OK && i < count; i++)
-        indices[i] = i;
-    if (status == BEAM_OK)
-        status =
-            beam_dataset_fill(t->train, indices, count, t->height, t->width, images, NULL, err);
-    if (status == BEAM_OK)
-        status = beam_network_whiten(network, images, count, err);
-    beam_free(indices);
-    beam_free(images);
-    return status;
-}
-
-static beam_status initialize(const beam_trainer *t, beam_network *network, beam_error *err)
-{
-    BEAM_TRY(beam_network_initialize(network, (uint64_t)t->config.seed, err));
-    return whiten(t, network, err);
 }
 
 /* A new network's weights, or those of config.init_weights. */
