@@ -13,7 +13,6 @@
 
 typedef struct training_job {
     beam_dataset *dataset;
-    beam_pool *pool;             /* the configuration's text */
     beam_training_config config; /* what to train: network, data, optimizer, ... */
 } training_job;
 
@@ -69,8 +68,7 @@ static beam_status prepare(training_job *job, const beam_args *args, beam_error 
         BEAM_LOG(NULL, BEAM_LOG_WARNING, "%s", beam_dataset_get_info(job->dataset)->message);
     configure(job, args);
     BEAM_TRY(choose_threads(job, beam_args_str(args, "device"), err));
-    BEAM_TRY(beam_training_config_check(&job->config, err));
-    return beam_training_name(&job->config, job->pool, &job->config.experiment_id, err);
+    return beam_training_config_check(&job->config, err);
 }
 
 static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
@@ -101,7 +99,7 @@ static beam_status finish(const beam_result *result, const beam_args *args, beam
 
 int main(int argc, char **argv)
 {
-    training_job job = {.pool = beam_pool_new()};
+    training_job job = {0};
     const beam_app app = {
         .struct_size = sizeof app,
         .name = "tpu_training",
@@ -134,8 +132,7 @@ int main(int argc, char **argv)
         .build = build,
         .finish = finish,
         .state = &job};
-    int status = job.pool ? beam_main(argc, argv, &app) : 1;
+    int status = beam_main(argc, argv, &app);
     beam_dataset_close(job.dataset);
-    beam_pool_free(job.pool);
     return status;
 }

@@ -27,17 +27,17 @@ extern "C" {
 
 /* One experiment.  Left out (empty, 0) means what stands behind. */
 #define BEAM_TRAINING_CONFIG_(FIELD, S)                                                            \
-    FIELD(S, beam_str, experiment_id)        /* names its checkpoints; must be given in a sweep */ \
-    FIELD(S, beam_str, model_name)           /* of beam_network_known: must be given */            \
-    FIELD(S, beam_double, learning_rate)     /* the schedule's peak; must be given */              \
-    FIELD(S, beam_int64, batch_size)         /* must be given */                                   \
-    FIELD(S, beam_int64, epochs)             /* must be given */                                   \
-    FIELD(S, beam_str, dataset)              /* cifar10 */                                         \
-    FIELD(S, beam_str, data_dir)             /* see beam_dataset_options */                        \
-    FIELD(S, beam_int64, num_images)         /* only the first so many training images; 0: all */  \
-    FIELD(S, beam_str, optimizer)            /* sgd, adam, adamw; sgd */                           \
-    FIELD(S, beam_double, momentum)          /* sgd: 0.9; negative: none */                        \
-    FIELD(S, beam_double, weight_decay)      /* 5e-4; negative: none */                            \
+    FIELD(S, beam_str, experiment_id)    /* its folder of checkpoints; must be given in a sweep */ \
+    FIELD(S, beam_str, model_name)       /* of beam_network_known: must be given */                \
+    FIELD(S, beam_double, learning_rate) /* the schedule's peak; must be given */                  \
+    FIELD(S, beam_int64, batch_size)     /* must be given */                                       \
+    FIELD(S, beam_int64, epochs)         /* must be given */                                       \
+    FIELD(S, beam_str, dataset)          /* cifar10 */                                             \
+    FIELD(S, beam_str, data_dir)         /* see beam_dataset_options */                            \
+    FIELD(S, beam_int64, num_images)     /* only the first so many training images; 0: all */      \
+    FIELD(S, beam_str, optimizer)        /* sgd, adam, adamw; sgd */                               \
+    FIELD(S, beam_double, momentum)      /* sgd: 0.9; negative: none */                            \
+    FIELD(S, beam_double, weight_decay)  /* 5e-4; negative: none */                                \
     FIELD(S, beam_double, bias_lr_factor)    /* see beam_optimizer; 1 */                           \
     FIELD(S, beam_double, max_gradient_norm) /* 0: no clipping */                                  \
     FIELD(S, beam_str, schedule)             /* constant, step, cosine, one_cycle; one_cycle */    \
@@ -77,11 +77,6 @@ BEAM_API beam_status beam_training_config_check(const beam_training_config *conf
  * learning_rate, batch_size, epochs and the rest of a recipe that was tried (docs/training.md).
  * Text it fills in is static, or the data set's. */
 BEAM_API void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config *config);
-
-/* "resnet18-cifar10-3fa9c21b": a name for a configuration without experiment_id, another one for
- * each other configuration; in memory of `pool`. */
-BEAM_API beam_status beam_training_name(const beam_training_config *config, beam_pool *pool,
-                                        beam_str *name, beam_error *err);
 
 /* Both as one JSON object on one line, fields in the order above; in memory of `pool`.  Numbers
  * read back as the same bits; what is not finite is null. */
@@ -124,8 +119,8 @@ typedef struct beam_trainer_options {
     void *user;
 } beam_trainer_options;
 
-/* Opens data set, network and device, and goes on from the newest sound checkpoint of this
- * configuration in checkpoint_dir; a damaged one is passed over, saying so.
+/* Opens data set and network, compiles the step for the device, and goes on from the newest sound
+ * checkpoint of this configuration in checkpoint_dir; a damaged one is passed over, saying so.
  * BEAM_FAILED_PRECONDITION: checkpoints there are of another configuration (the message names the
  * first field that differs).  Strings of *config are copied. */
 BEAM_API beam_status beam_trainer_open(beam_device *device, const beam_training_config *config,
@@ -150,11 +145,16 @@ typedef struct beam_epoch_result {
     double seconds, images_per_second;
 } beam_epoch_result;
 
-/* Trains to the end of the current epoch and saves a checkpoint.  A loss that is not finite is
- * BEAM_ABORTED, with the step and what to try. */
+/* Trains to the end of the current epoch and saves a checkpoint.  An epoch takes the images in an
+ * order of its own; those that do not fill a last batch are left out of it.
+ * BEAM_ABORTED: the loss is not finite; the message has the step and what to try.
+ * BEAM_FAILED_PRECONDITION: another trainer has been opened on the same checkpoint_dir, so this one
+ * saves no more.  BEAM_RESOURCE_EXHAUSTED: the disk is full, perhaps; the checkpoint before is
+ * still there. */
 BEAM_API beam_status beam_trainer_epoch(beam_trainer *trainer, beam_epoch_result *result,
                                         beam_error *err);
-/* The share of the test images that the network as it is now gets right. */
+/* The share of the test images that the network as it is now gets right, computed in f32 whatever
+ * config.precision, by up to num_threads threads, whose number makes no difference. */
 BEAM_API beam_status beam_trainer_evaluate(beam_trainer *trainer, double *accuracy,
                                            beam_error *err);
 /* Writes the weights, as safetensors of `dtype` (BEAM_F32 or BEAM_BF16), with notes that say what
@@ -200,7 +200,7 @@ BEAM_API void beam_training_configs_order(beam_training_config *configs, size_t 
 typedef struct beam_train_models_args {
     BEAM_COMMON_ARGS_;
     const char *device;         /* NULL: auto */
-    const char *checkpoint_dir; /* experiments get folders of their own below; NULL: none */
+    const char *checkpoint_dir; /* each experiment_id has a folder below; NULL: nothing is kept */
     beam_dtype model_dtype; /* of model.safetensors: BEAM_BF16, which rounds and halves it; f32 */
     /* Successive halving (Jamieson and Talwalkar, 2016): of the configurations that have done a
      * quarter of their epochs, the half with the lower accuracy stops; then again at one half.
@@ -216,8 +216,9 @@ typedef struct beam_train_models_args {
  * cannot be trained or diverges gives a result that says so; the others go on.  An element is a
  * configuration, so a Reshuffle before it spreads them over threads, and workers.
  *
- * CHECKPOINT_DIR/EXPERIMENT_ID/ holds checkpoints, the trained model.safetensors and result.json;
- * without checkpoint_dir nothing is kept, and results have no model.
+ * CHECKPOINT_DIR/EXPERIMENT_ID/ holds checkpoints, the trained model.safetensors and result.json
+ * (CHECKPOINT_DIR itself where experiment_id is empty); without checkpoint_dir results have no
+ * model.
  * An epoch is a line in the log (NOTICE).
  * Metrics: epochs_done, images_trained, training_milliseconds, configs_done, configs_failed. */
 BEAM_API beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args);

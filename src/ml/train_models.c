@@ -40,6 +40,12 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* What people call it. */
+static beam_str name_of(const beam_training_config *config)
+{
+    return config->experiment_id.len ? config->experiment_id : config->model_name;
+}
+
 static beam_status no_memory(beam_error *err)
 {
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a training");
@@ -47,14 +53,15 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- Where things are --------------------------------------------------------------------- */
 
+/* The experiment's folder, or a file in it. */
 static char *path_of(const experiment *e, const char *format, long long number)
 {
     beam_str folder = beam_config(e->ctx, beam_train_models_config)->checkpoint_dir;
     beam_str id = e->config->experiment_id;
     char name[64];
     (void)snprintf(name, sizeof name, format, number);
-    beam_str path =
-        beam_format(e->ctx, "%.*s/%.*s%s", (int)folder.len, folder.at, (int)id.len, id.at, name);
+    beam_str path = beam_format(e->ctx, "%.*s%s%.*s%s", (int)folder.len, folder.at,
+                                id.len ? "/" : "", (int)id.len, id.len ? id.at : "", name);
     return path.at ? beam_cstr(e->ctx, path) : NULL;
 }
 
@@ -63,7 +70,8 @@ static beam_status begin(beam_ctx *ctx, const beam_training_config *config, expe
 {
     double share = beam_config(ctx, beam_train_models_config)->share;
     *e = (experiment){.ctx = ctx, .config = config};
-    BEAM_TRY(beam_experiment_check(config->experiment_id, err));
+    if (config->experiment_id.len)
+        BEAM_TRY(beam_experiment_check(config->experiment_id, err));
     BEAM_TRY(beam_training_config_check(config, err));
     e->until = (int64_t)ceil((double)config->epochs * share);
     e->final = e->until == config->epochs;
@@ -186,7 +194,7 @@ static beam_status on_step(void *user, uint64_t step, const beam_step_result *re
 
 static beam_status train_epochs(const experiment *e, beam_trainer *trainer, beam_error *err)
 {
-    beam_str id = e->config->experiment_id;
+    beam_str id = name_of(e->config);
     beam_trainer_progress progress;
     while ((progress = beam_trainer_get_progress(trainer)).epoch < e->until) {
         beam_epoch_result epoch;
@@ -247,13 +255,13 @@ static void fail_experiment(const experiment *e, beam_status status, const beam_
                             beam_training_result *result)
 {
     bool diverged = status == BEAM_ABORTED;
+    const beam_str name = name_of(e->config);
     result->status = beam_str_of(diverged ? "diverged" : "failed");
     result->error = readable(e->ctx, why->message[0] ? why->message : beam_status_name(status));
     result->accuracy = (double)NAN;
     result->model_path = (beam_str){"", 0};
-    beam_ctx_log(e->ctx, BEAM_LOG_ERROR, "%.*s %.*s: %s", (int)result->experiment_id.len,
-                 result->experiment_id.len ? result->experiment_id.at : "", (int)result->status.len,
-                 result->status.at, why->message);
+    beam_ctx_log(e->ctx, BEAM_LOG_ERROR, "%.*s %.*s: %s", (int)name.len, name.len ? name.at : "",
+                 (int)result->status.len, result->status.at, why->message);
     if (!diverged)
         return;
     result->loss = (double)NAN;

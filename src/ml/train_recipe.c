@@ -1,11 +1,8 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* train_recipe.c - what suits a network on a data set; a name for a configuration. */
-#include <stdio.h>
-#include <string.h>
-
+/* train_recipe.c - what suits a network on a data set. */
 #include <beam/training.h>
 
-#include "base/hash.h"
+#include <string.h>
 
 typedef struct recipe {
     const char *model;
@@ -58,32 +55,4 @@ void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config
     if (!config->augment.len)
         config->augment = beam_str_of(r->augment);
     config->flip_average |= r->flip_average;
-}
-
-/* The last part of a folder's path, or the name itself. */
-static beam_str last_part(beam_str path)
-{
-    while (path.len && path.at[path.len - 1] == '/')
-        path.len--;
-    for (size_t i = path.len; i-- > 0;)
-        if (path.at[i] == '/')
-            return (beam_str){path.at + i + 1, path.len - i - 1};
-    return path;
-}
-
-beam_status beam_training_name(const beam_training_config *config, beam_pool *pool, beam_str *name,
-                               beam_error *err)
-{
-    enum { MOST = 150 };
-    beam_str json, data = last_part(config->dataset), model = config->model_name;
-    BEAM_TRY(beam_training_config_to_json(config, pool, &json, err));
-    char *text = beam_pool_alloc(pool, MOST);
-    if (!text)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a name");
-    uint64_t hash = beam_hash64(json.at, json.len, 0);
-    int n = snprintf(text, MOST, "%.*s-%.*s-%08x", (int)(model.len < 64 ? model.len : 64),
-                     model.len ? model.at : "", (int)(data.len < 64 ? data.len : 64),
-                     data.len ? data.at : "", (uint32_t)hash);
-    *name = (beam_str){text, n > 0 ? (size_t)n : 0};
-    return BEAM_OK;
 }

@@ -32,16 +32,22 @@ succeeds tpu_training --dataset=digits $one --checkpoint_dir="$place/runs" \
 [ "$(field "$place/again.json" epochs_run)" = 0 ] || complain "it trained a second time"
 [ "$(field "$place/again.json" accuracy)" = "$trained" ] || complain "another accuracy"
 
+# With other options it leaves alone what is there, as it does with checkpoints of another training.
+refuses 1 "its seed differs" tpu_training --dataset=digits $one --checkpoint_dir="$place/runs" --seed=1
+refuses 1 "its num_threads differs" tpu_training --dataset=digits --checkpoint_dir="$place/runs" \
+    --num_threads=2
+[ "$(field "$place/runs/result.json" status)" = ok ] || complain "a refused run changed the result"
+
 # The model serves, and is as good there as it was told to be.
-succeeds cpu_inference --dataset=digits --weights="$(ls "$place"/runs/*/model.safetensors)" \
+succeeds cpu_inference --dataset=digits --weights="$place/runs/model.safetensors" \
     --result_json="$place/served.json"
 same_accuracy "$place/result.json" "$place/served.json"
 
 # What network it is stands in the file.
 succeeds tpu_training --dataset=digits --model=resnet34 --epochs=1 --num_images=64 $one \
     --checkpoint_dir="$place/deep" --model_dtype=bf16
-[ "$(stat -c %s "$place"/deep/*/model.safetensors)" -lt 50000000 ] || complain "no bf16 in the model"
-succeeds cpu_inference --dataset=digits --weights="$(ls "$place"/deep/*/model.safetensors)" \
+[ "$(stat -c %s "$place/deep/model.safetensors")" -lt 50000000 ] || complain "no bf16 in the model"
+succeeds cpu_inference --dataset=digits --weights="$place/deep/model.safetensors" \
     --result_json="$place/served.json"
 [ "$(field "$place/served.json" model)" = resnet34 ] || complain "the model is not taken for what it is"
 
@@ -63,8 +69,11 @@ done
 kill -INT $pid
 wait $pid
 [ $? = 130 ] || complain "interrupted, it did not end with 130: $(tail -n 3 "$place/err")"
-ls "$place"/long/*/checkpoint-* >/dev/null 2>&1 || complain "interrupted, it left no checkpoint"
-ls "$place"/long/*/result.json >/dev/null 2>&1 && complain "interrupted, it left a result"
+ls "$place"/long/checkpoint-* >/dev/null 2>&1 || complain "interrupted, it left no checkpoint"
+ls "$place"/long/result.json >/dev/null 2>&1 && complain "interrupted, it left a result"
+
+refuses 1 "model_name" tpu_training --dataset=digits --epochs=2000 --model=resnet18 $one \
+    --checkpoint_dir="$place/long"
 
 digits() { # STATUS WORDS OPTIONS...
     local status=$1 words=$2

@@ -289,15 +289,14 @@ static void test_trials(void **state)
     beam_pool_free(pool);
 }
 
-/* ---- Recipes and names -------------------------------------------------------------------- */
+/* ---- Recipes ------------------------------------------------------------------------------ */
 
-static void test_recipe_and_name(void **state)
+static void test_recipe(void **state)
 {
     (void)state;
     const beam_dataset_info digits = {.name = "digits"}, folder = {.name = "/data/my flowers/"};
-    beam_pool *pool = beam_pool_new();
     beam_error err = {0};
-    beam_training_config a = {.epochs = 7}, b = {0}, c;
+    beam_training_config a = {.epochs = 7}, b = {0};
     beam_training_recipe(&digits, &a);
     beam_training_recipe(&folder, &b);
     assert_true(beam_str_equal(a.model_name, beam_str_of("small_cnn")));
@@ -305,17 +304,6 @@ static void test_recipe_and_name(void **state)
     assert_int_equal(a.epochs, 7);
     assert_ok(beam_training_config_check(&a, &err), err);
     assert_ok(beam_training_config_check(&b, &err), err);
-    c = a;
-    c.seed = 1;
-    beam_str name_a, name_b, name_c;
-    assert_ok(beam_training_name(&a, pool, &name_a, &err), err);
-    assert_ok(beam_training_name(&b, pool, &name_b, &err), err);
-    assert_ok(beam_training_name(&c, pool, &name_c, &err), err);
-    assert_memory_equal(name_a.at, "small_cnn-digits-", 17);
-    assert_memory_equal(name_b.at, "resnet18-my flowers-", 20);
-    assert_false(beam_str_equal(name_a, name_c));
-    assert_ok(beam_experiment_check(name_b, &err), err);
-    beam_pool_free(pool);
 }
 
 /* ---- Files -------------------------------------------------------------------------------- */
@@ -416,7 +404,7 @@ int main(void)
         cmocka_unit_test(test_experiment_names),
         cmocka_unit_test(test_grid),
         cmocka_unit_test(test_trials),
-        cmocka_unit_test(test_recipe_and_name),
+        cmocka_unit_test(test_recipe),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_out_of_memory),
     };
