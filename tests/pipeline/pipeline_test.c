@@ -30,19 +30,31 @@ void assert_mentions(const beam_error *err, const char *text)
         fail_msg("\"%s\" does not mention \"%s\"", err->message, text);
 }
 
+static void run_once(void (*build)(beam_pipeline *p), const beam_run_options *options)
+{
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    assert_non_null(p);
+    build(p);
+    run_ok(p, options, false);
+}
+
 void run_all_ways(void (*build)(beam_pipeline *p))
 {
+    const char *engine = getenv("BEAM_TEST_RUNNER");
+    if (engine) {
+        const beam_run_options on_engine = {.struct_size = sizeof on_engine,
+                                            .runner = engine,
+                                            .job_endpoint = getenv("BEAM_JOB_ENDPOINT")};
+        run_once(build, &on_engine);
+        return;
+    }
     const beam_run_options ways[] = {
         {.struct_size = sizeof(beam_run_options), .direct_num_workers = 1},
         {.struct_size = sizeof(beam_run_options), .direct_num_workers = 4},
         {.struct_size = sizeof(beam_run_options), .direct_num_workers = 3, .memory_budget = 30000},
     };
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        beam_pipeline *p = beam_pipeline_new(NULL);
-        assert_non_null(p);
-        build(p);
-        run_ok(p, &ways[i], false);
-    }
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        run_once(build, &ways[i]);
 }
 
 int64_t counter(const beam_result *result, const char *transform, const char *name)
