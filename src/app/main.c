@@ -280,7 +280,7 @@ static int work(const beam_app *app, const beam_worker_request *request)
     beam_status status = beam_crash_install(&err);
     install_signals();
     if (status == BEAM_OK)
-        status = beam_worker_main(app, request, &logger, &cancel, &err);
+        status = beam_app_worker_main(app, request, &logger, &cancel, &err);
     return status == BEAM_OK ? EXIT_DONE : fail(app, &err, EXIT_FAILED);
 }
 

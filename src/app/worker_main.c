@@ -30,8 +30,8 @@ static const char *either(const char *given, const char *provisioned)
     return *given ? given : provisioned ? provisioned : "";
 }
 
-beam_status beam_worker_main(const beam_app *app, const beam_worker_request *request,
-                             const beam_logger *logger, const int *stop, beam_error *err)
+beam_status beam_app_worker_main(const beam_app *app, const beam_worker_request *request,
+                                 const beam_logger *logger, const int *stop, beam_error *err)
 {
     beam_retrieved retrieved = {NULL, NULL, NULL};
     beam_registry registry = {0};
