@@ -148,6 +148,10 @@ static void test_elementwise(void **state)
         beam_value y = beam_nn_batch_norm(net, image(net, s[0], s[1], s[2]), "bn", 0);
         compare(net, beam_nn_relu(net, y), 2);
 
+        net = beam_network_new("scale_and_dropout");
+        y = beam_nn_scale(net, image(net, s[0], s[1], s[2]), -0.75f);
+        compare(net, beam_nn_dropout(net, y, 0.25f), 3);
+
         net = beam_network_new("two_inputs");
         beam_value a = image(net, s[0], s[1], s[2]), b = image(net, s[0], s[1], s[2]);
         compare(net, beam_nn_relu(net, beam_nn_add(net, a, b)), 4);
@@ -225,6 +229,18 @@ static void test_what_must_not_be_fused(void **state)
     x = conv_bn(net, image(net, 3, 6, 6), "conv", "bn");
     y = beam_nn_relu(net, x);
     compare_outputs(net, (const beam_value[]){x, y}, 2, 2);
+
+    net = beam_network_new("dropped_and_used"); /* in inference a dropout is its operand */
+    x = beam_nn_conv2d(net, image(net, 3, 6, 6), "stem", .out_channels = 16, .kernel = 1);
+    z = beam_nn_dropout(net, x, 0.5f);
+    y = beam_nn_add(net, conv_bn(net, beam_nn_relu(net, x), "conv", "bn"), z);
+    compare(net, beam_nn_add(net, y, beam_nn_max_pool2d(net, x, .kernel = 1)), 2);
+
+    net = beam_network_new("used_after_dropping");
+    x = beam_nn_conv2d(net, image(net, 3, 6, 6), "stem", .out_channels = 16, .kernel = 1);
+    z = beam_nn_dropout(net, x, 0.5f);
+    y = beam_nn_add(net, conv_bn(net, beam_nn_relu(net, z), "conv", "bn"), x);
+    compare(net, beam_nn_add(net, y, beam_nn_max_pool2d(net, z, .kernel = 1)), 2);
 
     net = beam_network_new("flattened_and_used");
     x = beam_nn_conv2d(net, image(net, 3, 4, 4), "stem", .out_channels = 2, .kernel = 1);
