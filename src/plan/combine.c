@@ -6,6 +6,7 @@
 #include <malloc.h>
 
 #include "base/alloc.h"
+#include "model/coders.h"
 #include "model/function.h"
 #include "model/message.h"
 #include "model/urn.h"
@@ -37,6 +38,12 @@ void *beam_acc_realloc(void *old, size_t size)
 
 /* ---- Opening -------------------------------------------------------------------------- */
 
+static bool has_coder(const beam_node *node, const char *id)
+{
+    const BeamPb__ProcessBundleDescriptor *descriptor = node->plan->descriptor;
+    return beam_coder_find((beam_coder_map){descriptor->coders, descriptor->n_coders}, id) != NULL;
+}
+
 static beam_status read_payload(beam_combine_node *self, beam_error *err)
 {
     beam_node *node = &self->node;
@@ -49,7 +56,10 @@ static beam_status read_payload(beam_combine_node *self, beam_error *err)
             ? beam_combinefn_from_proto(payload->combine_fn, node->plan->registry,
                                         &node->plan->arena, &self->fn, &node->ctx.config, err)
             : beam_error_set(err, BEAM_INVALID_ARGUMENT, "names no CombineFn");
-    if (status == BEAM_OK)
+    /* Engines leave coders out that no PCollection of the stage has. */
+    if (status == BEAM_OK && self->fn->acc && !has_coder(node, payload->accumulator_coder_id))
+        self->acc = self->fn->acc;
+    else if (status == BEAM_OK)
         status = beam_plan_coder_type(node->plan, payload->accumulator_coder_id, &self->acc, err);
     beam_message_free(payload);
     return status;
