@@ -387,6 +387,68 @@ static void test_every_allocation_fails_once(void **state)
     beam_network_free(net);
 }
 
+/* ---- training ---- */
+
+static beam_status train(const beam_network *net, const float *images, beam_error *err)
+{
+    const uint32_t labels[4] = {0, 1, 2, 3};
+    const beam_training_options options = {
+        .struct_size = sizeof options, .batch_size = 4, .optimizer = {.kind = BEAM_OPTIMIZER_ADAM}};
+    beam_device *device = NULL;
+    beam_training *training = NULL;
+    float weights[32 * 9];
+    beam_tensor image = beam_network_input(net, 0, 4);
+    image.data = images;
+    beam_status status = beam_device_open("pjrt:" FAKE, NULL, &device, err);
+    if (status == BEAM_OK)
+        status = beam_device_train(device, net, &options, &training, err);
+    for (int s = 0; status == BEAM_OK && s < 2; s++) {
+        beam_step_result result;
+        status = beam_training_step(training, &image, 1, labels, 0.1f, &result, err);
+    }
+    if (status == BEAM_OK)
+        status = beam_training_read(training, "conv1.weight", weights, err);
+    if (status == BEAM_OK)
+        status = beam_training_write(training, "conv1.weight", weights, err);
+    beam_training_free(training);
+    if (device) {
+        beam_device_memory memory;
+        beam_device_get_memory(device, &memory);
+        assert_int_equal(memory.weight_bytes + memory.working_bytes, 0);
+    }
+    beam_device_close(device);
+    return status;
+}
+
+static void test_training_fails_everywhere(void **state)
+{
+    (void)state;
+    beam_network *net = nets_small();
+    const float images[4 * 64] = {0};
+    for (uint64_t n = 1;; n++) {
+        beam_error err = {0};
+        *fake = (pjrt_fake_control){.fail_at = n, .sticky = n % 2, .code = 14};
+        beam_status status = train(net, images, &err);
+        assert_int_equal(fake->live, 0);
+        assert_true(status == BEAM_OK || status == BEAM_UNAVAILABLE);
+        if (fake->calls < n)
+            break;
+    }
+    *fake = (pjrt_fake_control){.code = 13};
+    for (uint64_t n = 1;; n++) {
+        beam_error err = {0};
+        beam_alloc_fail_at(n, 0);
+        beam_status status = train(net, images, &err);
+        bool all_made = beam_alloc_count() < n;
+        beam_alloc_fail_at(0, 0);
+        assert_int_equal(status, all_made ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED);
+        assert_int_equal(fake->live, 0);
+        if (all_made)
+            break;
+    }
+    beam_network_free(net);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -401,6 +463,7 @@ int main(void)
         TEST(test_cache),
         TEST(test_every_call_fails_once),
         TEST(test_every_allocation_fails_once),
+        TEST(test_training_fails_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
