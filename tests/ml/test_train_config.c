@@ -145,6 +145,47 @@ static void test_row_round_trip(void **state)
     beam_buffer_free(&bytes);
 }
 
+/* The bytes that Beam's Python SDK (2.77.0, RowCoder of NamedTuples with these fields) gives, and
+ * reads. */
+static void test_row_as_in_python(void **state)
+{
+    (void)state;
+    static const char python[] =
+        "0a0005636166c3a93fd5555555555555142f782f6d6f64656c2e7361666574656e736f72737ff800"
+        "000000000003f4ffffffffffffffff0101a56e1fc2f8f359026f6b00170005636166c3a908726573"
+        "6e657431383fb999999999999a100306646967697473000000bff000000000000000000000000000"
+        "000000000000000000000000000000000000000000000000000000010000ffffffffffffffff7f00"
+        "0000";
+    const beam_str id = beam_str_of("caf\xc3\xa9");
+    const beam_training_result result = {.experiment_id = id,
+                                         .accuracy = 1.0 / 3,
+                                         .model_path = beam_str_of("/x/model.safetensors"),
+                                         .loss = (double)NAN,
+                                         .epochs = 3,
+                                         .steps = -12,
+                                         .seconds = 1e-300,
+                                         .status = beam_str_of("ok"),
+                                         .config = {.experiment_id = id,
+                                                    .model_name = beam_str_of("resnet18"),
+                                                    .learning_rate = 0.1,
+                                                    .batch_size = 16,
+                                                    .epochs = 3,
+                                                    .dataset = beam_str_of("digits"),
+                                                    .momentum = -1,
+                                                    .flip_average = true,
+                                                    .seed = INT64_MAX}};
+    beam_buffer bytes = {0};
+    beam_error err = {0};
+    assert_ok(beam_encode(&beam_training_result_type, BEAM_OUTER, &result, &bytes, &err), err);
+    assert_int_equal(bytes.len * 2, sizeof python - 1);
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned expected;
+        assert_int_equal(sscanf(python + 2 * i, "%2x", &expected), 1);
+        assert_int_equal(bytes.data[i], expected);
+    }
+    beam_buffer_free(&bytes);
+}
+
 /* ---- What may be -------------------------------------------------------------------------- */
 
 static void expect_refused(beam_training_config config, const char *words)
@@ -400,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_json_left_out_is_the_base),
         cmocka_unit_test(test_json_refusals),
         cmocka_unit_test(test_row_round_trip),
+        cmocka_unit_test(test_row_as_in_python),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_experiment_names),
         cmocka_unit_test(test_grid),
