@@ -21,7 +21,9 @@ install(FILES ${_onednn_file} DESTINATION ${BEAM_PRIVATE_LIBDIR} RENAME libdnnl.
 get_filename_component(_onednn_root ${_onednn} DIRECTORY)
 install(DIRECTORY ${_onednn_root}/../share/doc/onednn/ OPTIONAL
     DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/libbeam/onednn)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR}/libbeam)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR}/libbeam
+        PATTERN models EXCLUDE) # a link to what follows
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/libbeam)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
     DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/libbeam)
 

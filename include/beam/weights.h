@@ -88,10 +88,13 @@ BEAM_API beam_status beam_weights_save_safetensors(const char *path,
                                                    beam_error *err);
 
 /* Finds the file that a user's --weights means and stores its path (free with
- * beam_weights_path_free): a known name    resnet18-imagenet, resnet34-imagenet, resnet50-imagenet:
- * PyTorch's official files, from the cache folder, downloaded into it when missing and checked
- *                   against their SHA-256; digits: the small network's that libbeam ships
- *   anything else   a path, as it is
+ * beam_weights_path_free):
+ *   resnet18-imagenet,   PyTorch's official files, from the cache folder, downloaded into it when
+ *   resnet34-imagenet,   missing and checked against their SHA-256
+ *   resnet50-imagenet
+ *   fastnet-cifar10,     what libbeam trained itself and comes with: models/README.md
+ *   digits
+ *   anything else        a path, as it is
  * The cache folder is $BEAM_CACHE, else $XDG_CACHE_HOME/libbeam, else ~/.cache/libbeam, with
  * weights/ below.  Without internet the message says which address to fetch and where to put
  * it.  `options` may be NULL. */

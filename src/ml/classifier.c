@@ -20,19 +20,25 @@ static bool is_cifar10(const beam_dataset_info *dataset)
            strcmp(dataset->class_names[9], "truck") == 0;
 }
 
+/* The known weights that are called NETWORK-data, NULL when there are none. */
+static const char *find_known(const char *network, const char *data)
+{
+    size_t len = strlen(network);
+    const char *known;
+    for (size_t i = 0; (known = beam_weights_known(i)) != NULL; i++)
+        if (strncmp(known, network, len) == 0 && known[len] == '-' &&
+            strcmp(known + len + 1, data) == 0)
+            return known;
+    return NULL;
+}
+
 /* The known weights for a network and data set, NULL when there are none. */
 static const char *known_weights(const beam_dataset_info *dataset, const char *network)
 {
-    bool digits = strcmp(dataset->name, "digits") == 0;
-    if (strcmp(network, "small_cnn") == 0)
-        return digits ? "digits" : NULL;
-    size_t len = strlen(network);
-    for (size_t i = 0; !digits; i++) {
-        const char *known = beam_weights_known(i);
-        if (!known || (strncmp(known, network, len) == 0 && strcmp(known + len, "-imagenet") == 0))
-            return known;
-    }
-    return NULL;
+    if (strcmp(dataset->name, "digits") == 0)
+        return strcmp(network, "small_cnn") == 0 ? "digits" : NULL;
+    const char *own = is_cifar10(dataset) ? find_known(network, "cifar10") : NULL;
+    return own ? own : find_known(network, "imagenet");
 }
 
 static void unrelated(beam_classifier *c, const char *why)

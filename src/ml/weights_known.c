@@ -9,8 +9,6 @@
 #include "ml/share.h"
 #include "ml/staging.h"
 
-static const char DIGITS[] = "digits";
-
 /* The first weights that torchvision published of each (IMAGENET1K_V1).  PyTorch names its files
  * with the first 8 digits of their SHA-256. */
 static const struct {
@@ -25,11 +23,20 @@ static const struct {
 };
 enum { KNOWN = sizeof known / sizeof *known, MAX_SIZE = 512 << 20 };
 
+/* Those that libbeam trained itself and comes with: models/README.md. */
+static const struct {
+    const char *name, *file;
+} shipped[] = {
+    {"fastnet-cifar10", "models/fastnet-cifar10.safetensors"},
+    {"digits", "models/small_cnn-digits.safetensors"},
+};
+enum { SHIPPED = sizeof shipped / sizeof *shipped };
+
 const char *beam_weights_known(size_t index)
 {
     if (index < KNOWN)
         return known[index].name;
-    return index == KNOWN ? DIGITS : NULL;
+    return index - KNOWN < SHIPPED ? shipped[index - KNOWN].name : NULL;
 }
 
 beam_status beam_weights_locate(const char *name_or_path, const beam_download_options *options,
@@ -52,8 +59,9 @@ beam_status beam_weights_locate(const char *name_or_path, const beam_download_op
         };
         return beam_cache_fetch(&item, options, path, err);
     }
-    if (strcmp(name_or_path, DIGITS) == 0)
-        return beam_share_path("digits/digits-cnn.safetensors", path, err);
+    for (size_t i = 0; i < SHIPPED; i++)
+        if (strcmp(name_or_path, shipped[i].name) == 0)
+            return beam_share_path(shipped[i].file, path, err);
     *path = beam_strdup(name_or_path);
     return *path
                ? BEAM_OK

@@ -62,7 +62,7 @@ refuses 2 "expected one of" --dataset=digits --device=abacus
 refuses 2 "did you mean --dataset" --datset=digits
 refuses 2 "whole number" --dataset=digits --num_images=many
 refuses 1 "no split" --dataset=digits --split=test --data_dir="$place" --dataset="$place"
-head -c 1000 "$BEAM_SHARE_DIR/digits/digits-cnn.safetensors" >"$place/cut.safetensors"
+head -c 1000 "$BEAM_SHARE_DIR/models/small_cnn-digits.safetensors" >"$place/cut.safetensors"
 refuses 1 "cut.safetensors" --dataset=digits --weights="$place/cut.safetensors"
 echo "these are no weights" >"$place/text"
 refuses 1 "text" --dataset=digits --weights="$place/text"
