@@ -34,10 +34,11 @@ void *beam_arena_slow_(beam_arena *arena, size_t size)
     if (size > SIZE_MAX / 2)
         return NULL;
     size_t rounded = (size + 15) & ~(size_t)15;
-    size_t block_size = arena->total ? arena->total : FIRST_BLOCK;
-    if (block_size > LARGEST_BLOCK)
-        block_size = LARGEST_BLOCK;
-    block_size -= sizeof(beam_arena_block); /* so that large blocks are whole pages */
+    /* With its header a power of two, and so whole pages, or whole huge ones. */
+    size_t block_size = FIRST_BLOCK;
+    while (block_size < arena->total && block_size < LARGEST_BLOCK)
+        block_size *= 2;
+    block_size -= sizeof(beam_arena_block);
     if (block_size < rounded)
         block_size = rounded;
     if (arena->limit && arena->total + block_size > arena->limit) {
