@@ -146,6 +146,17 @@ beam_status beam_bundle_push(beam_bundle *bundle, beam_plan_source *source,
     return BEAM_LIKELY(status == BEAM_OK) ? BEAM_OK : broken(bundle, NULL);
 }
 
+beam_status beam_bundle_merge(beam_bundle *bundle, beam_plan_source *source, void *const *accs,
+                              const void *const *others, size_t n)
+{
+    if (BEAM_UNLIKELY(bundle->state != BEAM_BUNDLE_RUNNING))
+        return BEAM_FAILED_PRECONDITION;
+    enter(bundle);
+    beam_status status = beam_plan_merge(bundle->plan, source, accs, others, n);
+    leave();
+    return BEAM_LIKELY(status == BEAM_OK) ? BEAM_OK : broken(bundle, NULL);
+}
+
 beam_status beam_bundle_finish(beam_bundle *bundle, beam_error *err)
 {
     if (bundle->state == BEAM_BUNDLE_BROKEN && beam_bundle_error(bundle, err) != BEAM_OK)

@@ -157,8 +157,10 @@ beam_status beam_schedule_begin(beam_execution *run, beam_error *err);
 beam_item *beam_schedule_take(beam_worker *worker);
 /* The item was committed, and is freed. */
 void beam_schedule_done(beam_worker *worker, beam_item *item);
-/* The item failed: it is tried again, or the run fails. */
-void beam_schedule_failed(beam_worker *worker, beam_item *item, const beam_error *error);
+/* The item failed: it is tried again, if that may help and was not in vain too often, or the run
+ * fails. */
+void beam_schedule_failed(beam_worker *worker, beam_item *item, bool again,
+                          const beam_error *error);
 /* Adds an item (a residual) to a stage that is running. */
 void beam_schedule_add(beam_execution *run, beam_item *item);
 /* Ends the run early; the first status and error stay. */

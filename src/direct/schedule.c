@@ -287,17 +287,18 @@ void beam_schedule_done(beam_worker *worker, beam_item *item)
         beam_schedule_stop(run, status, &error);
 }
 
-void beam_schedule_failed(beam_worker *worker, beam_item *item, const beam_error *error)
+void beam_schedule_failed(beam_worker *worker, beam_item *item, bool again, const beam_error *error)
 {
     beam_execution *run = worker->run;
     beam_stage_run *stage = &run->stages[item->stage];
     pthread_mutex_lock(&run->lock);
     stage->running--;
     item->tries++;
-    if (run->stop || item->tries >= BEAM_DIRECT_TRIES) {
-        beam_error final = {0};
-        (void)beam_error_set(&final, error->code, "%s (tried %u times)", error->message,
-                             item->tries);
+    if (run->stop || !again || item->tries >= BEAM_DIRECT_TRIES) {
+        beam_error final = *error;
+        if (item->tries > 1)
+            (void)beam_error_set(&final, error->code, "%s (tried %u times)", error->message,
+                                 item->tries);
         stop(run, error->code, &final);
         beam_item_free(item);
     } else {

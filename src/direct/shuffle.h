@@ -92,19 +92,31 @@ beam_shuffle_stats beam_shuffle_get_stats(const beam_shuffle *shuffle);
 /* Committed elements of the partitions [first, last), about; for cutting even work items. */
 uint64_t beam_shuffle_weight(const beam_shuffle *shuffle, uint32_t first, uint32_t last);
 
-/* A group: a KV<K, iterable<V>> in its C layout (as BEAM_GROUPED lays it out), with the info
- * that it is emitted with.  Both live until the next call of beam_shuffle_next. */
-typedef struct beam_shuffle_group {
-    const void *element;
+/* Groups: an array of KV<K, iterable<V>> in their C layout (as BEAM_GROUPED lays it out), with
+ * the info that all of them are emitted with.  They live until the next call of
+ * beam_shuffle_next. */
+typedef struct beam_shuffle_groups {
+    const void *elements;
+    size_t n; /* at least 1 */
     beam_element_info info;
-} beam_shuffle_group;
+} beam_shuffle_groups;
+
+/* Merges values of one key as they are read, so that groups have fewer of them: values[i] takes
+ * all of others[i], one after another; a value may come again. */
+typedef struct beam_shuffle_merger {
+    beam_status (*merge)(void *self, void *const *values, const void *const *others, size_t n);
+    void *self;
+} beam_shuffle_merger;
 
 beam_status beam_shuffle_read(beam_shuffle *shuffle, uint32_t first, uint32_t last,
                               beam_shuffle_reader **reader, beam_error *err);
 /* On to other partitions, with the memory that it has: cheaper than another reader. */
 void beam_shuffle_reader_restart(beam_shuffle_reader *reader, uint32_t first, uint32_t last);
+/* Values may be merged from here on; those that hold pointers are not, nor those with windows or
+ * timestamps of their own.  A failure of it fails beam_shuffle_next. */
+void beam_shuffle_reader_merge(beam_shuffle_reader *reader, beam_shuffle_merger merger);
 /* BEAM_OUT_OF_RANGE after the last group. */
-beam_status beam_shuffle_next(beam_shuffle_reader *reader, beam_shuffle_group *group,
+beam_status beam_shuffle_next(beam_shuffle_reader *reader, beam_shuffle_groups *groups,
                               beam_error *err);
 void beam_shuffle_reader_close(beam_shuffle_reader *reader);
 

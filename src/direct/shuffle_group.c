@@ -3,7 +3,7 @@
  *
  * Chunk lists are taken as they are.  Radix records are numbered by their key in a first
  * pass and their values scattered, key by key, into one array in a second: a partition is
- * small enough that both passes stay in cache.
+ * small enough that both passes stay in cache.  Where values may be merged, one pass does.
  */
 #include "base/alloc.h"
 #include "direct/shuffle_internal.h"
@@ -134,21 +134,41 @@ static beam_status make_counts(beam_grouping *grouping, size_t n)
     return BEAM_OK;
 }
 
+/* What find_group does, for keys that are 8 bytes and nothing else. */
+static inline beam_status find_number(beam_grouping *grouping, const beam_shuffle_layout *layout,
+                                      uint64_t tag, uint32_t *group)
+{
+    const size_t mask = grouping->table_size - 1;
+    size_t i = beam_shuffle_mix(tag) & mask;
+    while (grouping->ids[i] && grouping->tags[i] != tag)
+        i = (i + 1) & mask;
+    *group = grouping->ids[i] - 1;
+    if (BEAM_LIKELY(*group != UINT32_MAX))
+        return BEAM_OK;
+    BEAM_TRY(add_group(grouping, layout, tag, NULL, group));
+    return *group < grouping->counts_capacity ? BEAM_OK : make_counts(grouping, (size_t)*group + 1);
+}
+
+static beam_status find_record(beam_grouping *grouping, const beam_shuffle_layout *layout,
+                               const char *record, uint32_t *group)
+{
+    uint64_t tag;
+    const beam_shuffle_key *key = NULL;
+    memcpy(&tag, record, sizeof tag);
+    if (!layout->scalar)
+        memcpy(&key, record + sizeof tag, sizeof key);
+    BEAM_TRY(find_group(grouping, layout, tag, key, group));
+    return *group < grouping->counts_capacity ? BEAM_OK : make_counts(grouping, (size_t)*group + 1);
+}
+
 static beam_status number_records(beam_grouping *grouping, const beam_shuffle_layout *layout,
                                   const beam_chunk *chunk, size_t *at)
 {
     for (; chunk; chunk = chunk->prev) {
         const char *record = beam_chunk_data(chunk);
         for (uint64_t i = 0; i < chunk->n; i++, record += layout->record) {
-            uint64_t tag;
-            const beam_shuffle_key *key = NULL;
-            memcpy(&tag, record, sizeof tag);
-            if (!layout->scalar)
-                memcpy(&key, record + sizeof tag, sizeof key);
             uint32_t group;
-            BEAM_TRY(find_group(grouping, layout, tag, key, &group));
-            if (BEAM_UNLIKELY(group >= grouping->counts_capacity))
-                BEAM_TRY(make_counts(grouping, (size_t)group + 1));
+            BEAM_TRY(find_record(grouping, layout, record, &group));
             grouping->record_ids[(*at)++] = group;
             grouping->counts[group]++;
         }
@@ -175,17 +195,8 @@ static beam_status number_pairs(beam_grouping *grouping, const beam_shuffle_layo
         fetch_ahead(chunk);
         const uint64_t *record = (const uint64_t *)(const void *)beam_chunk_data(chunk);
         for (const uint64_t *end = record + 2 * chunk->n; record < end; record += 2) {
-            const size_t mask = grouping->table_size - 1;
-            const uint64_t tag = *record;
-            size_t i = beam_shuffle_mix(tag) & mask;
-            while (grouping->ids[i] && grouping->tags[i] != tag)
-                i = (i + 1) & mask;
-            uint32_t group = grouping->ids[i] - 1;
-            if (BEAM_UNLIKELY(group == UINT32_MAX)) {
-                BEAM_TRY(add_group(grouping, layout, tag, NULL, &group));
-                if (group >= grouping->counts_capacity)
-                    BEAM_TRY(make_counts(grouping, (size_t)group + 1));
-            }
+            uint32_t group;
+            BEAM_TRY(find_number(grouping, layout, *record, &group));
             *ids_out++ = group;
             grouping->counts[group]++;
         }
@@ -235,25 +246,31 @@ static void place_groups(beam_grouping *grouping, const beam_shuffle_layout *lay
     }
 }
 
-static beam_status take_records(beam_grouping *grouping, const beam_shuffle_layout *layout,
-                                const beam_generation *generations, uint32_t partition)
+static beam_status grow_array(beam_grouping *grouping, size_t bytes)
 {
-    size_t n = count_records(generations, partition);
-    if (n == 0)
-        return BEAM_OK;
-    void *ids = grouping->record_ids, *array = grouping->array;
+    void *array = grouping->array;
+    int grown = beam_grow(&array, &grouping->array_capacity, bytes, 1);
+    grouping->array = array;
+    return grown == 0 ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+}
+
+static bool are_pairs(const beam_shuffle_layout *layout)
+{
+    return layout->scalar && layout->record == 2 * sizeof(uint64_t) &&
+           layout->stride == sizeof(uint64_t);
+}
+
+/* Values by group, each group's in one piece of the array. */
+static beam_status scatter(beam_grouping *grouping, const beam_shuffle_layout *layout,
+                           const beam_generation *generations, uint32_t partition, size_t n)
+{
+    void *ids = grouping->record_ids;
     int grown = beam_grow(&ids, &grouping->record_ids_capacity, n, sizeof *grouping->record_ids);
     grouping->record_ids = ids;
-    if (grown == 0)
-        grown = beam_grow(&array, &grouping->array_capacity, n * layout->stride, 1);
-    grouping->array = array;
     if (grown != 0)
         return BEAM_RESOURCE_EXHAUSTED;
-    if (grouping->counts)
-        memset(grouping->counts, 0, grouping->counts_capacity * sizeof *grouping->counts);
-    BEAM_TRY(make_counts(grouping, grouping->n_groups + 1));
-    const bool pairs = layout->scalar && layout->record == 2 * sizeof(uint64_t) &&
-                       layout->stride == sizeof(uint64_t);
+    BEAM_TRY(grow_array(grouping, n * layout->stride));
+    const bool pairs = are_pairs(layout);
     size_t at = 0;
     for (const beam_generation *g = generations; g; g = g->next)
         if (g->radix)
@@ -268,6 +285,109 @@ static beam_status take_records(beam_grouping *grouping, const beam_shuffle_layo
             scatter_records(grouping, layout, g->radix[partition].chunk, &at);
     }
     return BEAM_OK;
+}
+
+/* ---- Records that are merged ---------------------------------------------------------- */
+
+enum { MERGED_AT_ONCE = 64 };
+
+typedef struct merge_queue {
+    void *values[MERGED_AT_ONCE];
+    const void *others[MERGED_AT_ONCE];
+    size_t n;
+    /* Groups from here on have no value yet.  They are numbered as they come, so a group is new
+     * when it has the next number.  Those of chunk lists came before any record. */
+    size_t fresh, from_lists;
+} merge_queue;
+
+static beam_status merge_queued(const beam_grouping *grouping, merge_queue *queue)
+{
+    size_t n = queue->n;
+    queue->n = 0;
+    return n ? grouping->merger.merge(grouping->merger.self, queue->values, queue->others, n)
+             : BEAM_OK;
+}
+
+static inline bool is_first(beam_grouping *grouping, merge_queue *queue, uint32_t group)
+{
+    if (BEAM_UNLIKELY(group < queue->from_lists))
+        return grouping->counts[group]++ == 0;
+    if (BEAM_LIKELY(group != queue->fresh))
+        return false;
+    queue->fresh++;
+    return true;
+}
+
+/* A key's first value is copied into the array, and takes the others. */
+static inline __attribute__((always_inline)) beam_status
+merge_records(beam_grouping *grouping, const beam_shuffle_layout *layout, const beam_chunk *chunk,
+              merge_queue *queue, bool pairs)
+{
+    const size_t stride = pairs ? sizeof(uint64_t) : layout->stride;
+    const size_t record_size = pairs ? 2 * sizeof(uint64_t) : layout->record;
+    const size_t value_at = pairs ? sizeof(uint64_t) : layout->record_value;
+    for (; chunk; chunk = chunk->prev) {
+        const char *record = beam_chunk_data(chunk);
+        const ptrdiff_t next = chunk->prev ? (const char *)chunk->prev - (const char *)chunk : 0;
+        for (const char *end = record + chunk->n * record_size; record < end;
+             record += record_size) {
+            __builtin_prefetch(record + next); /* the next chunk lies anywhere */
+            uint32_t group;
+            if (pairs)
+                BEAM_TRY(
+                    find_number(grouping, layout, *(const uint64_t *)(const void *)record, &group));
+            else
+                BEAM_TRY(find_record(grouping, layout, record, &group));
+            char *value = grouping->array + group * stride;
+            if (is_first(grouping, queue, group)) {
+                memcpy(value, record + value_at, stride);
+                continue;
+            }
+            queue->values[queue->n] = value;
+            queue->others[queue->n] = record + value_at;
+            if (++queue->n == MERGED_AT_ONCE)
+                BEAM_TRY(merge_queued(grouping, queue));
+        }
+    }
+    return BEAM_OK;
+}
+
+/* One value for each group of records, in the groups' order. */
+static beam_status merge(beam_grouping *grouping, const beam_shuffle_layout *layout,
+                         const beam_generation *generations, uint32_t partition, size_t n)
+{
+    merge_queue queue;
+    queue.n = 0;
+    queue.fresh = queue.from_lists = grouping->n_groups;
+    BEAM_TRY(grow_array(grouping, (grouping->n_groups + n) * layout->stride));
+    for (const beam_generation *g = generations; g; g = g->next) {
+        const beam_chunk *records = g->radix ? g->radix[partition].chunk : NULL;
+        if (are_pairs(layout))
+            BEAM_TRY(merge_records(grouping, layout, records, &queue, true));
+        else
+            BEAM_TRY(merge_records(grouping, layout, records, &queue, false));
+    }
+    for (size_t i = 0; i < grouping->n_groups; i++) {
+        beam_group_entry *entry = &grouping->groups[i];
+        entry->array = grouping->array + i * layout->stride;
+        entry->array_len = i >= queue.from_lists || grouping->counts[i] != 0;
+        entry->total += entry->array_len;
+    }
+    return merge_queued(grouping, &queue);
+}
+
+static beam_status take_records(beam_grouping *grouping, const beam_shuffle_layout *layout,
+                                const beam_generation *generations, uint32_t partition)
+{
+    size_t n = count_records(generations, partition);
+    if (n == 0)
+        return BEAM_OK;
+    if (grouping->counts)
+        memset(grouping->counts, 0, grouping->counts_capacity * sizeof *grouping->counts);
+    BEAM_TRY(make_counts(grouping, grouping->n_groups + 1));
+    if (grouping->merger.merge && layout->merges)
+        return merge(grouping, layout, generations, partition, n);
+    return scatter(grouping, layout, generations, partition, n);
 }
 
 beam_status beam_grouping_build(beam_grouping *grouping, const beam_shuffle_layout *layout,

@@ -28,6 +28,7 @@ typedef struct beam_shuffle_layout {
     bool sessions;       /* each value keeps its window; merged when read */
     bool keep_timestamp; /* each value keeps its timestamp */
     size_t window_offset, timestamp_offset; /* within a kept value */
+    bool merges;                            /* kept values are values, and flat: may be merged */
     size_t stride;                          /* of kept values */
     size_t record_value, record;            /* of radix records: tag, [key], kept value */
     size_t group_value_offset, group_size;  /* KV<K, iterable<V>> */
@@ -167,6 +168,7 @@ typedef struct beam_grouping {
     size_t n_groups, groups_capacity;
     uint64_t *counts; /* of records, then places in the array: one a group */
     size_t counts_capacity;
+    beam_shuffle_merger merger; /* of records of one key; merge NULL: they all stay */
     uint32_t *record_ids;
     size_t record_ids_capacity;
     char *array;

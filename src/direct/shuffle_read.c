@@ -12,6 +12,8 @@
 #include "type/key.h"
 #include "type/value.h"
 
+enum { GROUPS = 64 }; /* given at once, at most */
+
 /* A block of the group at hand. */
 typedef struct block_ref {
     const beam_run *run;
@@ -56,7 +58,7 @@ struct beam_shuffle_reader {
     uint64_t total; /* values of the key */
     session_value *sessions;
     size_t n_sessions, next_session, session_end;
-    void *element; /* group_size bytes */
+    char *elements; /* GROUPS of group_size bytes */
     beam_window window;
     beam_error error;
 };
@@ -187,18 +189,28 @@ static void session_refill(beam_iter *iter)
 
 static const beam_iterable_ops session_ops = {session_start, session_refill};
 
-/* The values as an array when that is what they are: the common case of small groups. */
+/* Whether a group's values are an array: the common case of small groups. */
+static bool array_values(const beam_shuffle_layout *layout, const beam_group_entry *entry,
+                         beam_iterable *values)
+{
+    if (layout->stride != layout->value_size)
+        return false;
+    if (!entry->pieces) {
+        *values = (beam_iterable){NULL, entry->array, entry->array_len};
+        return true;
+    }
+    const beam_chunk *only = entry->pieces->newest;
+    if (entry->pieces->next || only->prev || entry->array_len)
+        return false;
+    *values = (beam_iterable){NULL, beam_chunk_data(only), only->n};
+    return true;
+}
+
 static beam_iterable group_values(beam_shuffle_reader *reader)
 {
-    const beam_shuffle_layout *layout = reader->layout;
-    const beam_group_entry *entry = reader->entry;
-    if (entry && layout->stride == layout->value_size) {
-        if (!entry->pieces)
-            return (beam_iterable){NULL, entry->array, entry->array_len};
-        const beam_chunk *only = entry->pieces->newest;
-        if (!entry->pieces->next && !only->prev && !entry->array_len)
-            return (beam_iterable){NULL, beam_chunk_data(only), only->n};
-    }
+    beam_iterable values;
+    if (reader->entry && array_values(reader->layout, reader->entry, &values))
+        return values;
     return (beam_iterable){&values_ops, reader, reader->total};
 }
 
@@ -243,26 +255,37 @@ static beam_status group_timestamp(beam_shuffle_reader *reader, beam_timestamp *
     }
 }
 
-static void fill_group(beam_shuffle_reader *reader, beam_shuffle_group *group, beam_iterable values,
-                       beam_timestamp timestamp)
+static void fill_group(beam_shuffle_reader *reader, beam_shuffle_groups *groups,
+                       beam_iterable values, beam_timestamp timestamp)
 {
-    memcpy((char *)reader->element + reader->layout->group_value_offset, &values, sizeof values);
-    group->element = reader->element;
-    group->info = (beam_element_info){.timestamp = timestamp,
-                                      .windows = &reader->window,
-                                      .n_windows = 1,
-                                      .pane = {1, true, true, 0, 0}};
+    memcpy(reader->elements + reader->layout->group_value_offset, &values, sizeof values);
+    groups->elements = reader->elements;
+    groups->n = 1;
+    groups->info = (beam_element_info){.timestamp = timestamp,
+                                       .windows = &reader->window,
+                                       .n_windows = 1,
+                                       .pane = {1, true, true, 0, 0}};
 }
 
-/* Sets the key, and the window where it is part of the key. */
-static beam_status take_image(beam_shuffle_reader *reader, const uint8_t *image, size_t len)
+/* Sets the element's key, and the window where it is part of the key. */
+static beam_status take_image(beam_shuffle_reader *reader, const uint8_t *image, size_t len,
+                              char *element)
 {
     const beam_shuffle_layout *layout = reader->layout;
     if (layout->window_in_key) {
         len -= sizeof(beam_window);
         memcpy(&reader->window, image + len, sizeof reader->window);
     }
-    return beam_key_from_image(layout->key, image, len, reader->element, &reader->key_memory);
+    return beam_key_from_image(layout->key, image, len, element, &reader->key_memory);
+}
+
+static beam_status take_key(beam_shuffle_reader *reader, const beam_group_entry *entry,
+                            char *element)
+{
+    if (!reader->layout->scalar)
+        return take_image(reader, entry->key->image, entry->key->image_len, element);
+    memcpy(element, &entry->tag, sizeof entry->tag);
+    return BEAM_OK;
 }
 
 static beam_status next_key_in_memory(beam_shuffle_reader *reader, bool *found)
@@ -281,11 +304,27 @@ static beam_status next_key_in_memory(beam_shuffle_reader *reader, bool *found)
     reader->entry = &reader->grouping.groups[reader->next_group++];
     reader->total = reader->entry->total;
     *found = true;
-    if (layout->scalar) {
-        memcpy(reader->element, &reader->entry->tag, sizeof reader->entry->tag);
+    return take_key(reader, reader->entry, reader->elements);
+}
+
+/* More groups besides the first, as far as nothing tells them apart but their keys and values. */
+static beam_status next_in_array(beam_shuffle_reader *reader, beam_shuffle_groups *groups)
+{
+    const beam_shuffle_layout *layout = reader->layout;
+    if (layout->window_in_key || layout->keep_timestamp)
         return BEAM_OK;
+    while (groups->n < GROUPS && reader->next_group < reader->grouping.n_groups) {
+        const beam_group_entry *entry = &reader->grouping.groups[reader->next_group];
+        char *element = reader->elements + groups->n * layout->group_size;
+        beam_iterable values;
+        if (!array_values(layout, entry, &values))
+            break;
+        BEAM_TRY(take_key(reader, entry, element));
+        memcpy(element + layout->group_value_offset, &values, sizeof values);
+        reader->next_group++;
+        groups->n++;
     }
-    return take_image(reader, reader->entry->key->image, reader->entry->key->image_len);
+    return BEAM_OK;
 }
 
 static beam_status start_cursors(beam_shuffle_reader *reader)
@@ -323,7 +362,7 @@ static beam_status next_key_in_runs(beam_shuffle_reader *reader, bool *found)
     void *image = beam_arena_copy(&reader->key_memory, least->image.data, least->image.len);
     if (!image)
         return BEAM_RESOURCE_EXHAUSTED;
-    BEAM_TRY(take_image(reader, image, least->image.len));
+    BEAM_TRY(take_image(reader, image, least->image.len, reader->elements));
     const beam_run_cursor key = {.block = least->block,
                                  .image = {.data = image, .len = least->image.len}};
     reader->n_blocks = 0;
@@ -392,7 +431,7 @@ static beam_status gather_sessions(beam_shuffle_reader *reader)
     return BEAM_OK;
 }
 
-static void next_session(beam_shuffle_reader *reader, beam_shuffle_group *group)
+static void next_session(beam_shuffle_reader *reader, beam_shuffle_groups *groups)
 {
     const beam_shuffle_layout *layout = reader->layout;
     size_t first = reader->next_session, i = first;
@@ -410,7 +449,7 @@ static void next_session(beam_shuffle_reader *reader, beam_shuffle_group *group)
     reader->next_session = reader->session_end = i;
     reader->window = window;
     beam_iterable values = {&session_ops, reader, i - first};
-    fill_group(reader, group, values,
+    fill_group(reader, groups, values,
                layout->keep_timestamp ? timestamp : beam_window_max_timestamp(window));
 }
 
@@ -448,8 +487,8 @@ beam_status beam_shuffle_read(beam_shuffle *shuffle, uint32_t first, uint32_t la
     reader->layout = &shuffle->layout;
     beam_shuffle_reader_restart(reader, first, last);
     reader->window = (beam_window)BEAM_GLOBAL_WINDOW;
-    reader->element = beam_calloc(1, shuffle->layout.group_size);
-    if (!reader->element || open_runs(reader) != BEAM_OK) {
+    reader->elements = beam_calloc(GROUPS, shuffle->layout.group_size);
+    if (!reader->elements || open_runs(reader) != BEAM_OK) {
         beam_shuffle_reader_close(reader);
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a shuffle");
     }
@@ -457,12 +496,18 @@ beam_status beam_shuffle_read(beam_shuffle *shuffle, uint32_t first, uint32_t la
     return BEAM_OK;
 }
 
-static beam_status next_group(beam_shuffle_reader *reader, beam_shuffle_group *group, bool *found)
+void beam_shuffle_reader_merge(beam_shuffle_reader *reader, beam_shuffle_merger merger)
+{
+    reader->grouping.merger = merger;
+}
+
+static beam_status next_groups(beam_shuffle_reader *reader, beam_shuffle_groups *groups,
+                               bool *found)
 {
     end_walks(reader);
     if (reader->next_session < reader->n_sessions) {
         *found = true;
-        next_session(reader, group);
+        next_session(reader, groups);
         return BEAM_OK;
     }
     beam_arena_reset(&reader->key_memory);
@@ -471,20 +516,21 @@ static beam_status next_group(beam_shuffle_reader *reader, beam_shuffle_group *g
         return BEAM_OK;
     if (reader->layout->sessions) {
         BEAM_TRY(gather_sessions(reader));
-        next_session(reader, group);
+        next_session(reader, groups);
         return BEAM_OK;
     }
     beam_timestamp timestamp;
     BEAM_TRY(group_timestamp(reader, &timestamp));
-    fill_group(reader, group, group_values(reader), timestamp);
-    return BEAM_OK;
+    beam_iterable values = group_values(reader);
+    fill_group(reader, groups, values, timestamp);
+    return values.ops ? BEAM_OK : next_in_array(reader, groups);
 }
 
-beam_status beam_shuffle_next(beam_shuffle_reader *reader, beam_shuffle_group *group,
+beam_status beam_shuffle_next(beam_shuffle_reader *reader, beam_shuffle_groups *groups,
                               beam_error *err)
 {
     bool found = false;
-    beam_status status = next_group(reader, group, &found);
+    beam_status status = next_groups(reader, groups, &found);
     if (status != BEAM_OK)
         return beam_error_set(err, status, "%s",
                               reader->error.message[0] ? reader->error.message
@@ -504,6 +550,6 @@ void beam_shuffle_reader_close(beam_shuffle_reader *reader)
     beam_grouping_free(&reader->grouping);
     beam_arena_free(&reader->key_memory);
     beam_arena_free(&reader->group_memory);
-    beam_free(reader->element);
+    beam_free(reader->elements);
     beam_free(reader);
 }

@@ -2,6 +2,7 @@
 /* worker.c - a thread of a run: takes an item, feeds it to its stage as a bundle, commits or
  * forgets what came out. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "bundle/crash.h"
@@ -91,12 +92,12 @@ static beam_status feed_buffer(beam_worker *worker, beam_processor *processor,
 static beam_status read_partitions(beam_processor *processor, beam_shuffle_reader *reader,
                                    uint64_t first, uint64_t n, beam_error *err)
 {
-    beam_shuffle_group group;
+    beam_shuffle_groups groups;
     beam_shuffle_reader_restart(reader, (uint32_t)first, (uint32_t)(first + n));
     beam_status status;
-    while ((status = beam_shuffle_next(reader, &group, err)) == BEAM_OK) {
-        status =
-            beam_bundle_push(processor->bundle, processor->source, &group.info, group.element, 1);
+    while ((status = beam_shuffle_next(reader, &groups, err)) == BEAM_OK) {
+        status = beam_bundle_push(processor->bundle, processor->source, &groups.info,
+                                  groups.elements, groups.n);
         if (status != BEAM_OK)
             break;
     }
@@ -105,6 +106,21 @@ static beam_status read_partitions(beam_processor *processor, beam_shuffle_reade
                    beam_bundle_get_state(processor->bundle) == BEAM_BUNDLE_RUNNING
                ? BEAM_OK
                : status;
+}
+
+static beam_status merge(void *self, void *const *values, const void *const *others, size_t n)
+{
+    const beam_processor *processor = self;
+    return beam_bundle_merge(processor->bundle, processor->source, values, others, n);
+}
+
+static beam_status open_reader(beam_processor *processor, beam_shuffle *shuffle,
+                               beam_shuffle_reader **reader, beam_error *err)
+{
+    BEAM_TRY(beam_shuffle_read(shuffle, 0, 0, reader, err));
+    if (beam_plan_source_merges(processor->source))
+        beam_shuffle_reader_merge(*reader, (beam_shuffle_merger){merge, processor});
+    return BEAM_OK;
 }
 
 static beam_status feed_shuffle(beam_worker *worker, beam_processor *processor,
@@ -116,7 +132,7 @@ static beam_status feed_shuffle(beam_worker *worker, beam_processor *processor,
     while (status == BEAM_OK && beam_item_claim(worker, want, &first, &n)) {
         /* Not before something is claimed: others may have taken it all, and be done with it. */
         if (!reader)
-            status = beam_shuffle_read(shuffle, 0, 0, &reader, err);
+            status = open_reader(processor, shuffle, &reader, err);
         if (status == BEAM_OK)
             status = read_partitions(processor, reader, first, n, err);
         uint64_t now = beam_direct_now();
@@ -195,6 +211,16 @@ static void release_read(beam_execution *run, const beam_item *item)
         beam_shuffle_release(source->shuffle, (uint32_t)item->start, (uint32_t)item->end);
 }
 
+/* A setup that failed does so again, unless it waits for something that may come. */
+static bool may_help(const beam_processor *processor, beam_status status)
+{
+    const beam_plan_failure *failure =
+        processor->bundle ? beam_bundle_failure(processor->bundle) : NULL;
+    return !failure || !failure->transform || strcmp(failure->step, "setup") != 0 ||
+           status == BEAM_UNAVAILABLE || status == BEAM_RESOURCE_EXHAUSTED ||
+           status == BEAM_DEADLINE_EXCEEDED || status == BEAM_ABORTED;
+}
+
 static void run_item(beam_worker *worker, beam_item *item)
 {
     beam_execution *run = worker->run;
@@ -214,10 +240,11 @@ static void run_item(beam_worker *worker, beam_item *item)
         beam_schedule_done(worker, item);
         return;
     }
+    bool again = may_help(processor, status);
     beam_processor_reset(processor);
     if (partly)
         beam_schedule_stop(run, status, &error);
-    beam_schedule_failed(worker, item, &error);
+    beam_schedule_failed(worker, item, again, &error);
 }
 
 void *beam_worker_main(void *self)

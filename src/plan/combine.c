@@ -213,6 +213,37 @@ static beam_status open_merge(beam_node *node, beam_error *err)
 const beam_node_kind beam_merge_kind = {
     .urn = BEAM_URN_COMBINE_MERGE, .size = sizeof(step_node), .open = open_merge};
 
+/* The node that a source's elements go to. */
+static beam_node *consumer_of(const beam_plan_source *source)
+{
+    return beam_node_of(((const beam_node *)source)->receivers[0].ctx);
+}
+
+bool beam_plan_source_merges(const beam_plan_source *source)
+{
+    const beam_node *node = consumer_of(source);
+    if (node->kind != &beam_merge_kind)
+        return false;
+    const beam_combine_node *self = (const beam_combine_node *)node;
+    return !self->fn->destroy && beam_type_is_flat(self->acc);
+}
+
+beam_status beam_plan_merge(beam_plan *plan, beam_plan_source *source, void *const *accs,
+                            const void *const *others, size_t n)
+{
+    beam_node *node = consumer_of(source);
+    const beam_combinefn *fn = ((const beam_combine_node *)node)->fn;
+    beam_status status = BEAM_OK;
+    plan->frame.active = &node->ctx;
+    for (size_t i = 0; i < n && status == BEAM_OK; i++)
+        status = fn->merge(&node->ctx, accs[i], others[i]);
+    if (status != BEAM_OK)
+        beam_node_failed(node, status, "process", NULL, 0);
+    plan->frame.active = &((beam_node *)source)->ctx;
+    beam_arena_reset(&node->scratch);
+    return status;
+}
+
 /* ---- beam:transform:combine_per_key_extract_outputs:v1 -------------------------------- */
 
 static beam_status extract_one(beam_ctx *ctx, const void *element)

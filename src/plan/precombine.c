@@ -19,7 +19,7 @@ enum {
     QUEUE_VALUE = 16, /* bytes of an input that may wait in the queue */
     OUT_ELEMENTS = 256,
     OUT_BYTES = 1 << 15,
-    BYPASS = 32 /* inputs that pass by for each key of a table that was of little use */
+    BYPASS = 64 /* inputs that pass by for each key of a table that was of little use */
 };
 
 /* An input with a short text as its key, waiting for its slot to come into the cache. */
@@ -335,7 +335,10 @@ static beam_status make_room(precombine_node *self)
     uint64_t keys = self->table.used;
     if (self->looked_up * 2 < keys * 3) /* of three inputs not even one met its key again */
         self->bypass = keys * BYPASS;
-    return flush(self);
+    beam_status status = flush(self);
+    if (self->bypass)
+        beam_table_free(&self->table);
+    return status;
 }
 
 /* Makes sure that n keys fit besides those that wait, and that the window has a number. */

@@ -18,6 +18,8 @@ BEAM_KV(int_int, beam_int64, beam_int64);
 BEAM_GROUPED(int_ints, beam_int64, beam_int64);
 BEAM_KV(str_str, beam_str, beam_str);
 BEAM_GROUPED(str_strs, beam_str, beam_str);
+BEAM_KV(str_int, beam_str, beam_int64);
+BEAM_GROUPED(str_ints, beam_str, beam_int64);
 BEAM_KV(double_int, beam_double, beam_int64);
 BEAM_GROUPED(double_ints, beam_double, beam_int64);
 #define PADDED(FIELD, S) \
@@ -51,6 +53,27 @@ static beam_shuffle_writer *begin(beam_shuffle *shuffle)
     beam_shuffle_writer *writer;
     assert_int_equal(beam_shuffle_write_begin(shuffle, &writer, NULL), BEAM_OK);
     return writer;
+}
+
+/* One group after another, out of the arrays that a reader gives; begin with a zeroed one. */
+typedef struct one_group {
+    const char *element;
+    beam_element_info info;
+    size_t left; /* in the array, after this one */
+} one_group;
+
+static beam_status next_group(beam_shuffle_reader *reader, size_t size, one_group *group)
+{
+    if (group->left) {
+        group->left--;
+        group->element += size;
+        return BEAM_OK;
+    }
+    beam_shuffle_groups groups;
+    BEAM_TRY(beam_shuffle_next(reader, &groups, NULL));
+    assert_true(groups.n >= 1);
+    *group = (one_group){groups.elements, groups.info, groups.n - 1};
+    return BEAM_OK;
 }
 
 /* A reader of everything, after the last commit. */
@@ -94,10 +117,10 @@ static void check_ints(beam_shuffle *shuffle, int64_t n, int64_t keys)
     for (uint32_t p = 0; p < BEAM_SHUFFLE_PARTITIONS; p += 256) {
         beam_shuffle_reader *reader;
         assert_int_equal(beam_shuffle_read(shuffle, p, p + 256, &reader, NULL), BEAM_OK);
-        beam_shuffle_group group;
+        one_group group = {0};
         beam_status status;
-        while ((status = beam_shuffle_next(reader, &group, NULL)) == BEAM_OK) {
-            const int_ints *g = group.element;
+        while ((status = next_group(reader, sizeof(int_ints), &group)) == BEAM_OK) {
+            const int_ints *g = (const void *)group.element;
             assert_in_range(g->key, 0, keys - 1);
             assert_false(seen[g->key]);
             seen[g->key] = true;
@@ -192,10 +215,10 @@ static void group_strings(uint64_t limit)
     beam_shuffle_reader *reader;
     assert_int_equal(beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL),
                      BEAM_OK);
-    beam_shuffle_group group;
+    one_group group = {0};
     int groups = 0;
-    while (beam_shuffle_next(reader, &group, NULL) == BEAM_OK) {
-        const str_strs *g = group.element;
+    while (next_group(reader, sizeof(str_strs), &group) == BEAM_OK) {
+        const str_strs *g = (const void *)group.element;
         beam_iter it = beam_iterate(&g->values, beam_str);
         const beam_str *s;
         unsigned seen = 0;
@@ -239,10 +262,10 @@ static void doubles_by_bits(void **state)
         }
         assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
         beam_shuffle_reader *reader = read_all(shuffle);
-        beam_shuffle_group group;
+        one_group group = {0};
         int groups = 0;
-        for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
-            const double_ints *g = group.element;
+        for (; next_group(reader, sizeof(double_ints), &group) == BEAM_OK; groups++) {
+            const double_ints *g = (const void *)group.element;
             beam_iter it = beam_iterate(&g->values, beam_int64);
             const beam_int64 *v;
             int count = 0;
@@ -273,10 +296,10 @@ static void padding_is_no_key(void **state)
         }
         assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
         beam_shuffle_reader *reader = read_all(shuffle);
-        beam_shuffle_group group;
+        one_group group = {0};
         int groups = 0;
-        for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
-            const padded_ints *g = group.element;
+        for (; next_group(reader, sizeof(padded_ints), &group) == BEAM_OK; groups++) {
+            const padded_ints *g = (const void *)group.element;
             assert_int_equal(g->values.len, 20);
             assert_int_equal(g->key.large, 7);
         }
@@ -304,10 +327,10 @@ static void fixed_windows(void **state)
         }
         assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
         beam_shuffle_reader *reader = read_all(shuffle);
-        beam_shuffle_group group;
+        one_group group = {0};
         int groups = 0;
-        for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
-            const int_ints *g = group.element;
+        for (; next_group(reader, sizeof(int_ints), &group) == BEAM_OK; groups++) {
+            const int_ints *g = (const void *)group.element;
             beam_window window = group.info.windows[0];
             assert_int_equal(window.end, window.start + 10);
             assert_int_equal(group.info.timestamp, window.start + g->key);
@@ -347,10 +370,10 @@ static void session_windows(void **state)
             beam_window window;
             uint64_t values;
         } want[] = {{{1, 22}, 3}, {{100, 119}, 2}, {{200, 210}, 1}};
-        beam_shuffle_group group;
+        one_group group = {0};
         int groups = 0;
-        for (; beam_shuffle_next(reader, &group, NULL) == BEAM_OK; groups++) {
-            const str_strs *g = group.element;
+        for (; next_group(reader, sizeof(str_strs), &group) == BEAM_OK; groups++) {
+            const str_strs *g = (const void *)group.element;
             assert_memory_equal(&group.info.windows[0], &want[groups % 3].window,
                                 sizeof(beam_window));
             assert_int_equal(group.info.timestamp, want[groups % 3].window.end - 1);
@@ -366,6 +389,146 @@ static void session_windows(void **state)
         assert_int_equal(groups, 6);
         close_both(reader, shuffle);
     }
+}
+
+static uint64_t count_values(beam_shuffle_reader *reader)
+{
+    one_group group = {0};
+    uint64_t values = 0;
+    while (next_group(reader, sizeof(int_ints), &group) == BEAM_OK)
+        values += ((const int_ints *)(const void *)group.element)->values.len;
+    return values;
+}
+
+/* ---- Merged values ----------------------------------------------------------------------- */
+
+typedef struct adder {
+    uint64_t merged;
+    uint64_t fails_after;
+} adder;
+
+static beam_status add_up(void *self, void *const *values, const void *const *others, size_t n)
+{
+    adder *m = self;
+    for (size_t i = 0; i < n; i++) {
+        *(int64_t *)values[i] += *(const int64_t *)others[i];
+        if (++m->merged == m->fails_after)
+            return BEAM_DATA_LOSS;
+    }
+    return BEAM_OK;
+}
+
+enum { MERGED_KEYS = 20000, MERGED_ROUNDS = 5 };
+
+/* A bundle a round, each with every key: the first keys of the first round are in chunk lists, all
+ * else in partitions. */
+static beam_shuffle *open_merged(const beam_type *element, beam_memory_budget *budget)
+{
+    beam_shuffle *shuffle = open_shuffle(element, (beam_windowing){0}, budget);
+    for (int64_t round = 0; round < MERGED_ROUNDS; round++) {
+        beam_shuffle_writer *writer = begin(shuffle);
+        for (int64_t key = 0; key < MERGED_KEYS; key++) {
+            char text[16];
+            int len = snprintf(text, sizeof text, "%d", (int)key);
+            const int_int number = {key, key + round};
+            const str_int string = {{text, (size_t)len}, key + round};
+            const void *it = element == &str_int_type ? (const void *)&string : &number;
+            assert_int_equal(beam_shuffle_write(writer, &global_info, it, 1), BEAM_OK);
+        }
+        assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+    }
+    return shuffle;
+}
+
+/* The sum of a group's values, of which there are fewer than were written. */
+static int64_t merged_sum(const beam_iterable *values)
+{
+    int64_t sum = 0;
+    assert_in_range(values->len, 1, 2); /* of a chunk list, of a partition */
+    beam_iter it = beam_iterate(values, beam_int64);
+    const beam_int64 *v;
+    while ((v = beam_next(&it, beam_int64)))
+        sum += *v;
+    assert_int_equal(it.status, BEAM_OK);
+    return sum;
+}
+
+static int64_t sum_for(int64_t key)
+{
+    return MERGED_ROUNDS * key + MERGED_ROUNDS * (MERGED_ROUNDS - 1) / 2;
+}
+
+static void numbers_are_merged(void **state)
+{
+    (void)state;
+    beam_memory_budget budget = {0};
+    adder sum = {0, 0};
+    beam_shuffle *shuffle = open_merged(&int_int_type, &budget);
+    beam_shuffle_reader *reader = read_all(shuffle);
+    beam_shuffle_reader_merge(reader, (beam_shuffle_merger){add_up, &sum});
+    one_group group = {0};
+    int groups = 0;
+    for (; next_group(reader, sizeof(int_ints), &group) == BEAM_OK; groups++) {
+        const int_ints *g = (const void *)group.element;
+        assert_int_equal(merged_sum(&g->values), sum_for(g->key));
+    }
+    assert_int_equal(groups, MERGED_KEYS);
+    assert_true(sum.merged > 0);
+    close_both(reader, shuffle);
+}
+
+static void strings_are_merged(void **state)
+{
+    (void)state;
+    beam_memory_budget budget = {0};
+    adder sum = {0, 0};
+    beam_shuffle *shuffle = open_merged(&str_int_type, &budget);
+    beam_shuffle_reader *reader = read_all(shuffle);
+    beam_shuffle_reader_merge(reader, (beam_shuffle_merger){add_up, &sum});
+    one_group group = {0};
+    int groups = 0;
+    for (; next_group(reader, sizeof(str_ints), &group) == BEAM_OK; groups++) {
+        const str_ints *g = (const void *)group.element;
+        char text[16];
+        snprintf(text, sizeof text, "%.*s", (int)g->key.len, g->key.at);
+        assert_int_equal(merged_sum(&g->values), sum_for(atoi(text)));
+    }
+    assert_int_equal(groups, MERGED_KEYS);
+    assert_true(sum.merged > 0);
+    close_both(reader, shuffle);
+}
+
+/* Values with a timestamp each stay as they are. */
+static void kept_timestamps_are_not_merged(void **state)
+{
+    (void)state;
+    beam_memory_budget budget = {0};
+    adder sum = {0, 0};
+    beam_windowing windowing = {.timestamp_combiner = BEAM_EARLIEST};
+    beam_shuffle *shuffle = open_shuffle(&int_int_type, windowing, &budget);
+    write_ints(shuffle, 0, 60000, 20000, 1000);
+    beam_shuffle_reader *reader = read_all(shuffle);
+    beam_shuffle_reader_merge(reader, (beam_shuffle_merger){add_up, &sum});
+    assert_int_equal(count_values(reader), 60000);
+    assert_int_equal(sum.merged, 0);
+    close_both(reader, shuffle);
+}
+
+static void a_failed_merge_fails_the_reader(void **state)
+{
+    (void)state;
+    beam_memory_budget budget = {0};
+    adder sum = {0, 1000};
+    beam_shuffle *shuffle = open_merged(&int_int_type, &budget);
+    beam_shuffle_reader *reader = read_all(shuffle);
+    beam_shuffle_reader_merge(reader, (beam_shuffle_merger){add_up, &sum});
+    one_group group = {0};
+    beam_status status;
+    while ((status = next_group(reader, sizeof(int_ints), &group)) == BEAM_OK)
+        ;
+    assert_int_equal(status, BEAM_DATA_LOSS);
+    assert_int_equal(sum.merged, 1000);
+    close_both(reader, shuffle);
 }
 
 /* ---- Failures ---------------------------------------------------------------------------- */
@@ -392,15 +555,6 @@ static void aborted_bundles_leave_nothing(void **state)
     }
 }
 
-static uint64_t count_values(beam_shuffle_reader *reader)
-{
-    beam_shuffle_group group;
-    uint64_t values = 0;
-    while (beam_shuffle_next(reader, &group, NULL) == BEAM_OK)
-        values += ((const int_ints *)group.element)->values.len;
-    return values;
-}
-
 /* Ranges of partitions share the values out; a reader sent elsewhere forgets where it was. */
 static void readers_of_ranges(void **state)
 {
@@ -409,9 +563,9 @@ static void readers_of_ranges(void **state)
     beam_shuffle *shuffle = open_shuffle(&int_int_type, (beam_windowing){0}, &budget);
     write_ints(shuffle, 0, 10000, 500, 100);
     beam_shuffle_reader *reader = read_all(shuffle), *rest;
-    beam_shuffle_group group;
+    one_group group = {0};
     for (int i = 0; i < 10; i++)
-        assert_int_equal(beam_shuffle_next(reader, &group, NULL), BEAM_OK);
+        assert_int_equal(next_group(reader, sizeof(int_ints), &group), BEAM_OK);
     const uint32_t middle = BEAM_SHUFFLE_PARTITIONS / 2;
     beam_shuffle_reader_restart(reader, 0, middle);
     assert_int_equal(beam_shuffle_read(shuffle, middle, BEAM_SHUFFLE_PARTITIONS, &rest, NULL),
@@ -468,12 +622,12 @@ static beam_status small_run(uint64_t limit)
     if (status == BEAM_OK)
         status = beam_shuffle_read(shuffle, 0, BEAM_SHUFFLE_PARTITIONS, &reader, NULL);
     uint64_t values = 0;
+    one_group group = {0};
     while (status == BEAM_OK) {
-        beam_shuffle_group group;
-        status = beam_shuffle_next(reader, &group, NULL);
+        status = next_group(reader, sizeof(str_strs), &group);
         if (status != BEAM_OK)
             break;
-        const str_strs *g = group.element;
+        const str_strs *g = (const void *)group.element;
         beam_iter it = beam_iterate(&g->values, beam_str);
         while (beam_next(&it, beam_str))
             values++;
@@ -514,6 +668,10 @@ int main(void)
         cmocka_unit_test(padding_is_no_key),
         cmocka_unit_test(fixed_windows),
         cmocka_unit_test(session_windows),
+        cmocka_unit_test(numbers_are_merged),
+        cmocka_unit_test(strings_are_merged),
+        cmocka_unit_test(kept_timestamps_are_not_merged),
+        cmocka_unit_test(a_failed_merge_fails_the_reader),
         cmocka_unit_test(aborted_bundles_leave_nothing),
         cmocka_unit_test(readers_of_ranges),
         cmocka_unit_test(no_temp_folder),

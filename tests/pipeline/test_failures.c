@@ -130,6 +130,7 @@ static void failure_is_told(void **state)
 
 static beam_status fail_setup(beam_ctx *c)
 {
+    atomic_fetch_add(&setups, 1);
     return beam_fail(c, BEAM_NOT_FOUND, "no model");
 }
 static beam_status ignore(beam_ctx *c, const beam_int64 *x)
@@ -152,9 +153,11 @@ static void failure_of_each_step(void **state)
     beam_error err;
     beam_pipeline *p = beam_pipeline_new(NULL);
     beam_pardo(numbers(p, 10), &fail_setup_fn);
+    atomic_store(&setups, 0);
     run_fails(p, &two_threads, BEAM_NOT_FOUND, &err);
     assert_mentions(&err, "no model");
     assert_mentions(&err, "setup");
+    assert_in_range(atomic_load(&setups), 1, 2); /* once a thread: another try is no use */
     p = beam_pipeline_new(NULL);
     beam_pardo(numbers(p, 10), &fail_finish_fn);
     run_fails(p, &two_threads, BEAM_ABORTED, &err);
