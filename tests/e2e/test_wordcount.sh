@@ -5,7 +5,7 @@ set -u
 program=${BEAM_BIN:?}/wordcount
 if [ ! -x "$program" ]; then
     echo "$program is not built: nothing to test"
-    exit 0
+    exit 77 # skipped
 fi
 export LC_ALL=C
 place=$(mktemp -d)

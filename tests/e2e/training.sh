@@ -6,7 +6,7 @@ bin=${BEAM_BIN:?}
 for program in tpu_training parallel_training per_key_training cpu_inference; do
     if [ ! -x "$bin/$program" ]; then
         echo "$bin/$program is not built: nothing to test"
-        exit 0
+        exit 77 # skipped
     fi
 done
 place=$(mktemp -d)
