@@ -99,7 +99,8 @@ beam_status beam_message_pack(const void *message, beam_buffer *out)
     size_t size = protobuf_c_message_get_packed_size((const ProtobufCMessage *)message);
     BEAM_TRY(beam_buffer_reserve(out, size));
     if (size) /* an empty message may have no memory */
-        out->len += protobuf_c_message_pack((const ProtobufCMessage *)message, out->data + out->len);
+        out->len +=
+            protobuf_c_message_pack((const ProtobufCMessage *)message, out->data + out->len);
     return BEAM_OK;
 }
 

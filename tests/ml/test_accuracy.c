@@ -97,7 +97,8 @@ static void digits_on(const char *device)
     const beam_network_options options = {
         .struct_size = sizeof options, .num_classes = 10, .channels = 1, .height = 8};
     classifier c = open_classifier(device, "small_cnn", &options, path);
-    /* Of 359; 354 when it was trained (models/README.md), and sums may differ in their last bits. */
+    /* Of 359; 354 when it was trained (models/README.md), and sums may differ in their last bits.
+     */
     assert_in_range(count_right(&c, d), 353, 355);
     close_classifier(&c);
     beam_weights_path_free(path);
