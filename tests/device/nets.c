@@ -16,6 +16,13 @@
 #include "nn/network.h"
 #include "nn/random.h"
 
+/* XLA keeps what it has read of its flags.  That our own objects go is seen on the fake plugin. */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:pjrt_c_api_cpu_plugin\n";
+}
+
 void nets_ok(beam_status status, const beam_error *err)
 {
     if (status != BEAM_OK)

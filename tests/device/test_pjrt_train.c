@@ -268,6 +268,14 @@ static void test_fifty_steps(void **state)
 static void test_resnet(void **state)
 {
     (void)state;
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    skip(); /* the reference device takes a minute of it */
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+    skip();
+#endif
     beam_error err = {0};
     beam_network *net = NULL;
     beam_network_options o = {.struct_size = sizeof o, .num_classes = CLASSES, .height = 32};
