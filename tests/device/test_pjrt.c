@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "device/nets.h"
+#include "device/pjrt_compile.h"
 #include "nn/network.h"
 
 static beam_device *open_plugin(void)
@@ -142,12 +143,39 @@ static void test_batches(void **state)
     beam_free(images);
 }
 
+/* The compiler's own words, with the place. */
+static void test_module_that_does_not_verify(void **state)
+{
+    (void)state;
+    static const char module[] = "module {\n"
+                                 "  func.func @main(%x: tensor<2xf32>) -> tensor<3xf32> {\n"
+                                 "    %y = stablehlo.add %x, %x : tensor<2xf32>\n"
+                                 "    return %y : tensor<2xf32>\n"
+                                 "  }\n"
+                                 "}\n";
+    beam_error err = {0};
+    const beam_pjrt_plugin *plugin;
+    beam_pjrt_client *client;
+    PJRT_LoadedExecutable *executable = NULL;
+    nets_ok(beam_pjrt_plugin_open(nets_cpu_plugin() + strlen("pjrt:"), &plugin, &err), &err);
+    nets_ok(beam_pjrt_client_open(plugin, BEAM_PJRT_OTHER, NULL, &client, &err), &err);
+    const beam_pjrt_target target = {.num_replicas = 1};
+    assert_int_not_equal(
+        beam_pjrt_compile(client, module, sizeof module - 1, &target, &executable, &err), BEAM_OK);
+    print_message("%s\n", err.message);
+    assert_non_null(strstr(err.message, "4:5"));
+    assert_null(executable);
+    beam_pjrt_client_close(client);
+}
+
 int main(void)
 {
+    (void)setenv("XLA_FLAGS", "--xla_backend_optimization_level=0",
+                 0); /* compiles in half the time */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_device),     cmocka_unit_test(test_small),
-        cmocka_unit_test(test_operations), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_resnets),
+        cmocka_unit_test(test_device),  cmocka_unit_test(test_module_that_does_not_verify),
+        cmocka_unit_test(test_small),   cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_batches), cmocka_unit_test(test_resnets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

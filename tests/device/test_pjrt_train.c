@@ -259,7 +259,7 @@ static void test_fifty_steps(void **state)
     (void)state;
     beam_network *net = nets_small();
     const beam_optimizer optimizer = {.kind = BEAM_OPTIMIZER_ADAM};
-    compare(net, (beam_training_options){.batch_size = 16, .optimizer = optimizer}, 50, 0.01, 1e9);
+    compare(net, (beam_training_options){.batch_size = 6, .optimizer = optimizer}, 50, 0.01, 1e9);
     beam_network_free(net);
 }
 
