@@ -126,6 +126,7 @@ beam_status beam_combine_extracts(beam_combine_node *self, beam_error *err)
 typedef struct step_node {
     beam_combine_node combine;
     char *acc, *result;
+    bool plain; /* accumulators are their bytes and nothing else */
 } step_node;
 
 static beam_status open_step(beam_node *node, beam_error *err)
@@ -182,9 +183,14 @@ static beam_status merge_all(step_node *self, const beam_iterable *others)
 static beam_status merge_one(beam_ctx *ctx, const void *element)
 {
     step_node *self = (step_node *)ctx;
-    const char *values = (const char *)element + self->combine.in.value_at;
+    const char *at = (const char *)element + self->combine.in.value_at;
+    const beam_iterable *values = (const beam_iterable *)(const void *)at;
+    if (!values->ops && values->len == 1 && self->plain) {
+        memcpy(self->acc, values->source, self->combine.acc->size); /* nothing to merge */
+        return emit_acc(self, element);
+    }
     BEAM_TRY(beam_combine_create(&self->combine, self->acc));
-    beam_status status = merge_all(self, (const beam_iterable *)(const void *)values);
+    beam_status status = merge_all(self, values);
     if (status == BEAM_OK)
         status = emit_acc(self, element);
     beam_combine_destroy(&self->combine, self->acc);
@@ -206,6 +212,7 @@ static beam_status open_merge(beam_node *node, beam_error *err)
     BEAM_TRY(
         beam_combine_expect_acc(self, "the input's value", self->in.value->fields[0].type, err));
     BEAM_TRY(beam_combine_expect_acc(self, "the output's value", self->out.value, err));
+    ((step_node *)node)->plain = !self->fn->destroy && beam_type_is_flat(self->acc);
     node->process = merge_one;
     return BEAM_OK;
 }
@@ -222,10 +229,7 @@ static beam_node *consumer_of(const beam_plan_source *source)
 bool beam_plan_source_merges(const beam_plan_source *source)
 {
     const beam_node *node = consumer_of(source);
-    if (node->kind != &beam_merge_kind)
-        return false;
-    const beam_combine_node *self = (const beam_combine_node *)node;
-    return !self->fn->destroy && beam_type_is_flat(self->acc);
+    return node->kind == &beam_merge_kind && ((const step_node *)node)->plain;
 }
 
 beam_status beam_plan_merge(beam_plan *plan, beam_plan_source *source, void *const *accs,
