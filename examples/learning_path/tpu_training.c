@@ -111,7 +111,7 @@ int main(int argc, char **argv)
             {"model", "resnet18|resnet34|resnet50|fastnet|small_cnn", NULL,
              "default: as data suits", 0},
             {"init_weights", "FILE|NAME", NULL, "start from these; default: from random ones", 0},
-            {"device", "auto|tpu|gpu|cpu|reference", "auto", "what trains the model", 0},
+            {"device", "auto|tpu|gpu|cpu|reference|pjrt:PATH", "auto", "what trains the model", 0},
             {"precision", "f32|bf16", "f32", "what it computes in; weights stay f32", 0},
             {"num_threads", "N", "0", "threads that share a step (CPU); 0: one a core", 0},
             {"epochs", "N>0", NULL, "how often all images are seen; default: as suits", 0},
