@@ -256,6 +256,10 @@ static beam_status read_coder(beam_coder_map coders, const char *id, int depth, 
     for (uint32_t i = 0; i < known->n; i++)
         BEAM_TRY(
             read_coder(coders, coder->component_coder_ids[i], depth + 1, arena, &parts[i], err));
+    if (coders.bare && known->kind == BEAM_KIND_LENGTH_PREFIX) {
+        *type = parts[0];
+        return BEAM_OK;
+    }
     return make_type(known->kind, parts, arena, type, err);
 }
 

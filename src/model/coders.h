@@ -45,6 +45,7 @@ beam_status beam_schema_of_type(const beam_type *type, beam_arena *arena, BeamPb
 typedef struct beam_coder_map {
     BeamPb__CoderEntry *const *entries;
     size_t n;
+    bool bare; /* types are made without the length prefixes that an engine put in */
 } beam_coder_map;
 
 /* NULL when there is none of that id. */

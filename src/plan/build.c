@@ -29,7 +29,8 @@ void *beam_plan_alloc(beam_plan *plan, size_t count, size_t size, beam_error *er
 beam_status beam_plan_coder_type(beam_plan *plan, const char *coder_id, const beam_type **type,
                                  beam_error *err)
 {
-    beam_coder_map coders = {plan->descriptor->coders, plan->descriptor->n_coders};
+    /* Nothing is encoded in a plan, and functions know no length prefixes. */
+    beam_coder_map coders = {plan->descriptor->coders, plan->descriptor->n_coders, true};
     return beam_coder_type(coders, coder_id, &plan->arena, type, err);
 }
 

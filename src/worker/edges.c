@@ -21,7 +21,7 @@ static beam_status no_memory(beam_error *err)
 static beam_coder_map coders_of(const beam_processor *p)
 {
     const BeamPb__ProcessBundleDescriptor *d = p->descriptor->message;
-    return (beam_coder_map){d->coders, d->n_coders};
+    return (beam_coder_map){d->coders, d->n_coders, false};
 }
 
 /* What a port's payload says: the types of the wire form, and where that goes. */
@@ -227,16 +227,33 @@ beam_status beam_edges_flush(beam_processor *p, beam_error *err)
 
 /* ---- Side inputs ------------------------------------------------------------------------- */
 
-static beam_status encode_place(const beam_plan_side *side, const beam_window *window,
-                                const void *key, beam_buffer *window_bytes, beam_buffer *key_bytes,
-                                beam_error *err)
+/* side->user becomes the type of its elements as the engine keeps them. */
+beam_status beam_edges_bind_side(void *self, beam_plan_side *side, beam_error *err)
+{
+    beam_processor *p = self;
+    const BeamPb__ProcessBundleDescriptor *d = p->descriptor->message;
+    const beam_type *wire;
+    for (size_t i = 0; i < d->n_pcollections; i++)
+        if (d->pcollections[i]->value && strcmp(d->pcollections[i]->key, side->pcollection) == 0) {
+            BEAM_TRY(beam_coder_type(coders_of(p), d->pcollections[i]->value->coder_id, &p->arena,
+                                     &wire, err));
+            side->user = (void *)wire;
+            return BEAM_OK;
+        }
+    return beam_error_set(err, BEAM_NOT_FOUND, "side input %s has no PCollection",
+                          side->local_name);
+}
+
+static beam_status encode_place(const beam_plan_side *side, const beam_type *wire,
+                                const beam_window *window, const void *key,
+                                beam_buffer *window_bytes, beam_buffer *key_bytes, beam_error *err)
 {
     const beam_type *type =
         side->windowing.kind == BEAM_GLOBAL_WINDOWS ? &beam_global_window_type : &beam_window_type;
     BEAM_TRY(beam_encode(type, BEAM_NESTED, window, window_bytes, err));
     if (!key)
         return BEAM_OK;
-    const beam_type *kv = beam_type_bare(side->type);
+    const beam_type *kv = beam_type_bare(wire);
     return beam_encode(kv->fields[0].type, BEAM_NESTED, key, key_bytes, err);
 }
 
@@ -286,8 +303,8 @@ static beam_status decode_values(beam_processor *p, const beam_type *type, const
     return status;
 }
 
-static beam_status fetch(beam_processor *p, const beam_plan_side *side, BeamPb__StateKey *key,
-                         beam_iterable *values, beam_error *err)
+static beam_status fetch(beam_processor *p, const beam_plan_side *side, const beam_type *wire,
+                         BeamPb__StateKey *key, beam_iterable *values, beam_error *err)
 {
     const BeamPb__ApiServiceDescriptor *service =
         p->descriptor->message->state_api_service_descriptor;
@@ -300,16 +317,16 @@ static beam_status fetch(beam_processor *p, const beam_plan_side *side, BeamPb__
     BEAM_TRY(beam_state_link_get(p->harness, service->url, &link, err));
     beam_status status = beam_state_read(link, p->instruction, key, &data, err);
     if (status == BEAM_OK)
-        status = decode_values(p, by_key ? beam_type_bare(side->type)->fields[1].type : side->type,
-                               &data, values, err);
+        status = decode_values(p, by_key ? beam_type_bare(wire)->fields[1].type : wire, &data,
+                               values, err);
     beam_buffer_free(&data);
     return status == BEAM_OK ? status
                              : beam_error_wrap(err, status, "side input %s", side->local_name);
 }
 
 /* The same question is asked once a bundle. */
-static beam_status fetch_once(beam_processor *p, const beam_plan_side *side, BeamPb__StateKey *key,
-                              beam_iterable *values, beam_error *err)
+static beam_status fetch_once(beam_processor *p, const beam_plan_side *side, const beam_type *wire,
+                              BeamPb__StateKey *key, beam_iterable *values, beam_error *err)
 {
     beam_buffer identity = {0};
     if (beam_message_pack(key, &identity) != BEAM_OK) {
@@ -322,7 +339,7 @@ static beam_status fetch_once(beam_processor *p, const beam_plan_side *side, Bea
     if (known) {
         *values = *known;
     } else {
-        status = fetch(p, side, key, values, err);
+        status = fetch(p, side, wire, key, values, err);
         beam_iterable *kept =
             status == BEAM_OK ? beam_arena_copy(&p->sides, values, sizeof *values) : NULL;
         if (status == BEAM_OK &&
@@ -341,10 +358,11 @@ beam_status beam_edges_side_input(void *self, const beam_plan_side *side, const 
     BeamPb__StateKey__IterableSideInput iterable = BEAM_PB__STATE_KEY__ITERABLE_SIDE_INPUT__INIT;
     BeamPb__StateKey__MultimapSideInput multimap = BEAM_PB__STATE_KEY__MULTIMAP_SIDE_INPUT__INIT;
     beam_buffer window_bytes = {0}, key_bytes = {0};
-    beam_status status = encode_place(side, window, key, &window_bytes, &key_bytes, err);
+    const beam_type *wire = side->user;
+    beam_status status = encode_place(side, wire, window, key, &window_bytes, &key_bytes, err);
     if (status == BEAM_OK) {
         fill_key(&state_key, &iterable, &multimap, side, key != NULL, &window_bytes, &key_bytes);
-        status = fetch_once(self, side, &state_key, values, err);
+        status = fetch_once(self, side, wire, &state_key, values, err);
     }
     beam_buffer_free(&window_bytes);
     beam_buffer_free(&key_bytes);

@@ -112,6 +112,7 @@ void beam_descriptors_free(beam_harness *harness);
 /* edges.c: entries, exits and side inputs of a processor that has a bundle to be opened. */
 beam_status beam_edges_bind_sink(void *self, const beam_plan_port *port, beam_plan_sink *sink,
                                  beam_error *err);
+beam_status beam_edges_bind_side(void *self, beam_plan_side *side, beam_error *err);
 beam_status beam_edges_side_input(void *self, const beam_plan_side *side, const beam_window *window,
                                   const void *key, beam_iterable *values, beam_error *err);
 beam_status beam_edges_open_entries(beam_processor *processor, beam_error *err);

@@ -90,6 +90,7 @@ static beam_status open_processor(beam_harness *h, beam_descriptor *descriptor,
     p->descriptor = descriptor;
     const beam_plan_driver driver = {.self = p,
                                      .bind_sink = beam_edges_bind_sink,
+                                     .bind_side = beam_edges_bind_side,
                                      .side_input = beam_edges_side_input,
                                      .logger = h->logger};
     const beam_plan_options options = {
