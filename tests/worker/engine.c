@@ -1,0 +1,362 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+#include "worker/engine.h"
+
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/time.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "model/message.h"
+#include "net/grpc.h"
+
+#define FN "/org.apache.beam.model.fn_execution.v1."
+static const char *const methods[ENGINE_STREAMS] = {FN "BeamFnControl/Control",
+                                                    FN "BeamFnData/Data", FN "BeamFnState/State",
+                                                    FN "BeamFnLogging/Logging"};
+static const char DESCRIBE[] = FN "BeamFnControl/GetProcessBundleDescriptor";
+enum { PATIENCE = 60 /* s; nothing takes that long */ };
+
+typedef struct message {
+    struct message *next;
+    beam_buffer bytes;
+} message;
+
+typedef struct stream {
+    engine *engine;
+    void *registered;
+    grpc_call *call;
+    gpr_timespec deadline;
+    grpc_metadata_array metadata;
+    grpc_byte_buffer *incoming;
+    bool open, sending;
+    int cancelled;
+    message *first, **end;
+} stream;
+
+/* What the queue tells is done, by the address of one of these. */
+typedef struct step {
+    void (*done)(stream *s, bool well);
+    stream *stream;
+} step;
+
+struct engine {
+    grpc_server *server;
+    grpc_completion_queue *queue;
+    char endpoint[32];
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    stream streams[ENGINE_STREAMS], describe;
+    step accepted[ENGINE_STREAMS], received[ENGINE_STREAMS], sent[ENGINE_STREAMS];
+    step asked, answered, ended;
+    beam_buffer descriptor;
+};
+
+static void begin(stream *s, const grpc_op *ops, size_t n, step *then)
+{
+    assert_int_equal(grpc_call_start_batch(s->call, ops, n, then, NULL), GRPC_CALL_OK);
+}
+
+static void read_bytes(grpc_byte_buffer *from, beam_buffer *to)
+{
+    grpc_byte_buffer_reader reader;
+    grpc_slice slice;
+    assert_true(grpc_byte_buffer_reader_init(&reader, from));
+    while (grpc_byte_buffer_reader_next(&reader, &slice)) {
+        assert_int_equal(
+            beam_buffer_append(to, GRPC_SLICE_START_PTR(slice), GRPC_SLICE_LENGTH(slice)), BEAM_OK);
+        grpc_slice_unref(slice);
+    }
+    grpc_byte_buffer_reader_destroy(&reader);
+    grpc_byte_buffer_destroy(from);
+}
+
+/* ---- Streams ----------------------------------------------------------------------------- */
+
+static void receive(stream *s)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+    op.data.recv_message.recv_message = &s->incoming;
+    begin(s, &op, 1, &s->engine->received[s - s->engine->streams]);
+}
+
+static void on_accepted(stream *s, bool well)
+{
+    if (!well)
+        return;
+    const grpc_op ops[] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
+    s->sending = true;
+    begin(s, ops, 1, &s->engine->sent[s - s->engine->streams]);
+    s->open = true;
+    receive(s);
+}
+
+static void on_received(stream *s, bool well)
+{
+    if (!well || !s->incoming) /* the worker ended the stream */
+        return;
+    message *m = beam_calloc(1, sizeof *m);
+    assert_non_null(m);
+    read_bytes(s->incoming, &m->bytes);
+    s->incoming = NULL;
+    *s->end = m;
+    s->end = &m->next;
+    receive(s);
+}
+
+static void on_sent(stream *s, bool well)
+{
+    (void)well; /* a worker that is gone has no use for it */
+    s->sending = false;
+}
+
+/* ---- Descriptors ------------------------------------------------------------------------- */
+
+static void wait_for_question(engine *e)
+{
+    stream *s = &e->describe;
+    s->call = NULL;
+    s->incoming = NULL;
+    grpc_metadata_array_init(&s->metadata);
+    (void)grpc_server_request_registered_call(e->server, s->registered, &s->call, &s->deadline,
+                                              &s->metadata, &s->incoming, e->queue, e->queue,
+                                              &e->asked);
+}
+
+static void on_asked(stream *s, bool well)
+{
+    if (!well)
+        return;
+    beam_buffer question = {0};
+    if (s->incoming)
+        read_bytes(s->incoming, &question);
+    beam_buffer_free(&question);
+    grpc_slice slice = grpc_slice_from_copied_buffer((char *)s->engine->descriptor.data,
+                                                     s->engine->descriptor.len);
+    grpc_byte_buffer *answer = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_op ops[4] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
+                      {.op = GRPC_OP_SEND_MESSAGE},
+                      {.op = GRPC_OP_SEND_STATUS_FROM_SERVER},
+                      {.op = GRPC_OP_RECV_CLOSE_ON_SERVER}};
+    ops[1].data.send_message.send_message = answer;
+    ops[2].data.send_status_from_server.status = GRPC_STATUS_OK;
+    ops[3].data.recv_close_on_server.cancelled = &s->cancelled;
+    begin(s, ops, 4, &s->engine->answered);
+    grpc_byte_buffer_destroy(answer);
+    grpc_slice_unref(slice);
+}
+
+static void on_answered(stream *s, bool well)
+{
+    (void)well;
+    grpc_call_unref(s->call);
+    grpc_metadata_array_destroy(&s->metadata);
+    wait_for_question(s->engine);
+}
+
+/* ---- The engine -------------------------------------------------------------------------- */
+
+static void on_ended(stream *s, bool well)
+{
+    (void)well;
+    s->engine->ended.done = NULL;
+}
+
+static void *run(void *user)
+{
+    engine *e = user;
+    for (;;) {
+        grpc_event event =
+            grpc_completion_queue_next(e->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        if (event.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        step *s = event.tag;
+        pthread_mutex_lock(&e->lock);
+        s->done(s->stream, event.success);
+        pthread_cond_broadcast(&e->changed);
+        pthread_mutex_unlock(&e->lock);
+    }
+}
+
+static void listen(engine *e)
+{
+    for (size_t i = 0; i < ENGINE_STREAMS; i++)
+        e->streams[i].registered =
+            grpc_server_register_method(e->server, methods[i], NULL, GRPC_SRM_PAYLOAD_NONE, 0);
+    e->describe.registered = grpc_server_register_method(
+        e->server, DESCRIBE, NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+    grpc_server_register_completion_queue(e->server, e->queue, NULL);
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    int port = grpc_server_add_http2_port(e->server, "127.0.0.1:0", credentials);
+    grpc_server_credentials_release(credentials);
+    assert_true(port > 0);
+    snprintf(e->endpoint, sizeof e->endpoint, "127.0.0.1:%d", port);
+    grpc_server_start(e->server);
+}
+
+engine *engine_start(void)
+{
+    engine *e = beam_calloc(1, sizeof *e);
+    assert_non_null(e);
+    beam_grpc_begin();
+    grpc_arg args[] = {
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH},
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_SEND_MESSAGE_LENGTH}};
+    args[0].value.integer = args[1].value.integer = -1;
+    const grpc_channel_args all = {sizeof args / sizeof *args, args};
+    e->server = grpc_server_create(&all, NULL);
+    e->queue = grpc_completion_queue_create_for_next(NULL);
+    assert_int_equal(pthread_mutex_init(&e->lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&e->changed, NULL), 0);
+    listen(e);
+    for (size_t i = 0; i < ENGINE_STREAMS; i++) {
+        stream *s = &e->streams[i];
+        s->engine = e;
+        s->end = &s->first;
+        grpc_metadata_array_init(&s->metadata);
+        e->accepted[i] = (step){on_accepted, s};
+        e->received[i] = (step){on_received, s};
+        e->sent[i] = (step){on_sent, s};
+        assert_int_equal(grpc_server_request_registered_call(e->server, s->registered, &s->call,
+                                                             &s->deadline, &s->metadata, NULL,
+                                                             e->queue, e->queue, &e->accepted[i]),
+                         GRPC_CALL_OK);
+    }
+    e->describe.engine = e;
+    e->asked = (step){on_asked, &e->describe};
+    e->answered = (step){on_answered, &e->describe};
+    e->ended = (step){on_ended, &e->describe};
+    wait_for_question(e);
+    assert_int_equal(pthread_create(&e->thread, NULL, run, e), 0);
+    return e;
+}
+
+const char *engine_endpoint(const engine *e)
+{
+    return e->endpoint;
+}
+
+void engine_describe(engine *e, const BeamPb__ProcessBundleDescriptor *descriptor)
+{
+    pthread_mutex_lock(&e->lock);
+    e->descriptor.len = 0;
+    assert_int_equal(beam_message_pack(descriptor, &e->descriptor), BEAM_OK);
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* With the lock held: waits for a change; false when none comes. */
+static bool wait_on(engine *e)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE;
+    return pthread_cond_timedwait(&e->changed, &e->lock, &until) == 0;
+}
+
+static void wait_writable(stream *s)
+{
+    while (!s->open || s->sending)
+        if (!wait_on(s->engine))
+            fail_msg("the worker does not take part in %s", methods[s - s->engine->streams]);
+}
+
+void engine_send(engine *e, engine_stream which, const void *what)
+{
+    stream *s = &e->streams[which];
+    beam_buffer bytes = {0};
+    assert_int_equal(beam_message_pack(what, &bytes), BEAM_OK);
+    grpc_slice slice = grpc_slice_from_copied_buffer((char *)bytes.data, bytes.len);
+    grpc_byte_buffer *payload = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
+    op.data.send_message.send_message = payload;
+    pthread_mutex_lock(&e->lock);
+    wait_writable(s);
+    s->sending = true;
+    begin(s, &op, 1, &e->sent[which]);
+    wait_writable(s);
+    pthread_mutex_unlock(&e->lock);
+    grpc_byte_buffer_destroy(payload);
+    grpc_slice_unref(slice);
+    beam_buffer_free(&bytes);
+}
+
+void *engine_take(engine *e, engine_stream which, const ProtobufCMessageDescriptor *type)
+{
+    stream *s = &e->streams[which];
+    void *result = NULL;
+    beam_error err = {0};
+    bool more = true;
+    pthread_mutex_lock(&e->lock);
+    while (!s->first && more)
+        more = wait_on(e);
+    message *m = s->first;
+    if (m && !(s->first = m->next))
+        s->end = &s->first;
+    pthread_mutex_unlock(&e->lock);
+    if (!m)
+        return NULL;
+    if (beam_message_unpack(type, m->bytes.data, m->bytes.len, &result, &err) != BEAM_OK)
+        fail_msg("%s", err.message);
+    beam_buffer_free(&m->bytes);
+    beam_free(m);
+    return result;
+}
+
+void engine_end(engine *e, engine_stream which)
+{
+    stream *s = &e->streams[which];
+    grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+    op.data.send_status_from_server.status = GRPC_STATUS_OK;
+    pthread_mutex_lock(&e->lock);
+    wait_writable(s);
+    s->sending = true;
+    begin(s, &op, 1, &e->sent[which]);
+    wait_writable(s);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void engine_break(engine *e)
+{
+    grpc_server_shutdown_and_notify(e->server, e->queue, &e->ended);
+    grpc_server_cancel_all_calls(e->server);
+    pthread_mutex_lock(&e->lock);
+    while (e->ended.done)
+        assert_true(wait_on(e));
+    pthread_mutex_unlock(&e->lock);
+}
+
+void engine_stop(engine *e)
+{
+    if (e->ended.done)
+        engine_break(e);
+    for (size_t i = 0; i < ENGINE_STREAMS; i++) {
+        stream *s = &e->streams[i];
+        if (s->call)
+            grpc_call_unref(s->call);
+        grpc_metadata_array_destroy(&s->metadata);
+        for (message *m = s->first, *next; m; m = next) {
+            next = m->next;
+            beam_buffer_free(&m->bytes);
+            beam_free(m);
+        }
+    }
+    grpc_metadata_array_destroy(&e->describe.metadata);
+    grpc_completion_queue_shutdown(e->queue);
+    pthread_join(e->thread, NULL);
+    grpc_completion_queue_destroy(e->queue);
+    grpc_server_destroy(e->server);
+    beam_grpc_end();
+    pthread_cond_destroy(&e->changed);
+    pthread_mutex_destroy(&e->lock);
+    beam_buffer_free(&e->descriptor);
+    beam_free(e);
+}

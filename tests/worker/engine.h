@@ -1,0 +1,39 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* engine.h - for tests: an engine's side of the Fn API, on a port of this process.  It says to a
+ * worker what a test tells it to, and keeps what comes back. */
+#ifndef TESTS_WORKER_ENGINE_H
+#define TESTS_WORKER_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "model/proto/fn_api.pb-c.h"
+
+typedef enum engine_stream {
+    ENGINE_CONTROL,
+    ENGINE_DATA,
+    ENGINE_STATE,
+    ENGINE_LOGGING,
+    ENGINE_STREAMS
+} engine_stream;
+
+typedef struct engine engine;
+
+/* Fails the test when it cannot. */
+engine *engine_start(void);
+const char *engine_endpoint(const engine *e); /* of all its services */
+/* What the worker is told of any descriptor it asks for; borrowed. */
+void engine_describe(engine *e, const BeamPb__ProcessBundleDescriptor *descriptor);
+/* Sends a message once the worker has opened the stream; waits for both. */
+void engine_send(engine *e, engine_stream stream, const void *what);
+/* The next message of the stream, parsed; beam_message_free frees it.  NULL: none came for a long
+ * time. */
+void *engine_take(engine *e, engine_stream stream, const ProtobufCMessageDescriptor *type);
+/* The engine ends the stream as it should. */
+void engine_end(engine *e, engine_stream stream);
+/* Breaks whatever is open: nothing but engine_stop may follow. */
+void engine_break(engine *e);
+void engine_stop(engine *e);
+
+#endif

@@ -1,0 +1,337 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* A worker and an engine over real gRPC: bundles in pieces and at once, failures, what an engine
+ * asks besides, how it all ends. */
+#include "worker/worker.h"
+
+#include <pthread.h>
+
+#include "plan/stage.h"
+#include "type/windowed.h"
+#include "worker/engine.h"
+
+#define INT &beam_int64_type
+
+typedef struct fixture {
+    stage stage;
+    engine *engine;
+    pthread_t worker;
+    bool joined;
+    beam_worker_options options;
+    beam_status status; /* of the worker, when it has ended */
+    beam_error err;
+} fixture;
+
+static beam_status triple(beam_ctx *c, const beam_int64 *x)
+{
+    return *x < 0 ? beam_fail(c, BEAM_INVALID_ARGUMENT, "nothing below zero")
+                  : beam_emit(c, beam_int64, *x * 3);
+}
+BEAM_DOFN(triple_fn, beam_int64, triple, BEAM_TYPES(INT));
+
+static void ignore(void *user, const beam_log_record *record)
+{
+    (void)user, (void)record;
+}
+static const beam_logger quiet = {.sink = ignore};
+
+static void add_port(fixture *f, const char *id, const char *urn, const char *in, const char *out)
+{
+    stage *s = &f->stage;
+    const char *parts[2], *coder;
+    STAGE_OK(beam_coder_set_type(&s->coders, INT, &parts[0], NULL));
+    STAGE_OK(beam_coder_set_add(&s->coders, BEAM_URN_CODER_GLOBAL_WINDOW, NULL, 0, NULL, 0,
+                                &parts[1], NULL));
+    STAGE_OK(beam_coder_set_add(&s->coders, BEAM_URN_CODER_WINDOWED_VALUE, NULL, 0, parts, 2,
+                                &coder, NULL));
+    BeamPb__RemoteGrpcPort port = BEAM_PB__REMOTE_GRPC_PORT__INIT;
+    BeamPb__ApiServiceDescriptor service = BEAM_PB__API_SERVICE_DESCRIPTOR__INIT;
+    service.url = (char *)engine_endpoint(f->engine);
+    port.api_service_descriptor = &service;
+    port.coder_id = (char *)coder;
+    stage_transform(s, id, urn, &port, in, out);
+}
+
+static void *work(void *user)
+{
+    fixture *f = user;
+    f->status = beam_worker_run(&f->options, &f->err);
+    return NULL;
+}
+
+/* A worker whose one stage triples numbers. */
+static int begin(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    const beam_windowing global = {BEAM_GLOBAL_WINDOWS, 0, 0, 0, 0, BEAM_END_OF_WINDOW};
+    f->engine = engine_start();
+    stage_init(&f->stage);
+    stage_pcoll(&f->stage, "numbers", INT, global);
+    stage_pcoll(&f->stage, "tripled", INT, global);
+    add_port(f, "source", BEAM_URN_DATA_SOURCE, "", "out0=numbers");
+    stage_pardo(&f->stage, "triple", &triple_fn, NULL, "in0=numbers", "out0=tripled");
+    add_port(f, "sink", BEAM_URN_DATA_SINK, "in0=tripled", "");
+    engine_describe(f->engine, stage_options(&f->stage).descriptor);
+    f->options = (beam_worker_options){.id = "worker",
+                                       .control_endpoint = engine_endpoint(f->engine),
+                                       .registry = &f->stage.registry,
+                                       .logger = &quiet};
+    assert_int_equal(pthread_create(&f->worker, NULL, work, f), 0);
+    *state = f;
+    return 0;
+}
+
+static int end(void **state)
+{
+    fixture *f = *state;
+    engine_stop(f->engine);
+    if (!f->joined)
+        pthread_join(f->worker, NULL);
+    stage_free(&f->stage);
+    free(f);
+    return 0;
+}
+
+/* ---- What an engine says ----------------------------------------------------------------- */
+
+static void ask_bundle(fixture *f, const char *id)
+{
+    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
+    BeamPb__ProcessBundleRequest bundle = BEAM_PB__PROCESS_BUNDLE_REQUEST__INIT;
+    bundle.process_bundle_descriptor_id = (char *)"stage";
+    request.instruction_id = (char *)id;
+    request.request_case = BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE;
+    request.process_bundle = &bundle;
+    engine_send(f->engine, ENGINE_CONTROL, &request);
+}
+
+static void encode(beam_buffer *bytes, beam_int64 first, beam_int64 n)
+{
+    const beam_element_info info = beam_info_global(5);
+    for (beam_int64 i = first; i < first + n; i++)
+        STAGE_OK(beam_encode_windowed(INT, &beam_global_window_type, BEAM_NESTED, &info, &i, bytes,
+                                      NULL));
+}
+
+static void send_piece(fixture *f, const char *id, const void *bytes, size_t size, bool last)
+{
+    BeamPb__Elements elements = BEAM_PB__ELEMENTS__INIT;
+    BeamPb__Elements__Data data = BEAM_PB__ELEMENTS__DATA__INIT, *all = &data;
+    data.instruction_id = (char *)id;
+    data.transform_id = (char *)"source";
+    data.data = (ProtobufCBinaryData){size, (uint8_t *)bytes};
+    data.is_last = last;
+    elements.data = &all;
+    elements.n_data = 1;
+    engine_send(f->engine, ENGINE_DATA, &elements);
+}
+
+static void send_numbers(fixture *f, const char *id, beam_int64 first, beam_int64 n)
+{
+    beam_buffer bytes = {0};
+    encode(&bytes, first, n);
+    send_piece(f, id, bytes.data, bytes.len, false);
+    send_piece(f, id, "", 0, true);
+    beam_buffer_free(&bytes);
+}
+
+static BeamPb__InstructionResponse *take_response(fixture *f, const char *id)
+{
+    BeamPb__InstructionResponse *response =
+        engine_take(f->engine, ENGINE_CONTROL, &beam_pb__instruction_response__descriptor);
+    assert_non_null(response);
+    assert_string_equal(response->instruction_id, id);
+    return response;
+}
+
+static void expect_done(fixture *f, const char *id)
+{
+    BeamPb__InstructionResponse *response = take_response(f, id);
+    assert_string_equal(response->error, "");
+    assert_int_equal(response->response_case,
+                     BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_PROCESS_BUNDLE);
+    beam_message_free(response);
+}
+
+/* The bundle is done, and its elements, up to the end of its sink, are 3 * first, 3 * (first + 1),
+ * ... */
+static void expect_tripled(fixture *f, const char *id, beam_int64 first, beam_int64 n)
+{
+    beam_buffer bytes = {0};
+    beam_arena arena = {0};
+    expect_done(f, id);
+    for (bool last = false; !last;) {
+        BeamPb__Elements *elements =
+            engine_take(f->engine, ENGINE_DATA, &beam_pb__elements__descriptor);
+        assert_non_null(elements);
+        for (size_t i = 0; i < elements->n_data; i++) {
+            const BeamPb__Elements__Data *data = elements->data[i];
+            assert_string_equal(data->instruction_id, id);
+            assert_string_equal(data->transform_id, "sink");
+            STAGE_OK(beam_buffer_append(&bytes, data->data.data, data->data.len));
+            last = last || data->is_last;
+        }
+        beam_message_free(elements);
+    }
+    beam_reader reader = beam_reader_of(bytes.data, bytes.len);
+    for (beam_int64 i = first; i < first + n; i++) {
+        beam_element_info info;
+        beam_int64 value;
+        STAGE_OK(beam_decode_windowed(INT, &beam_global_window_type, BEAM_NESTED, &reader, &info,
+                                      &value, &arena, NULL));
+        assert_int_equal(value, 3 * i);
+        assert_int_equal(info.timestamp, 5);
+    }
+    assert_int_equal(beam_reader_left(&reader), 0);
+    beam_arena_free(&arena);
+    beam_buffer_free(&bytes);
+}
+
+/* ---- Tests ------------------------------------------------------------------------------- */
+
+static void one_after_another(void **state)
+{
+    fixture *f = *state;
+    static const char *const ids[] = {"a", "b", "c"};
+    for (size_t i = 0; i < 3; i++) { /* the same processor */
+        ask_bundle(f, ids[i]);
+        send_numbers(f, ids[i], (beam_int64)i * 100, 1000);
+        expect_tripled(f, ids[i], (beam_int64)i * 100, 1000);
+    }
+    engine_end(f->engine, ENGINE_CONTROL);
+    pthread_join(f->worker, NULL);
+    f->joined = true;
+    assert_int_equal(f->status, BEAM_OK);
+}
+
+/* A second bundle ends while the first waits for data. */
+static void side_by_side(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "waits");
+    ask_bundle(f, "runs");
+    send_numbers(f, "runs", 0, 10);
+    expect_tripled(f, "runs", 0, 10);
+    send_numbers(f, "waits", 50, 10);
+    expect_tripled(f, "waits", 50, 10);
+}
+
+static void elements_cut_anywhere(void **state)
+{
+    fixture *f = *state;
+    beam_buffer bytes = {0};
+    encode(&bytes, 1000, 20); /* numbers of two bytes */
+    ask_bundle(f, "pieces");
+    for (size_t i = 0; i < bytes.len; i++)
+        send_piece(f, "pieces", bytes.data + i, 1, i + 1 == bytes.len);
+    expect_tripled(f, "pieces", 1000, 20);
+    beam_buffer_free(&bytes);
+}
+
+/* More than goes into one message, either way. */
+static void many_elements(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "many");
+    send_numbers(f, "many", 0, 200000);
+    expect_tripled(f, "many", 0, 200000);
+}
+
+static void data_come_first(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "opens"); /* the data stream, as a bundle's first need of it does */
+    send_numbers(f, "early", 7, 3);
+    send_numbers(f, "opens", 1, 1);
+    expect_tripled(f, "opens", 1, 1);
+    ask_bundle(f, "early");
+    expect_tripled(f, "early", 7, 3);
+}
+
+static void expect_failure(fixture *f, const char *id, const char *const *words, size_t n)
+{
+    BeamPb__InstructionResponse *response = take_response(f, id);
+    for (size_t i = 0; i < n; i++)
+        if (!strstr(response->error, words[i]))
+            fail_msg("\"%s\" does not say \"%s\"", response->error, words[i]);
+    beam_message_free(response);
+}
+
+/* The engine hears transform, function, words and element; the next bundle is none the worse. */
+static void a_failure(void **state)
+{
+    fixture *f = *state;
+    static const char *const words[] = {"Test/triple", "triple_fn", "nothing below zero", "-13"};
+    ask_bundle(f, "fails");
+    send_numbers(f, "fails", -13, 1);
+    expect_failure(f, "fails", words, 4);
+    ask_bundle(f, "goes on");
+    send_numbers(f, "goes on", 20, 2);
+    expect_tripled(f, "goes on", 20, 2);
+}
+
+static void damaged_data(void **state)
+{
+    fixture *f = *state;
+    static const char *const words[] = {"Test/source", "cannot be read"};
+    ask_bundle(f, "cut");
+    send_piece(f, "cut", "\x80\0\0\0", 4, true);
+    expect_failure(f, "cut", words, 2);
+    static const char *const unknown[] = {"nobody", "does not read"};
+    BeamPb__Elements elements = BEAM_PB__ELEMENTS__INIT;
+    BeamPb__Elements__Data data = BEAM_PB__ELEMENTS__DATA__INIT, *all = &data;
+    data.instruction_id = (char *)"lost";
+    data.transform_id = (char *)"nobody";
+    elements.data = &all;
+    elements.n_data = 1;
+    ask_bundle(f, "lost");
+    engine_send(f->engine, ENGINE_DATA, &elements);
+    expect_failure(f, "lost", unknown, 2);
+}
+
+/* What is known but has ended is answered with nothing; what nobody knows is an error. */
+static void other_instructions(void **state)
+{
+    fixture *f = *state;
+    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
+    request.instruction_id = (char *)"what";
+    engine_send(f->engine, ENGINE_CONTROL, &request);
+    static const char *const words[] = {"does not know"};
+    expect_failure(f, "what", words, 1);
+
+    BeamPb__ProcessBundleSplitRequest split = BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__INIT;
+    split.instruction_id = (char *)"gone";
+    request.request_case = BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE_SPLIT;
+    request.process_bundle_split = &split;
+    engine_send(f->engine, ENGINE_CONTROL, &request);
+    BeamPb__InstructionResponse *response = take_response(f, "what");
+    assert_string_equal(response->error, "");
+    assert_int_equal(response->response_case,
+                     BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_PROCESS_BUNDLE_SPLIT);
+    beam_message_free(response);
+}
+
+/* An engine that breaks off in the midst of a bundle: the worker ends, and says why. */
+static void the_engine_dies(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "half");
+    send_piece(f, "half", "", 0, false);
+    engine_break(f->engine);
+    pthread_join(f->worker, NULL);
+    f->joined = true;
+    assert_int_not_equal(f->status, BEAM_OK);
+    assert_true(*f->err.message);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+static const struct CMUnitTest tests[] = {
+    TEST(one_after_another), TEST(side_by_side),       TEST(elements_cut_anywhere),
+    TEST(many_elements),     TEST(data_come_first),    TEST(a_failure),
+    TEST(damaged_data),      TEST(other_instructions), TEST(the_engine_dies),
+};
+
+int main(void)
+{
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
