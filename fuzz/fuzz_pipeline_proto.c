@@ -28,7 +28,7 @@ static void check_type(const beam_type *type, beam_arena *arena)
     const beam_type *again;
     beam_status status = beam_coder_set_type(&set, type, &id, NULL);
     if (status == BEAM_OK) {
-        const beam_coder_map map = {set.entries, set.n};
+        const beam_coder_map map = {set.entries, set.n, false};
         status = beam_coder_type(map, id, arena, &again, NULL);
         require(status == BEAM_RESOURCE_EXHAUSTED || status == BEAM_OK);
         require(status != BEAM_OK || beam_type_equal(type, again));
@@ -45,7 +45,7 @@ static void read_parts(const uint8_t *data, size_t size)
     const BeamPb__Components *components = pipeline->components;
     for (size_t i = 0; components && i < components->n_coders; i++) {
         beam_arena arena = {.limit = MEMORY};
-        const beam_coder_map map = {components->coders, components->n_coders};
+        const beam_coder_map map = {components->coders, components->n_coders, false};
         const beam_type *type, *window;
         if (beam_coder_type(map, components->coders[i]->key, &arena, &type, &err) == BEAM_OK)
             check_type(type, &arena);

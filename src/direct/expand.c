@@ -202,7 +202,7 @@ static beam_status expand_plain(const expansion *e, const char *key, const char 
 static beam_status key_and_value(const expansion *e, const BeamPb__PCollection *in,
                                  const char **key, const char **value)
 {
-    beam_coder_map coders = {e->graph->coders, e->graph->n_coders};
+    beam_coder_map coders = {e->graph->coders, e->graph->n_coders, false};
     const BeamPb__Coder *coder = beam_coder_find(coders, in->coder_id);
     while (coder && coder->spec && strcmp(coder->spec->urn, BEAM_URN_CODER_LENGTH_PREFIX) == 0 &&
            coder->n_component_coder_ids == 1)

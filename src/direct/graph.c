@@ -59,7 +59,7 @@ static beam_status find_windowing(const beam_direct_graph *graph, const char *id
 static beam_status read_dataset(beam_direct_graph *graph, BeamPb__PCollectionEntry *entry,
                                 beam_dataset *dataset, beam_error *err)
 {
-    beam_coder_map coders = {graph->coders, graph->n_coders};
+    beam_coder_map coders = {graph->coders, graph->n_coders, false};
     *dataset = (beam_dataset){
         .entry = entry, .producer = BEAM_NONE, .source = BEAM_NONE, .buffer = BEAM_NONE};
     BEAM_TRY(beam_coder_type(coders, entry->value->coder_id, &graph->arena, &dataset->type, err));
@@ -117,7 +117,7 @@ beam_status beam_graph_add_coder(beam_direct_graph *graph, const char *urn,
     entry->key = beam_arena_printf(&graph->arena, "direct/coder_%zu", graph->n_coders);
     if (!entry->key)
         return beam_graph_memory(err);
-    if (beam_coder_find((beam_coder_map){graph->coders, graph->n_coders}, entry->key))
+    if (beam_coder_find((beam_coder_map){graph->coders, graph->n_coders, false}, entry->key))
         return beam_error_set(err, BEAM_DATA_LOSS, "coder id \"%s\" is the runner's", entry->key);
     for (size_t i = 0; i < n; i++)
         ids[i] = (char *)(uintptr_t)components[i];

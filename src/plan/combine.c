@@ -41,7 +41,8 @@ void *beam_acc_realloc(void *old, size_t size)
 static bool has_coder(const beam_node *node, const char *id)
 {
     const BeamPb__ProcessBundleDescriptor *descriptor = node->plan->descriptor;
-    return beam_coder_find((beam_coder_map){descriptor->coders, descriptor->n_coders}, id) != NULL;
+    return beam_coder_find((beam_coder_map){descriptor->coders, descriptor->n_coders, false}, id) !=
+           NULL;
 }
 
 static beam_status read_payload(beam_combine_node *self, beam_error *err)

@@ -67,7 +67,7 @@ static const beam_type *const all_types[] = {&beam_bool_type,
 
 static beam_coder_map map_of(const beam_coder_set *set)
 {
-    return (beam_coder_map){set->entries, set->n};
+    return (beam_coder_map){set->entries, set->n, false};
 }
 
 static void every_type_comes_back(void **unused)
