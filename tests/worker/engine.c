@@ -59,6 +59,7 @@ struct engine {
     step accepted[ENGINE_STREAMS], received[ENGINE_STREAMS], sent[ENGINE_STREAMS];
     step asked, answered, ended;
     beam_buffer descriptor;
+    bool broken; /* by engine_break */
 };
 
 static void begin(stream *s, const grpc_op *ops, size_t n, step *then)
@@ -326,6 +327,7 @@ void engine_end(engine *e, engine_stream which)
 
 void engine_break(engine *e)
 {
+    e->broken = true;
     grpc_server_shutdown_and_notify(e->server, e->queue, &e->ended);
     grpc_server_cancel_all_calls(e->server);
     pthread_mutex_lock(&e->lock);
@@ -336,7 +338,7 @@ void engine_break(engine *e)
 
 void engine_stop(engine *e)
 {
-    if (e->ended.done)
+    if (!e->broken)
         engine_break(e);
     for (size_t i = 0; i < ENGINE_STREAMS; i++) {
         stream *s = &e->streams[i];
