@@ -108,7 +108,7 @@ int main(int argc, char **argv)
             {"data_dir", "DIR", NULL, "CIFAR-10's; default: $BEAM_DATA_DIR, else the cache", 0},
             {"num_images", "N", "0", "only the first so many; 0: all", 0},
             {"model", "resnet18|resnet34|resnet50|small_cnn", NULL, "default: as data suits", 0},
-            {"weights", "FILE|NAME", NULL, ".pth, .safetensors, resnet18-imagenet, digits", 0},
+            {"weights", "FILE|NAME", NULL, ".pth, .safetensors, resnet18-cifar10, ...", 0},
             {"image_size", "N", "0", "height and width; 0: as the model was made for", 0},
             {"device", "gpu|tpu|auto|cpu|pjrt:PATH", "gpu", "what runs the model", 0},
             {"accelerator", "HINT", "type:nvidia-tesla-t4;count:1;install-nvidia-driver:5xx",

@@ -92,7 +92,8 @@ BEAM_API beam_status beam_weights_save_safetensors(const char *path,
  *   resnet18-imagenet,   PyTorch's official files, from the cache folder, downloaded into it when
  *   resnet34-imagenet,   missing and checked against their SHA-256
  *   resnet50-imagenet
- *   fastnet-cifar10,     what libbeam trained itself and comes with: models/README.md
+ *   resnet18-cifar10,    what libbeam trained itself and comes with: models/README.md
+ *   fastnet-cifar10,
  *   digits
  *   anything else        a path, as it is
  * The cache folder is $BEAM_CACHE, else $XDG_CACHE_HOME/libbeam, else ~/.cache/libbeam, with

@@ -27,6 +27,7 @@ enum { KNOWN = sizeof known / sizeof *known, MAX_SIZE = 512 << 20 };
 static const struct {
     const char *name, *file;
 } shipped[] = {
+    {"resnet18-cifar10", "models/resnet18-cifar10.safetensors"},
     {"fastnet-cifar10", "models/fastnet-cifar10.safetensors"},
     {"digits", "models/small_cnn-digits.safetensors"},
 };

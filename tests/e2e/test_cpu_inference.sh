@@ -70,15 +70,16 @@ mkdir "$place/cifar"
 head -c 100000 /dev/zero >"$place/cifar/test_batch.bin"
 refuses 1 "test_batch.bin" --data_dir="$place/cifar"
 
-# CIFAR-10 (of zeros) and no weights to be had: it runs, but tells no accuracy and writes no labels.
+# CIFAR-10 (of zeros) and a network whose weights are not to be had: it runs, but tells no accuracy
+# and writes no labels.
 mkdir "$place/zeros"
 head -c 30730000 /dev/zero >"$place/zeros/test_batch.bin"
-BEAM_DATA_DIR="$place/zeros" "$program" --num_images=70 --result_json="$place/result.json" \
+BEAM_DATA_DIR="$place/zeros" "$program" --model=resnet34 --num_images=70 --result_json="$place/result.json" \
     >"$place/out" 2>"$place/err" || complain "untrained: $(cat "$place/err")"
 grep -q '"images": 70' "$place/result.json" || complain "untrained: not 70 images"
 grep -q '"accuracy":' "$place/result.json" && complain "untrained, and yet an accuracy"
 grep -q 'accuracy_withheld.*not trained' "$place/result.json" || complain "untrained without a word"
-refuses 1 "Give the weights" --data_dir="$place/zeros"
+refuses 1 "Give the weights" --model=resnet34 --data_dir="$place/zeros"
 
 # An output that cannot be written.
 touch "$place/file"
