@@ -27,7 +27,7 @@ beam_dataset *random_images(uint64_t count, uint32_t channels, uint32_t height, 
     assert_non_null(*records);
     for (size_t i = 0; i < count * size; i++) {
         state = state * 1664525u + 1013904223u;
-        (*records)[i] = i % size ? (uint8_t)(state >> 24) : (uint8_t)(i / size % classes);
+        (*records)[i] = (uint8_t)(i % size ? state >> 24 : i / size % classes);
     }
     assert_ok(beam_dataset_open_memory(&info, *records, &dataset, &err), err);
     return dataset;
