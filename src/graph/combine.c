@@ -1,11 +1,14 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* combine.c - CombinePerKey and CombineGlobally, in the shape that engines know and lift.
  *
- * Per key:   GroupByKey -> CombineGroupedValues
+ * Per key:   precombine -> GroupByKey -> merge accumulators -> extract
  * Fan-out:   add a shard to the key -> precombine -> GroupByKey -> merge accumulators
  *            -> take the shard off -> GroupByKey -> merge accumulators -> extract
- * Globally:  one key -> per key -> (when the result is empty: an empty group, combined)
- *            -> values */
+ * Globally:  one key -> per key -> (when the result is empty: that of no accumulators)
+ *            -> values
+ *
+ * Engines that lift combines themselves (Prism, Dataflow, the embedded runner) know the composite
+ * and look no further.  Those that do not (Flink, Spark) find it lifted. */
 #include <string.h>
 
 #include "graph/library.h"
@@ -121,19 +124,28 @@ static bool open_combine(const combine *c, const beam_call *call, const char *ur
     return true;
 }
 
+/* From groups of accumulators to outputs. */
+static beam_pcoll merged_and_extracted(const combine *c, beam_pcoll groups, const beam_call *call,
+                                       const beam_type *key)
+{
+    const beam_type *acc = beam_graph_kv(c->pipeline, call, key, c->acc);
+    const beam_type *out = beam_graph_kv(c->pipeline, call, key, c->out);
+    beam_pcoll merged = add_part(c, groups, "Merge", BEAM_URN_COMBINE_MERGE, acc);
+    return add_part(c, merged, "Extract", BEAM_URN_COMBINE_EXTRACT, out);
+}
+
 /* ---- Per key -------------------------------------------------------------------------- */
 
 static beam_pcoll plain(const combine *c, beam_pcoll kvs, const beam_call *call,
                         const beam_type *key)
 {
-    const beam_type *out = beam_graph_kv(c->pipeline, call, key, c->out);
+    const beam_type *acc = beam_graph_kv(c->pipeline, call, key, c->acc);
     if (!open_combine(c, call, BEAM_URN_COMBINE_PER_KEY))
         return beam_no_pcoll(c->pipeline);
-    beam_pcoll groups = beam_group_by_key(kvs);
-    beam_pcoll result =
-        add_part(c, groups, "CombineGroupedValues", BEAM_URN_COMBINE_GROUPED_VALUES, out);
+    beam_pcoll at = add_part(c, kvs, "Precombine", BEAM_URN_COMBINE_PRECOMBINE, acc);
+    at = merged_and_extracted(c, beam_group_by_key(at), call, key);
     beam_graph_close(c->pipeline);
-    return result;
+    return at;
 }
 
 static beam_pcoll fanned_out(const combine *c, beam_pcoll kvs, const beam_call *call,
@@ -145,7 +157,6 @@ static beam_pcoll fanned_out(const combine *c, beam_pcoll kvs, const beam_call *
     const beam_type *sharded = beam_graph_kv(p, call, sharded_key, value);
     const beam_type *sharded_acc = beam_graph_kv(p, call, sharded_key, c->acc);
     const beam_type *acc = beam_graph_kv(p, call, key, c->acc);
-    const beam_type *out = beam_graph_kv(p, call, key, c->out);
     if (!open_combine(c, call, NULL))
         return beam_no_pcoll(p);
     beam_pcoll at = beam_graph_map(kvs, call, "AddShard", &beam_add_shard_fn, &config, sharded);
@@ -153,9 +164,7 @@ static beam_pcoll fanned_out(const combine *c, beam_pcoll kvs, const beam_call *
     at = beam_group_by_key(at, .name = "GroupShards");
     at = add_part(c, at, "MergeShards", BEAM_URN_COMBINE_MERGE, sharded_acc);
     at = beam_graph_map(at, call, "DropShard", &beam_drop_shard_fn, NULL, acc);
-    at = beam_group_by_key(at);
-    at = add_part(c, at, "Merge", BEAM_URN_COMBINE_MERGE, acc);
-    at = add_part(c, at, "Extract", BEAM_URN_COMBINE_EXTRACT, out);
+    at = merged_and_extracted(c, beam_group_by_key(at), call, key);
     beam_graph_close(p);
     return at;
 }
@@ -190,12 +199,11 @@ beam_pcoll beam_combine_per_key_(beam_pcoll kvs, const beam_combine_args *args)
 /* ---- Globally ------------------------------------------------------------------------- */
 
 /* The result, and where it is empty that of no inputs at all: an Impulse sees whether the
- * result has an element, and if not gives CombineGroupedValues a group without values. */
-static beam_pcoll with_default(const combine *c, beam_pcoll result, const beam_call *call,
-                               const beam_type *in)
+ * result has an element, and if not gives a group without accumulators. */
+static beam_pcoll with_default(const combine *c, beam_pcoll result, const beam_call *call)
 {
     beam_pipeline *p = c->pipeline;
-    const beam_type *values = beam_graph_iterable(p, call, in);
+    const beam_type *values = beam_graph_iterable(p, call, c->acc);
     const beam_type *group = beam_graph_kv(p, call, &beam_int64_type, values);
     const beam_call named = {NULL, 0, "EmptyGroup", "EmptyGroup", NULL};
     const beam_view side = beam_as_iterable(result);
@@ -204,9 +212,7 @@ static beam_pcoll with_default(const combine *c, beam_pcoll result, const beam_c
     if (!group || !result.id)
         return beam_no_pcoll(p);
     beam_pcoll empty = beam_graph_pardo(beam_impulse(p), &named, &args, &group);
-    beam_pcoll both[] = {result,
-                         add_part(c, empty, "CombineNothing", BEAM_URN_COMBINE_GROUPED_VALUES,
-                                  beam_pcoll_type(result))};
+    beam_pcoll both[] = {result, merged_and_extracted(c, empty, call, &beam_int64_type)};
     return beam_flatten(both, 2);
 }
 
@@ -229,7 +235,7 @@ beam_pcoll beam_graph_combine_globally(beam_pcoll in, const beam_call *call,
     beam_pcoll keyed = beam_with_keys(in, beam_int64, &key);
     beam_pcoll result = beam_graph_combine_per_key(keyed, &named, &per_key, types);
     if (pcoll->windowing.kind == BEAM_GLOBAL_WINDOWS)
-        result = with_default(&c, result, call, pcoll->type);
+        result = with_default(&c, result, call);
     beam_pcoll values = beam_values(result);
     beam_graph_close(in.pipeline);
     return values;
