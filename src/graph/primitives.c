@@ -82,7 +82,8 @@ beam_pcoll beam_graph_flatten(const beam_pcoll *ins, size_t n, const beam_call *
                                  .n_ins = n,
                                  .outs = &first->type,
                                  .n_outs = 1,
-                                 .windowing = &first->windowing};
+                                 .windowing = &first->windowing,
+                                 .in_environment = true};
     return beam_graph_output(ins[0].pipeline, beam_graph_add(ins[0].pipeline, call, &node), 0);
 }
 

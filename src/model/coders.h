@@ -33,7 +33,8 @@ beam_status beam_coder_set_add(beam_coder_set *set, const char *urn, const void 
                                size_t n_components, const char **id, beam_error *err);
 void beam_coder_set_free(beam_coder_set *set);
 
-#define BEAM_SCHEMA_ID_KV "libbeam:schema:kv:v1"
+/* Java takes nothing but a UUID. */
+#define BEAM_SCHEMA_ID_KV "6c696262-6561-4d00-8000-6b7600000001"
 
 /* The schema of a row (or of a KV as a row), in the arena. */
 beam_status beam_schema_of_type(const beam_type *type, beam_arena *arena, BeamPb__Schema **schema,

@@ -10,6 +10,7 @@
 #include "model/message.h"
 #include "model/proto/job_management.pb-c.h"
 #include "model/urn.h"
+#include "submit/opaque.h"
 
 static beam_status no_memory(beam_error *err)
 {
@@ -257,6 +258,7 @@ static beam_status pack_request(const beam_job_description *job, const BeamPb__P
         if (!(components.environments[i] =
                   complete(parsed->components->environments[i], job, dependencies, arena)))
             return BEAM_RESOURCE_EXHAUSTED;
+    BEAM_TRY(beam_make_opaque(&components, arena));
     pipeline.components = &components;
     request.pipeline = &pipeline;
     request.job_name = (char *)job->name;

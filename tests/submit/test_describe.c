@@ -220,6 +220,19 @@ static void request(void **state)
     entry.value = &with_hint;
     components.environments = entries;
     components.n_environments = 1;
+    BeamPb__FunctionSpec specs[] = {BEAM_PB__FUNCTION_SPEC__INIT, BEAM_PB__FUNCTION_SPEC__INIT};
+    BeamPb__Coder coders[] = {BEAM_PB__CODER__INIT, BEAM_PB__CODER__INIT};
+    BeamPb__CoderEntry coder_entries[] = {BEAM_PB__CODER_ENTRY__INIT, BEAM_PB__CODER_ENTRY__INIT};
+    BeamPb__CoderEntry *all_coders[] = {&coder_entries[0], &coder_entries[1]};
+    const char *urns[] = {BEAM_URN_CODER_STRING, BEAM_URN_CODER_VARINT}, *ids[] = {"s", "v"};
+    for (size_t i = 0; i < 2; i++) {
+        specs[i].urn = (char *)urns[i];
+        coders[i].spec = &specs[i];
+        coder_entries[i].key = (char *)ids[i];
+        coder_entries[i].value = &coders[i];
+    }
+    components.coders = all_coders;
+    components.n_coders = 2;
     pipeline.components = &components;
     beam_buffer bytes = {0}, out = {0};
     beam_error err = {0};
@@ -248,6 +261,15 @@ static void request(void **state)
     assert_string_equal(e->capabilities[0], BEAM_URN_PROTOCOL_PROGRESS);
     assert_string_equal(e->resource_hints[0]->key, BEAM_URN_HINT_CPU_COUNT);
     assert_string_equal(e->dependencies[0]->role_urn, BEAM_URN_ARTIFACT_STAGING_TO);
+    /* A text is bytes to an engine, a number a number. */
+    BeamPb__CoderEntry **c = sent->pipeline->components->coders;
+    assert_int_equal(sent->pipeline->components->n_coders, 3);
+    assert_string_equal(c[0]->key, "s");
+    assert_string_equal(c[0]->value->spec->urn, BEAM_URN_CODER_LENGTH_PREFIX);
+    assert_string_equal(c[0]->value->component_coder_ids[0], c[1]->key);
+    assert_string_equal(c[1]->value->spec->urn, BEAM_URN_CODER_STRING);
+    assert_string_equal(c[2]->key, "v");
+    assert_string_equal(c[2]->value->spec->urn, BEAM_URN_CODER_VARINT);
     beam_message_free(sent);
     beam_buffer_free(&bytes);
     beam_buffer_free(&out);
