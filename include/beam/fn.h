@@ -285,6 +285,20 @@ BEAM_API beam_status beam_side_get_all(beam_ctx *ctx, uint32_t side, const void 
 #define beam_side_get(ctx, side, key, value) \
     beam_side_get_((ctx), (side), (key), (const void **)(value))
 
+/* Bundle finalization: has `finalize` called with a copy of `size` bytes at `arg` once the runner
+ * has committed the bundle, that is when what it emitted is kept: the time to tell an outside
+ * source that something was read.  For start_bundle, process and finish_bundle of a DoFn whose
+ * descriptor says .finalizes; else it fails with BEAM_FAILED_PRECONDITION.
+ *
+ * Each call's function is called at most once, in the order of the calls, from some thread of the
+ * worker: perhaps when the instance is gone or at work on another bundle, so all it may use is
+ * `arg`.  It is not called when the bundle fails, and need not be when the worker ends or the
+ * engine knows nothing of finalization.  A status other than BEAM_OK is logged and changes
+ * nothing. */
+BEAM_API beam_status beam_after_commit(beam_ctx *ctx,
+                                       beam_status (*finalize)(const void *arg, beam_error *err),
+                                       const void *arg, size_t size);
+
 /* True when the run was cancelled: long loops check it and return BEAM_CANCELLED. */
 static inline bool beam_cancelled(const beam_ctx *ctx)
 {
@@ -321,6 +335,7 @@ typedef struct beam_dofn {
     beam_status (*finish_bundle)(beam_ctx *ctx);
     void (*teardown)(beam_ctx *ctx);
     const beam_splittable *splittable; /* NULL: an ordinary DoFn */
+    bool finalizes;                    /* it calls beam_after_commit */
 } beam_dofn;
 
 #define BEAM_TYPES(...)                              \

@@ -176,6 +176,11 @@ beam_status beam_bundle_finish(beam_bundle *bundle, beam_error *err)
     return BEAM_OK;
 }
 
+beam_finalizer *beam_bundle_take_finalizers(beam_bundle *bundle)
+{
+    return bundle->state == BEAM_BUNDLE_READY ? beam_plan_take_finalizers(bundle->plan) : NULL;
+}
+
 void beam_bundle_abort(beam_bundle *bundle)
 {
     if (bundle->state != BEAM_BUNDLE_RUNNING)

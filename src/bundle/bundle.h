@@ -53,6 +53,9 @@ beam_status beam_bundle_merge(beam_bundle *bundle, beam_plan_source *source, voi
 /* Flushes every buffer into the sinks. Afterwards the metrics and counts are those of the
  * whole bundle, until the next start. */
 beam_status beam_bundle_finish(beam_bundle *bundle, beam_error *err);
+/* What functions of the bundle that was finished last want to be called for once it is committed
+ * (plan/finalize.h); the caller's from now on.  NULL: nothing, or it was taken before. */
+beam_finalizer *beam_bundle_take_finalizers(beam_bundle *bundle);
 /* Ends a running bundle without finishing it; nothing more reaches the sinks. */
 void beam_bundle_abort(beam_bundle *bundle);
 

@@ -236,6 +236,7 @@ static void run_item(beam_worker *worker, beam_item *item)
     if (status == BEAM_OK)
         status = beam_processor_commit(processor, &partly, &error);
     if (status == BEAM_OK) {
+        beam_finalizers_run(beam_bundle_take_finalizers(processor->bundle), run->options->logger);
         release_read(run, item);
         beam_schedule_done(worker, item);
         return;

@@ -173,6 +173,8 @@ static bool make_payload(beam_pipeline *p, const beam_call *call, const beam_par
             return false;
         p->has_splittable = true;
     }
+    message.requests_finalization = args->fn->finalizes;
+    p->has_finalizer |= args->fn->finalizes;
     BeamPb__SideInputEntry **sides = beam_arena_calloc(&p->arena, args->n_sides, sizeof(void *));
     bool made = sides != NULL;
     for (size_t i = 0; made && i < args->n_sides; i++)

@@ -91,7 +91,7 @@ struct beam_pipeline {
     const char *file;
     int line;
     uint32_t calls; /* how deep calls that name such a place are nested */
-    bool has_splittable;
+    bool has_splittable, has_finalizer;
     beam_graph_cleanup *cleanups; /* newest first */
     beam_graph_file *files;       /* newest first */
 };

@@ -167,16 +167,17 @@ static beam_status convert(converter *c, beam_buffer *out)
 {
     BeamPb__Pipeline pipeline = BEAM_PB__PIPELINE__INIT;
     BeamPb__Components components = BEAM_PB__COMPONENTS__INIT;
-    char *requirement = (char *)BEAM_URN_REQUIREMENT_SPLITTABLE;
+    char *requirements[2];
     BEAM_TRY(count(c));
     BEAM_TRY(add_transforms(c, &components));
     BEAM_TRY(add_parts(c, &components));
     pipeline.components = &components;
     BEAM_TRY(parts_of(c, 0, &pipeline.root_transform_ids, &pipeline.n_root_transform_ids));
-    if (c->p->has_splittable) {
-        pipeline.requirements = &requirement;
-        pipeline.n_requirements = 1;
-    }
+    pipeline.requirements = requirements;
+    if (c->p->has_splittable)
+        requirements[pipeline.n_requirements++] = (char *)BEAM_URN_REQUIREMENT_SPLITTABLE;
+    if (c->p->has_finalizer)
+        requirements[pipeline.n_requirements++] = (char *)BEAM_URN_REQUIREMENT_FINALIZATION;
     return beam_message_pack(&pipeline, out);
 }
 

@@ -95,6 +95,7 @@
 #define BEAM_URN_PROTOCOL_PROGRESS "beam:protocol:progress_reporting:v1"
 #define BEAM_URN_PROTOCOL_MULTI_CORE "beam:protocol:multi_core_bundle_processing:v1"
 #define BEAM_URN_REQUIREMENT_SPLITTABLE "beam:requirement:pardo:splittable_dofn:v1"
+#define BEAM_URN_REQUIREMENT_FINALIZATION "beam:requirement:pardo:finalization:v1"
 
 /* Metrics: what is counted, and how it travels. */
 #define BEAM_URN_METRIC_USER_COUNTER "beam:metric:user:sum_int64:v1"

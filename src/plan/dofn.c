@@ -23,6 +23,7 @@ beam_status beam_dofn_open(beam_node *node, beam_error *err)
     const beam_dofn *fn = self->fn;
     node->function = fn->name;
     node->fn_in = fn->in;
+    node->finalizes = fn->finalizes;
     node->ctx.state = beam_plan_alloc(node->plan, 1, fn->state_size, err);
     if (!node->ctx.state)
         return BEAM_RESOURCE_EXHAUSTED;

@@ -40,6 +40,7 @@ struct beam_node {
     const char *unique_name;
     const char *function; /* the DoFn's or CombineFn's name, or NULL */
     bool set_up;
+    bool finalizes; /* its function may call beam_after_commit */
 
     beam_plan_pcoll *in; /* the main input; NULL for sources and helpers */
     const char *in_local;
@@ -106,6 +107,8 @@ struct beam_plan {
     beam_node *splittable;          /* the one that can split, or NULL */
     const beam_element_info *saved; /* by beam_info_save, the last one */
     uint64_t pushed;
+    bool in_bundle;
+    beam_finalizer *finalizers; /* of the bundle at hand or the last one, the newest first */
     beam_plan_failure failure;
 };
 

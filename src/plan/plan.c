@@ -54,6 +54,7 @@ void beam_plan_close(beam_plan *plan)
     if (!plan)
         return;
     beam_plan_end_bundle(plan);
+    beam_finalizers_free(beam_plan_take_finalizers(plan));
     plan->frame.info = NULL;
     for (size_t i = 0; i < plan->n_nodes; i++) {
         beam_node *node = plan->nodes[i];
@@ -116,6 +117,8 @@ static void clear_counts(beam_node *node)
 beam_status beam_plan_start_bundle(beam_plan *plan)
 {
     memset(&plan->failure, 0, sizeof plan->failure);
+    beam_finalizers_free(beam_plan_take_finalizers(plan)); /* those of a bundle nobody asked of */
+    plan->in_bundle = true;
     plan->frame.info = NULL;
     __atomic_store_n(&plan->pushed, 0, __ATOMIC_RELAXED);
     for (size_t i = 0; i < plan->n_nodes; i++)
@@ -152,6 +155,7 @@ void beam_plan_end_bundle(beam_plan *plan)
         beam_arena_reset(&node->scratch);
     }
     plan->frame.active = NULL;
+    plan->in_bundle = false;
     plan->saved = NULL;
     beam_arena_reset(&plan->bundle_arena);
 }

@@ -13,6 +13,7 @@
 
 #include "model/proto/fn_api.pb-c.h"
 #include "model/registry.h"
+#include "plan/finalize.h"
 
 /* Where elements enter (beam:runner:source:v1) or leave (beam:runner:sink:v1). All it points
  * to lives as long as the plan. */
@@ -109,6 +110,9 @@ beam_status beam_plan_push(beam_plan *plan, beam_plan_source *source, const beam
 beam_status beam_plan_finish_bundle(beam_plan *plan);
 /* Frees what the bundle holds: after finish_bundle, or instead of it. */
 void beam_plan_end_bundle(beam_plan *plan);
+/* What functions asked for with beam_after_commit since start_bundle; the caller's from now on.
+ * NULL: nothing. */
+beam_finalizer *beam_plan_take_finalizers(beam_plan *plan);
 
 /* The first failure of the bundle. */
 typedef struct beam_plan_failure {
