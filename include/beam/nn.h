@@ -80,6 +80,9 @@ BEAM_API beam_value beam_nn_batch_norm(beam_network *network, beam_value in, con
                                        float epsilon);
 
 BEAM_API beam_value beam_nn_relu(beam_network *network, beam_value in);
+/* x times about the chance that a normal number is below x (Hendrycks and Gimpel, 2016), by their
+ * formula with tanh: PyTorch's GELU(approximate="tanh"). */
+BEAM_API beam_value beam_nn_gelu(beam_network *network, beam_value in);
 /* Two values of one shape. */
 BEAM_API beam_value beam_nn_add(beam_network *network, beam_value a, beam_value b);
 

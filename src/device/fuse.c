@@ -93,10 +93,11 @@ static beam_fused_op step_from(fusing *f, const beam_nn_op *first)
             take(f, &step, next);
         }
     }
-    if ((product || first->kind == BEAM_OP_ADD) &&
-        (next = only_reader(f, step.output, BEAM_OP_RELU)) != NULL) {
-        step.relu = true;
-        take(f, &step, next);
+    if (product || first->kind == BEAM_OP_ADD) {
+        next = only_reader(f, step.output, BEAM_OP_RELU);
+        step.activation = next ? next : only_reader(f, step.output, BEAM_OP_GELU);
+        if (step.activation)
+            take(f, &step, step.activation);
     }
     f->ready[step.output] = true;
     return step;

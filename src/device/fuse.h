@@ -1,6 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* fuse.h - which operations of a network a device can do in one go: a convolution or linear
- * layer with the batch norm, addition and relu that follow it, an addition with its relu. */
+ * layer with the batch norm, addition and relu or gelu that follow it, an addition with its. */
 #ifndef DEVICE_FUSE_H
 #define DEVICE_FUSE_H
 
@@ -11,7 +11,7 @@ typedef struct beam_fused_op {
     const beam_nn_op *norm; /* a batch_norm to fold into op's weights, or NULL */
     uint32_t addend;        /* a value to add, 0: none.  Nothing reads it afterwards, so the sum
                                may overwrite it */
-    bool relu;
+    const beam_nn_op *activation; /* a relu or gelu that ends it, or NULL */
     uint32_t output;
 } beam_fused_op;
 

@@ -107,14 +107,21 @@ typedef struct beam_onednn_taps {
     size_t inner; /* numbers of a tap that lie together in the weights; 0: all taps do */
 } beam_onednn_taps;
 
+/* What a batch norm's result goes through in the same pass. */
+typedef enum beam_onednn_activation {
+    BEAM_ONEDNN_NO_ACTIVATION,
+    BEAM_ONEDNN_RELU,
+    BEAM_ONEDNN_GELU
+} beam_onednn_activation;
+
 /* A loop of our own, with what it must know of its operands; see onednn_kernels.h. */
 typedef struct beam_onednn_kernel {
     void (*run)(const struct beam_onednn_kernel *kernel, void *const *data, unsigned threads);
     const beam_nn_op *op;
     beam_onednn_grid grid;
     size_t count;
-    bool bf16; /* what its large operands are; otherwise f32 */
-    bool relu; /* of batch norm: a relu is part of it */
+    bool bf16;                         /* what its large operands are; otherwise f32 */
+    beam_onednn_activation activation; /* that is part of a batch norm */
     uint32_t slices;
     beam_onednn_taps taps; /* of an update: those that the gradient has, unless inner is 0 */
 } beam_onednn_kernel;

@@ -16,13 +16,14 @@ typedef struct job {
     void *const *data;
 } job;
 
-typedef enum each { ADD, RELU, RELU_GRAD, SCALE } each;
+typedef enum each { ADD, RELU, RELU_GRAD, GELU, GELU_GRAD, SCALE } each;
 
 BEAM_INLINE void each_one(const job *j, each what, size_t at, size_t count, bool bf16)
 {
     beam_lanes a, b;
+    const bool two = what == ADD || what == RELU_GRAD || what == GELU_GRAD;
     beam_lanes_load(&a, j->data[BEAM_EACH_A], at, count, bf16);
-    if (what == ADD || what == RELU_GRAD)
+    if (two)
         beam_lanes_load(&b, j->data[BEAM_EACH_B], at, count, bf16);
     if (what == ADD)
         a += b;
@@ -30,8 +31,12 @@ BEAM_INLINE void each_one(const job *j, each what, size_t at, size_t count, bool
         beam_lanes_mask(&a, &b);
     else if (what == SCALE)
         a *= j->kernel->op->factor;
-    if (what == RELU || j->kernel->relu)
+    else if (what == RELU)
         beam_lanes_relu(&a);
+    else if (what == GELU)
+        beam_lanes_gelu(&a);
+    else if (what == GELU_GRAD)
+        beam_lanes_gelu_grad(&a, &b);
     beam_lanes_store(&a, j->data[BEAM_EACH_RESULT], at, count, bf16);
 }
 
@@ -53,6 +58,10 @@ BEAM_INLINE void each_range_body(const job *j, each what, size_t first, size_t l
         each_all_body(j, RELU, first, last, bf16);
     else if (what == RELU_GRAD)
         each_all_body(j, RELU_GRAD, first, last, bf16);
+    else if (what == GELU)
+        each_all_body(j, GELU, first, last, bf16);
+    else if (what == GELU_GRAD)
+        each_all_body(j, GELU_GRAD, first, last, bf16);
     else
         each_all_body(j, SCALE, first, last, bf16);
 }
@@ -82,6 +91,8 @@ static unsigned worth(size_t count, unsigned threads)
 EACH(beam_onednn_add, ADD)
 EACH(beam_onednn_relu, RELU)
 EACH(beam_onednn_relu_grad, RELU_GRAD)
+EACH(beam_onednn_gelu, GELU)
+EACH(beam_onednn_gelu_grad, GELU_GRAD)
 EACH(beam_onednn_scale, SCALE)
 
 /* ---- dropout ---- */

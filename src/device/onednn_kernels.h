@@ -10,8 +10,8 @@
 
 #include "device/onednn.h"
 
-/* y = (x - mean) / sqrt(variance + epsilon) * weight + bias [+ addend] [, relu].  Vectors of
- * channels are readable up to a multiple of 16 numbers. */
+/* y = (x - mean) / sqrt(variance + epsilon) * weight + bias [+ addend] [, relu or gelu].  Vectors
+ * of channels are readable up to a multiple of 16 numbers. */
 enum {
     BEAM_NORM_X,
     BEAM_NORM_ADDEND, /* may be absent */
@@ -26,15 +26,15 @@ enum {
 };
 void beam_onednn_norm(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 
-/* The gradient of the same.  The gradient of y is dy [+ dy2], 0 where a relu let nothing through:
- * where `y` is not above 0, or, with `relu` and no y, where the batch norm's own result is not. */
+/* The gradient of the same.  The gradient of y is dy [+ dy2], through the activation: 0 where a
+ * relu's result `y` is not above 0, or, where there is no y, by the batch norm's own result. */
 enum {
     BEAM_NORM_GRAD_X,
     BEAM_NORM_GRAD_DY,
     BEAM_NORM_GRAD_DY2, /* may be absent */
     BEAM_NORM_GRAD_Y,   /* may be absent */
     BEAM_NORM_GRAD_WEIGHT,
-    BEAM_NORM_GRAD_BIAS, /* with `relu` and no y */
+    BEAM_NORM_GRAD_BIAS, /* with an activation and no y */
     BEAM_NORM_GRAD_MEAN,
     BEAM_NORM_GRAD_VARIANCE,
     BEAM_NORM_GRAD_DX,      /* may be absent */
@@ -54,6 +54,8 @@ enum { BEAM_EACH_A, BEAM_EACH_B, BEAM_EACH_RESULT, BEAM_EACH_STEP };
 void beam_onednn_add(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 void beam_onednn_relu(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 void beam_onednn_relu_grad(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+void beam_onednn_gelu(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+void beam_onednn_gelu_grad(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 void beam_onednn_scale(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 /* Row-major, since a number's fate depends on where it stands. */
 void beam_onednn_dropout(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);

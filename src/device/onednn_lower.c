@@ -38,8 +38,11 @@ static dnnl_status_t make_attr(const beam_fused_op *step, dnnl_primitive_attr_t 
         status = dnnl_post_ops_create(&after);
     if (status == dnnl_success && step->addend)
         status = dnnl_post_ops_append_sum(after, 1.0f, 0, dnnl_data_type_undef);
-    if (status == dnnl_success && step->relu)
-        status = dnnl_post_ops_append_eltwise(after, dnnl_eltwise_relu, 0.0f, 0.0f);
+    if (status == dnnl_success && step->activation)
+        status = dnnl_post_ops_append_eltwise(
+            after,
+            step->activation->kind == BEAM_OP_GELU ? dnnl_eltwise_gelu_tanh : dnnl_eltwise_relu,
+            0.0f, 0.0f);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_post_ops(*attr, after);
     if (after)
@@ -281,6 +284,8 @@ static beam_status lower(lowering *l)
         return lower_batch_norm(l);
     case BEAM_OP_RELU:
         return lower_eltwise(l, dnnl_eltwise_relu, 0);
+    case BEAM_OP_GELU:
+        return lower_eltwise(l, dnnl_eltwise_gelu_tanh, 0);
     case BEAM_OP_ADD:
         return lower_add(l);
     case BEAM_OP_MAX_POOL2D:

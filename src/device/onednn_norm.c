@@ -136,7 +136,7 @@ BEAM_INLINE void apply_forward(const piece *p, const beam_onednn_kernel *kernel,
                                const affine *a, size_t lanes, bool bf16, bool add)
 {
     const beam_onednn_grid *grid = p->grid;
-    bool relu = kernel->relu;
+    const beam_onednn_activation activation = kernel->activation;
     beam_lanes x, more;
     for (size_t n = p->first; n < p->last; n++) {
         size_t at = n * grid->batch_stride + p->unit * grid->unit_stride;
@@ -147,8 +147,10 @@ BEAM_INLINE void apply_forward(const piece *p, const beam_onednn_kernel *kernel,
                 beam_lanes_load(&more, data[BEAM_NORM_ADDEND], at, lanes, bf16);
                 x += more;
             }
-            if (relu)
+            if (activation == BEAM_ONEDNN_RELU)
                 beam_lanes_relu(&x);
+            else if (activation == BEAM_ONEDNN_GELU)
+                beam_lanes_gelu(&x);
             beam_lanes_store(&x, data[BEAM_NORM_Y], at, lanes, bf16);
         }
     }
@@ -241,8 +243,8 @@ BEAM_INLINE void forward_apply(const beam_onednn_kernel *kernel, void *const *da
 
 /* ---- backward ---- */
 
-/* The gradient of y at `at`: what came back, through the relu.  `a` is what the forward pass did
- * to x. */
+/* The gradient of y at `at`: what came back, through the activation.  `a` is what the forward pass
+ * did to x. */
 BEAM_INLINE void gradient_at(const beam_onednn_kernel *kernel, void *const *data, size_t at,
                              const beam_lanes *x, const affine *a, beam_lanes *dy, size_t lanes,
                              bool bf16)
@@ -256,10 +258,13 @@ BEAM_INLINE void gradient_at(const beam_onednn_kernel *kernel, void *const *data
     if (data[BEAM_NORM_GRAD_Y]) {
         beam_lanes_load(&other, data[BEAM_NORM_GRAD_Y], at, lanes, bf16);
         beam_lanes_mask(dy, &other);
-    } else if (kernel->relu) {
+    } else if (kernel->activation != BEAM_ONEDNN_NO_ACTIVATION) {
         other = *x;
         affine_apply(a, &other);
-        beam_lanes_mask(dy, &other);
+        if (kernel->activation == BEAM_ONEDNN_RELU)
+            beam_lanes_mask(dy, &other);
+        else
+            beam_lanes_gelu_grad(dy, &other);
     }
 }
 

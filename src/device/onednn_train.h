@@ -19,14 +19,14 @@
 
 /* What happens to an operation besides itself. */
 typedef struct beam_onednn_fusion {
-    bool done;       /* part of another one's pass */
-    bool relu;       /* batch norm: goes through a relu; its gradient: came through one */
-    uint32_t addend; /* batch norm: a value that is added before the relu */
-    uint32_t output; /* batch norm: the value that is made; 0: its own */
-    uint32_t dy;     /* its gradient: what came back, 0: its own operand */
-    uint32_t dy2;    /* and is added to it */
-    uint32_t mask;   /* the relu's result to look at; 0: as the forward pass made it */
-    uint32_t sum;    /* the value that the gradient behind the relu becomes, where others read it */
+    bool done;                         /* part of another one's pass */
+    beam_onednn_activation activation; /* of a batch norm; its gradient: what it came through */
+    uint32_t addend;                   /* batch norm: a value that is added before the relu */
+    uint32_t output;                   /* batch norm: the value that is made; 0: its own */
+    uint32_t dy;                       /* its gradient: what came back, 0: its own operand */
+    uint32_t dy2;                      /* and is added to it */
+    uint32_t mask; /* the relu's result to look at; 0: as the forward pass made it */
+    uint32_t sum;  /* the value that the gradient behind the relu becomes, where others read it */
 } beam_onednn_fusion;
 
 /* A value that is kept whole but used in part, or computed in part where it is whole. */

@@ -124,7 +124,7 @@ static beam_status grid_of(const beam_onednn_lowering *l, uint32_t x, beam_onedn
 static beam_status start_norm(beam_onednn_lowering *l, beam_onednn_kernel *kernel,
                               const_dnnl_memory_desc_t *desc, int sums_slot)
 {
-    *kernel = (beam_onednn_kernel){.op = l->op, .relu = l->t->fusions[l->index].relu};
+    *kernel = (beam_onednn_kernel){.op = l->op, .activation = l->t->fusions[l->index].activation};
     BEAM_TRY(grid_of(l, l->op->inputs[0], &kernel->grid, desc));
     kernel->bf16 = l->t->b.type == dnnl_bf16;
     kernel->slices = beam_onednn_norm_slices(&kernel->grid, l->t->threads);
@@ -172,7 +172,7 @@ static beam_status lower_norm_grad(beam_onednn_lowering *l)
         BEAM_TRY(READ(l, BEAM_NORM_GRAD_DY2, f->dy2, x));
     if (f->mask)
         BEAM_TRY(READ(l, BEAM_NORM_GRAD_Y, f->mask, x));
-    else if (f->relu)
+    else if (f->activation)
         BEAM_TRY(READ(l, BEAM_NORM_GRAD_BIAS, forward->inputs[2], channels));
     BEAM_TRY(READ(l, BEAM_NORM_GRAD_WEIGHT, op->inputs[2], channels));
     BEAM_TRY(READ(l, BEAM_NORM_GRAD_MEAN, op->inputs[3], channels));
@@ -424,6 +424,10 @@ beam_status beam_onednn_train_other(beam_onednn_lowering *l)
         return lower_each(l, (beam_onednn_kernel){.run = beam_onednn_relu}, in[0], 0);
     case BEAM_OP_RELU_GRAD:
         return lower_each(l, (beam_onednn_kernel){.run = beam_onednn_relu_grad}, in[1], in[0]);
+    case BEAM_OP_GELU:
+        return lower_each(l, (beam_onednn_kernel){.run = beam_onednn_gelu}, in[0], 0);
+    case BEAM_OP_GELU_GRAD:
+        return lower_each(l, (beam_onednn_kernel){.run = beam_onednn_gelu_grad}, in[1], in[0]);
     case BEAM_OP_ADD:
         return lower_each(l, (beam_onednn_kernel){.run = beam_onednn_add}, in[0], in[1]);
     case BEAM_OP_SCALE:

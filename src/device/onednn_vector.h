@@ -16,6 +16,8 @@
 #include <immintrin.h>
 #endif
 
+#include "nn/network.h"
+
 enum { BEAM_LANES = 16 };
 
 typedef float beam_lanes __attribute__((vector_size(64)));
@@ -73,6 +75,53 @@ BEAM_INLINE void beam_lanes_relu(beam_lanes *lanes)
 BEAM_INLINE void beam_lanes_mask(beam_lanes *lanes, const beam_lanes *by)
 {
     *lanes = (beam_lanes)((beam_lanes_bits)*lanes & (beam_lanes_bits)(*by > 0.0f));
+}
+
+/* x becomes e^x where x is from -80 to 80, and what e^80 or e^-80 is beyond; within two units in
+ * the last place.  x is split into n ln 2 + r with |r| <= ln 2 / 2; the polynomial is Cephes'. */
+BEAM_INLINE void beam_lanes_exp(beam_lanes *x)
+{
+    const beam_lanes most = (beam_lanes){0} + 80.0f;
+    const float rounding = 12582912.0f; /* 1.5 * 2^23: to add it rounds to whole numbers */
+    beam_lanes_bits above = (beam_lanes_bits)(*x > most), below = (beam_lanes_bits)(*x < -most);
+    *x = (beam_lanes)(((beam_lanes_bits)*x & ~(above | below)) | ((beam_lanes_bits)most & above) |
+                      ((beam_lanes_bits)-most & below));
+    beam_lanes n = *x * 1.44269504f + rounding;
+    beam_lanes_bits power = (beam_lanes_bits)n << 23;
+    n -= rounding;
+    beam_lanes r = *x - n * 0.693359375f + n * 2.12194440e-4f;
+    beam_lanes p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    *x = (beam_lanes)((beam_lanes_bits)p + power);
+}
+
+/* What gelu multiplies x by. */
+BEAM_INLINE void beam_lanes_gelu_share(const beam_lanes *x, beam_lanes *share)
+{
+    const float linear = (float)BEAM_NN_GELU_LINEAR, cubic = (float)BEAM_NN_GELU_CUBIC;
+    *share = *x * (-linear - cubic * *x * *x);
+    beam_lanes_exp(share);
+    *share = 1.0f / (1.0f + *share);
+}
+
+BEAM_INLINE void beam_lanes_gelu(beam_lanes *x)
+{
+    beam_lanes share;
+    beam_lanes_gelu_share(x, &share);
+    *x *= share;
+}
+
+/* dy times the slope of gelu at x. */
+BEAM_INLINE void beam_lanes_gelu_grad(beam_lanes *dy, const beam_lanes *x)
+{
+    const float linear = (float)BEAM_NN_GELU_LINEAR, cubic = (float)(3 * BEAM_NN_GELU_CUBIC);
+    beam_lanes share;
+    beam_lanes_gelu_share(x, &share);
+    *dy *= share * (1.0f + *x * (1.0f - share) * (linear + cubic * *x * *x));
 }
 
 BEAM_INLINE void beam_lanes_sqrt(beam_lanes *lanes)

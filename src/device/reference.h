@@ -13,6 +13,8 @@ typedef struct beam_image_shape {
 beam_image_shape beam_image_shape_of(const beam_tensor *tensor);
 /* How many numbers a tensor has. */
 int64_t beam_count_of(const beam_tensor *tensor);
+/* gelu(x) / x */
+double beam_gelu_share(double x);
 
 /* Each number to the nearest that bf16 has. */
 void beam_round_to_bf16(float *data, size_t count);

@@ -385,6 +385,16 @@ static void adam(const beam_nn_op *op, float *const *data, const beam_tensor *sh
     }
 }
 
+static void gelu_grad(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
+{
+    for (int64_t i = 0; i < beam_count_of(&shapes[op->outputs[0]]); i++) {
+        double x = (double)data[op->inputs[0]][i], dy = (double)data[op->inputs[1]][i];
+        double s = beam_gelu_share(x);
+        double inner = BEAM_NN_GELU_LINEAR + 3 * BEAM_NN_GELU_CUBIC * x * x;
+        data[op->outputs[0]][i] = (float)(dy * (s + x * s * (1 - s) * inner));
+    }
+}
+
 beam_status beam_reference_training_op(const beam_nn_op *op, float *const *data,
                                        const beam_tensor *shapes)
 {
@@ -408,6 +418,9 @@ beam_status beam_reference_training_op(const beam_nn_op *op, float *const *data,
     case BEAM_OP_RELU_GRAD:
         for (int64_t i = 0; i < beam_count_of(&shapes[op->outputs[0]]); i++)
             data[op->outputs[0]][i] = data[op->inputs[0]][i] > 0 ? data[op->inputs[1]][i] : 0;
+        break;
+    case BEAM_OP_GELU_GRAD:
+        gelu_grad(op, data, shapes);
         break;
     case BEAM_OP_MAX_POOL2D_GRAD:
     case BEAM_OP_AVG_POOL2D_GRAD:

@@ -149,6 +149,11 @@ static void softmax(const beam_nn_op *op, float *const *data, const beam_tensor 
     }
 }
 
+double beam_gelu_share(double x)
+{
+    return 1 / (1 + exp(-x * (BEAM_NN_GELU_LINEAR + BEAM_NN_GELU_CUBIC * x * x)));
+}
+
 void beam_reference_op(const beam_nn_op *op, float *const *data, const beam_tensor *shapes)
 {
     int64_t count = beam_count_of(&shapes[op->outputs[0]]);
@@ -164,6 +169,10 @@ void beam_reference_op(const beam_nn_op *op, float *const *data, const beam_tens
     case BEAM_OP_RELU:
         for (int64_t i = 0; i < count; i++)
             y[i] = x[i] > 0 ? x[i] : 0;
+        break;
+    case BEAM_OP_GELU:
+        for (int64_t i = 0; i < count; i++)
+            y[i] = (float)((double)x[i] * beam_gelu_share((double)x[i]));
         break;
     case BEAM_OP_ADD:
         for (int64_t i = 0; i < count; i++)

@@ -142,6 +142,9 @@ void beam_nn_gradient_op(beam_nn_builder *b, size_t index)
     case BEAM_OP_RELU:
         unary(b, index, BEAM_OP_RELU_GRAD, op.outputs[0]);
         break;
+    case BEAM_OP_GELU:
+        unary(b, index, BEAM_OP_GELU_GRAD, op.inputs[0]);
+        break;
     case BEAM_OP_ADD:
         send(b, op.inputs[0], dy);
         send(b, op.inputs[1], dy);

@@ -165,6 +165,11 @@ beam_value beam_nn_relu(beam_network *network, beam_value in)
     return same_shape(network, (beam_nn_op){.kind = BEAM_OP_RELU}, in);
 }
 
+beam_value beam_nn_gelu(beam_network *network, beam_value in)
+{
+    return same_shape(network, (beam_nn_op){.kind = BEAM_OP_GELU}, in);
+}
+
 beam_value beam_nn_softmax(beam_network *network, beam_value in)
 {
     return same_shape(network, (beam_nn_op){.kind = BEAM_OP_SOFTMAX}, in);

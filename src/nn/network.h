@@ -33,6 +33,7 @@ typedef enum beam_op_kind {
     BEAM_OP_CONV2D,          /* x, weight [, bias] -> y */
     BEAM_OP_BATCH_NORM,      /* x, weight, bias, running_mean, running_var -> y: inference */
     BEAM_OP_RELU,            /* x -> y */
+    BEAM_OP_GELU,            /* x -> x * sigmoid(1.5957691 * (x + 0.044715 * x^3)) */
     BEAM_OP_ADD,             /* a, b -> a + b */
     BEAM_OP_MAX_POOL2D,      /* x -> y */
     BEAM_OP_AVG_POOL2D,      /* x -> y; padding counts */
@@ -66,6 +67,7 @@ typedef enum beam_op_kind {
     BEAM_OP_LINEAR_GRAD_WEIGHTS,  /* x, dy -> dweight [, dbias] */
     BEAM_OP_BATCH_NORM_GRAD,      /* x, dy, weight, mean, variance -> dx, dweight, dbias */
     BEAM_OP_RELU_GRAD,            /* y, dy -> dx */
+    BEAM_OP_GELU_GRAD,            /* x, dy -> dx */
     BEAM_OP_MAX_POOL2D_GRAD,      /* x, dy -> dx; the first of equal maxima gets it */
     BEAM_OP_AVG_POOL2D_GRAD,      /* dy -> dx */
     BEAM_OP_GLOBAL_AVG_POOL_GRAD, /* dy -> dx */
@@ -119,6 +121,10 @@ typedef struct beam_nn_op {
     uint64_t seed, stream; /* dropout_training */
     beam_nn_update update; /* sgd, adam */
 } beam_nn_op;
+
+/* gelu(x) = x * sigmoid(x * (LINEAR + CUBIC * x^2)): 2 sqrt(2 / pi), and that times 0.044715. */
+#define BEAM_NN_GELU_LINEAR 1.5957691216057308
+#define BEAM_NN_GELU_CUBIC 0.07135481282723347
 
 typedef enum beam_nn_init {
     BEAM_NN_INIT_ZERO,

@@ -172,6 +172,16 @@ static void test_batch_norm_and_relu(void **state)
     check(net, beam_nn_relu(net, beam_nn_batch_norm(net, x, "bn", 0)));
 }
 
+static void test_gelu(void **state)
+{
+    (void)state;
+    beam_network *net = beam_network_new("gelu");
+    beam_value x = beam_nn_conv2d(net, image(net, 3, 5, 5), "conv", .out_channels = 4, .kernel = 3,
+                                  .padding = 1);
+    x = beam_nn_gelu(net, beam_nn_batch_norm(net, beam_nn_gelu(net, x), "bn", 0));
+    check(net, beam_nn_gelu(net, beam_nn_scale(net, x, 3)));
+}
+
 static void test_pools(void **state)
 {
     (void)state;
@@ -209,9 +219,8 @@ static void test_shared_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolutions),
-        cmocka_unit_test(test_batch_norm_and_relu),
-        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_convolutions),  cmocka_unit_test(test_batch_norm_and_relu),
+        cmocka_unit_test(test_gelu),          cmocka_unit_test(test_pools),
         cmocka_unit_test(test_shared_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

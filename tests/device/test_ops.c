@@ -148,6 +148,10 @@ static void test_elementwise(void **state)
         beam_value y = beam_nn_batch_norm(net, image(net, s[0], s[1], s[2]), "bn", 0);
         compare(net, beam_nn_relu(net, y), 2);
 
+        net = beam_network_new("gelu");
+        y = beam_nn_scale(net, image(net, s[0], s[1], s[2]), 6); /* where its ends are flat, too */
+        compare(net, beam_nn_gelu(net, y), 3);
+
         net = beam_network_new("scale_and_dropout");
         y = beam_nn_scale(net, image(net, s[0], s[1], s[2]), -0.75f);
         compare(net, beam_nn_dropout(net, y, 0.25f), 3);
@@ -188,7 +192,7 @@ static void test_residual_blocks(void **state)
         compare(net, beam_nn_relu(net, y), 3);
     }
     beam_network *net = beam_network_new("identity");
-    beam_value x = beam_nn_relu(net, conv_bn(net, image(net, 4, 9, 9), "stem", "bn0"));
+    beam_value x = beam_nn_gelu(net, conv_bn(net, image(net, 4, 9, 9), "stem", "bn0"));
     beam_value y = beam_nn_relu(net, conv_bn(net, x, "no1", "bn1"));
     y = beam_nn_relu(net, beam_nn_add(net, conv_bn(net, y, "conv2", "bn2"), x));
     compare(net, beam_nn_global_avg_pool(net, y), 2);

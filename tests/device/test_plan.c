@@ -31,7 +31,7 @@ static void test_resnet_fuses_wholly(void **state)
             assert_non_null(steps[i].norm);
         }
         sums += steps[i].addend != 0;
-        relus += steps[i].relu;
+        relus += steps[i].activation != NULL;
     }
     assert_int_equal(convolutions, 20);
     assert_int_equal(sums, 8);
@@ -54,7 +54,7 @@ static void test_outputs_stay_apart(void **state)
     assert_int_equal(beam_fuse(net, &steps, &n, NULL), BEAM_OK);
     assert_int_equal(n, 2);
     assert_int_equal(steps[0].output, conv.id);
-    assert_false(steps[0].relu);
+    assert_null(steps[0].activation);
     beam_free(steps);
     beam_network_free(net);
 }

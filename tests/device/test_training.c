@@ -69,6 +69,27 @@ static beam_network *odd(void)
     return net;
 }
 
+/* Gelus behind a batch norm, whose pass takes them along, and where something else reads what is
+ * between. */
+static beam_network *gelus(void)
+{
+    beam_network *net = beam_network_new("gelus");
+    beam_value x = beam_nn_conv2d(net, image(net, 3, 9, 7), "conv1", .out_channels = 24,
+                                  .kernel = 2, .no_bias = true);
+    beam_value y = beam_nn_conv2d(net, beam_nn_gelu(net, x), "conv2", .out_channels = 24,
+                                  .kernel = 3, .padding = 1, .no_bias = true);
+    y = beam_nn_gelu(net,
+                     beam_nn_batch_norm(net, beam_nn_max_pool2d(net, y, .kernel = 2), "bn1", 0));
+    x = beam_nn_conv2d(net, y, "conv3", .out_channels = 24, .kernel = 3, .padding = 1,
+                       .no_bias = true);
+    x = beam_nn_gelu(net, beam_nn_add(net, beam_nn_batch_norm(net, x, "bn2", 0), y));
+    x = beam_nn_conv2d(net, x, "conv4", .out_channels = 9, .kernel = 3, .no_bias = true);
+    x = beam_nn_batch_norm(net, x, "bn3", 0);
+    x = beam_nn_add(net, beam_nn_gelu(net, x), beam_nn_gelu(net, x));
+    end_network(net, beam_nn_gelu(net, beam_nn_batch_norm(net, x, "bn4", 0)));
+    return net;
+}
+
 /* Images that become smaller than the windows that pass over them: taps that only see padding. */
 static beam_network *shrinking(void)
 {
@@ -174,7 +195,7 @@ static void test_optimizers(void **state)
          .epsilon = 1e-3f,
          .max_gradient_norm = 1},
     };
-    beam_network *nets[] = {residual(), odd(), shrinking()};
+    beam_network *nets[] = {residual(), odd(), gelus(), shrinking()};
     for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
         for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++)
             for (uint32_t threads = 1; threads <= 2; threads++) {
@@ -193,7 +214,7 @@ static void test_optimizers(void **state)
 static void test_bf16(void **state)
 {
     (void)state;
-    beam_network *nets[] = {residual(), odd(), shrinking()};
+    beam_network *nets[] = {residual(), odd(), gelus(), shrinking()};
     for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
         const beam_training_options options = {.struct_size = sizeof options,
                                                .precision = BEAM_PRECISION_BF16,
