@@ -310,7 +310,7 @@ static void batch_norm_grad(beam_lower_state *s, const beam_nn_op *op)
                    beam_hlo_binary(h, "multiply", dx, beam_lower_channels(s, factor, dx)));
 }
 
-/* ---- relu and pooling ---- */
+/* ---- activations and pooling ---- */
 
 static void relu_grad(beam_lower_state *s, const beam_nn_op *op)
 {
@@ -319,6 +319,22 @@ static void relu_grad(beam_lower_state *s, const beam_nn_op *op)
     beam_hlo_value positive = beam_hlo_compare(h, "GT", y, beam_hlo_fill_like(h, 0, y));
     beam_lower_put(s, op->outputs[0],
                    beam_hlo_select(h, positive, dy, beam_hlo_fill_like(h, 0, dy)));
+}
+
+/* dy * share * (1 + x * (1 - share) * the slope of what the share is the logistic function of) */
+static void gelu_grad(beam_lower_state *s, const beam_nn_op *op)
+{
+    beam_hlo *h = &s->h;
+    beam_hlo_value x = beam_lower_get_f32(s, op->inputs[0]);
+    beam_hlo_value dy = beam_lower_get_f32(s, op->inputs[1]);
+    beam_hlo_value share = beam_lower_gelu_share(s, x);
+    beam_hlo_value rest = beam_lower_plus(s, beam_lower_times(s, share, -1), 1);
+    beam_hlo_value slope = beam_hlo_binary(h, "multiply", x, x);
+    slope =
+        beam_lower_plus(s, beam_lower_times(s, slope, 3 * BEAM_NN_GELU_CUBIC), BEAM_NN_GELU_LINEAR);
+    slope = beam_hlo_binary(h, "multiply", slope, beam_hlo_binary(h, "multiply", x, rest));
+    slope = beam_hlo_binary(h, "multiply", share, beam_lower_plus(s, slope, 1));
+    beam_lower_put(s, op->outputs[0], beam_hlo_binary(h, "multiply", dy, slope));
 }
 
 static void max_pool_grad(beam_lower_state *s, const beam_nn_op *op)
@@ -378,6 +394,7 @@ bool beam_lower_training_op(beam_lower_state *s, const beam_nn_op *op)
         [BEAM_OP_BATCH_NORM_TRAINING] = batch_norm_training,
         [BEAM_OP_BATCH_NORM_GRAD] = batch_norm_grad,
         [BEAM_OP_RELU_GRAD] = relu_grad,
+        [BEAM_OP_GELU_GRAD] = gelu_grad,
         [BEAM_OP_MAX_POOL2D_GRAD] = max_pool_grad,
         [BEAM_OP_AVG_POOL2D_GRAD] = avg_pool_grad,
         [BEAM_OP_GLOBAL_AVG_POOL_GRAD] = global_avg_pool_grad,

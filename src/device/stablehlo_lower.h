@@ -50,6 +50,8 @@ bool beam_lower_op(beam_lower_state *s, const beam_nn_op *op);
 bool beam_lower_training_op(beam_lower_state *s, const beam_nn_op *op);
 bool beam_lower_update_op(beam_lower_state *s, const beam_nn_op *op);
 
+/* What gelu multiplies x by. */
+beam_hlo_value beam_lower_gelu_share(beam_lower_state *s, beam_hlo_value x);
 /* The mean over all replicas; x itself where there is one. */
 beam_hlo_value beam_lower_replica_mean(beam_lower_state *s, beam_hlo_value x);
 /* x times, plus a number. */

@@ -189,6 +189,20 @@ static beam_hlo_value relu(beam_lower_state *s, const beam_nn_op *op)
     return beam_hlo_binary(&s->h, "maximum", x, beam_hlo_fill_like(&s->h, 0, x));
 }
 
+beam_hlo_value beam_lower_gelu_share(beam_lower_state *s, beam_hlo_value x)
+{
+    beam_hlo *h = &s->h;
+    beam_hlo_value y = beam_hlo_binary(h, "multiply", x, x);
+    y = beam_lower_plus(s, beam_lower_times(s, y, BEAM_NN_GELU_CUBIC), BEAM_NN_GELU_LINEAR);
+    return beam_hlo_unary(h, "logistic", beam_hlo_binary(h, "multiply", x, y));
+}
+
+static beam_hlo_value gelu(beam_lower_state *s, const beam_nn_op *op)
+{
+    beam_hlo_value x = beam_lower_get_f32(s, op->inputs[0]);
+    return beam_hlo_binary(&s->h, "multiply", x, beam_lower_gelu_share(s, x));
+}
+
 static beam_hlo_value max_pool(beam_lower_state *s, const beam_nn_op *op)
 {
     beam_hlo_value x = beam_lower_get(s, op->inputs[0]);
@@ -272,6 +286,7 @@ bool beam_lower_op(beam_lower_state *s, const beam_nn_op *op)
         [BEAM_OP_CONV2D] = conv2d,
         [BEAM_OP_BATCH_NORM] = batch_norm,
         [BEAM_OP_RELU] = relu,
+        [BEAM_OP_GELU] = gelu,
         [BEAM_OP_ADD] = add,
         [BEAM_OP_MAX_POOL2D] = max_pool,
         [BEAM_OP_AVG_POOL2D] = avg_pool,

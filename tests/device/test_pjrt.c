@@ -82,7 +82,7 @@ static void test_operations(void **state)
     beam_value y = beam_nn_conv2d(net, x, "grouped", .out_channels = 8, .kernel = 3, .groups = 2,
                                   .padding = 1, .dilation = 2, .stride = 2);
     beam_value z = beam_nn_avg_pool2d(net, x, .kernel = 3, .stride = 2, .padding = 0);
-    z = beam_nn_conv2d(net, z, "point", .out_channels = 8, .kernel = 1);
+    z = beam_nn_gelu(net, beam_nn_conv2d(net, z, "point", .out_channels = 8, .kernel = 1));
     y = beam_nn_softmax(net, beam_nn_batch_norm(net, y, "norm", 0));
     y = beam_nn_max_pool2d(net, y, .kernel = 2, .stride = 1);
     z = beam_nn_relu(net, beam_nn_add(net, z, z));

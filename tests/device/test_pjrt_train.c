@@ -139,6 +139,7 @@ static beam_network *all_layers(void)
     beam_value y = beam_nn_conv2d(net, x, "grouped", .out_channels = 8, .kernel = 3, .groups = 2,
                                   .padding = 2, .dilation = 2, .no_bias = true);
     beam_value z = beam_nn_conv2d(net, x, "point", .out_channels = 8, .kernel = 1);
+    z = beam_nn_gelu(net, z);
     x = beam_nn_add(net, beam_nn_batch_norm(net, y, "norm2", 0), z);
     const beam_nn_op dropout = {.kind = BEAM_OP_DROPOUT,
                                 .name = "dropout",
