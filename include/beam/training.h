@@ -49,11 +49,16 @@ extern "C" {
     FIELD(S, beam_str, precision)     /* f32, bf16 */                                              \
     FIELD(S, beam_int64, num_threads) /* 1; see beam_training_options */                           \
     FIELD(S, beam_int64, seed)                                                                     \
-    FIELD(S, beam_str, init_weights) /* a file or a known name; a layer whose shape differs, as    \
-                                        a head with other classes does, starts afresh */           \
-    FIELD(S, beam_bool, cifar_stem)  /* see beam_network_options */                                \
-    FIELD(S, beam_int64, image_size) /* images are resized to so many pixels square; 0: not, or    \
-                                        224 where they have sizes of their own */
+    FIELD(S, beam_str, init_weights)   /* a file or a known name; a layer whose shape differs, as  \
+                                          a head with other classes does, starts afresh */         \
+    FIELD(S, beam_bool, cifar_stem)    /* see beam_network_options */                              \
+    FIELD(S, beam_int64, image_size)   /* images are resized to so many pixels square; 0: not, or  \
+                                          224 where they have sizes of their own */                \
+    FIELD(S, beam_int64, lookahead)    /* every so many steps weights are drawn to an average of   \
+         themselves, ever more closely (Lookahead; 0.95^lookahead * (share of steps done)^3), and  \
+         they end as that average; negative, 0: never */                                           \
+    FIELD(S, beam_bool, shift_average) /* evaluate each image as it is and, for half the weight,   \
+       moved by a pixel up and left, and down and right */
 BEAM_STRUCT(beam_training_config, BEAM_TRAINING_CONFIG_);
 
 #define BEAM_TRAINING_RESULT_(FIELD, S)                                                 \

@@ -114,8 +114,7 @@ static uint32_t below(uint32_t random, uint32_t n)
     return (uint32_t)(((uint64_t)random * n) >> 32);
 }
 
-/* The pixel that stands at `at` where the outermost ones are mirrors. */
-static uint32_t reflect(int64_t at, uint32_t size)
+uint32_t beam_reflect(int64_t at, uint32_t size)
 {
     if (at < 0)
         at = -at;
@@ -153,12 +152,12 @@ void beam_augmenter_run(beam_augmenter *a, uint64_t epoch, uint64_t index, const
     bool flip = flips(a, epoch, index, random.at[0]);
     uint32_t *restrict columns = a->columns;
     for (uint32_t x = 0; x < width; x++)
-        columns[x] = reflect((flip ? width - 1 - x : x) + right, width);
+        columns[x] = beam_reflect((flip ? width - 1 - x : x) + right, width);
     for (uint32_t c = 0; c < a->channels; c++) {
         const float *restrict table = a->table[c];
         for (uint32_t y = 0; y < height; y++) {
             const uint8_t *restrict row =
-                pixels + ((size_t)c * height + reflect(y + down, height)) * width;
+                pixels + ((size_t)c * height + beam_reflect(y + down, height)) * width;
             float *restrict out = to + ((size_t)c * height + y) * width;
             for (uint32_t x = 0; x < width; x++)
                 out[x] = table[row[columns[x]]];

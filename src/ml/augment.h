@@ -42,4 +42,8 @@ void beam_augmenter_free(beam_augmenter *a);
 void beam_augmenter_run(beam_augmenter *a, uint64_t epoch, uint64_t index, const uint8_t *pixels,
                         float *to);
 
+/* The pixel that stands at `at`, at most `size` - 1 outside, where the outermost ones are mirrors.
+ */
+uint32_t beam_reflect(int64_t at, uint32_t size);
+
 #endif

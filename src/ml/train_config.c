@@ -10,7 +10,13 @@
 #include "ml/train_config.h"
 #include "ml/train_json.h"
 
-enum { LONGEST_NAME = 200, MOST_EPOCHS = 1000000, MOST_THREADS = 1024, LARGEST_IMAGE = 4096 };
+enum {
+    LONGEST_NAME = 200,
+    MOST_EPOCHS = 1000000,
+    MOST_THREADS = 1024,
+    LARGEST_IMAGE = 4096,
+    MOST_STEPS = 10000
+};
 
 /* ---- Checking ----------------------------------------------------------------------------- */
 
@@ -114,6 +120,7 @@ static beam_status check_numbers(const beam_training_config *c, beam_error *err)
     BEAM_TRY(check_whole("num_threads", c->num_threads, 0, MOST_THREADS, err));
     BEAM_TRY(check_whole("image_size", c->image_size, 0, LARGEST_IMAGE, err));
     BEAM_TRY(check_whole("seed", c->seed, 0, INT64_MAX, err));
+    BEAM_TRY(check_whole("lookahead", c->lookahead, -1, MOST_STEPS, err));
     if (!isfinite(c->momentum) || c->momentum >= 1)
         return refuse_number("momentum", c->momentum, "below 1 (negative: none)", err);
     if (!isfinite(c->weight_decay))

@@ -131,6 +131,7 @@ void beam_trainer_close(beam_trainer *t)
     if (!t)
         return;
     beam_loader_free(t->loader);
+    beam_lookahead_free(&t->lookahead);
     beam_training_free(t->training);
     beam_network_free(t->network);
     beam_dataset_unshare(&t->shared_test);
@@ -176,6 +177,17 @@ static beam_status diverged(const beam_trainer *t, const beam_step_result *r, be
                           bf16 ? ", precision f32" : "");
 }
 
+/* After step t->step of `total`. */
+static beam_status look_ahead(beam_trainer *t, uint64_t total, beam_error *err)
+{
+    uint64_t every = (uint64_t)t->config.lookahead;
+    if (!t->lookahead.count || (t->step % every && t->step != total))
+        return BEAM_OK;
+    double done = (double)t->step / (double)total;
+    double keep = t->step == total ? 1 : pow(0.95, (double)every) * done * done * done;
+    return beam_lookahead_pull(&t->lookahead, t->training, keep, err);
+}
+
 static beam_status step(beam_trainer *t, beam_error *err)
 {
     beam_batch batch;
@@ -190,6 +202,7 @@ static beam_status step(beam_trainer *t, beam_error *err)
     t->step++;
     if (!isfinite(result.loss))
         return diverged(t, &result, err);
+    BEAM_TRY(look_ahead(t, total, err));
     t->failed = false;
     t->epoch_loss += (double)result.loss;
     t->epoch_correct += result.correct;

@@ -8,6 +8,7 @@
 #include "ml/checkpoint.h"
 #include "ml/dataset_cache.h"
 #include "ml/loader.h"
+#include "ml/lookahead.h"
 
 struct beam_trainer {
     beam_device *device;
@@ -22,6 +23,7 @@ struct beam_trainer {
     beam_network *network;  /* without weights */
     beam_schedule schedule;
     beam_training *training;
+    beam_lookahead lookahead; /* where config.lookahead says so */
     beam_loader *loader;
     beam_checkpoints checkpoints; /* folder NULL: none */
 

@@ -8,14 +8,31 @@
 
 /* ---- Saving ---------------------------------------------------------------------------------- */
 
+/* What the device keeps, then the slow weights of the first of it. */
 static beam_status describe(void *user, size_t index, const char **name, beam_tensor *tensor)
 {
-    return beam_training_state(user, index, name, tensor);
+    const beam_trainer *t = user;
+    size_t states = beam_training_num_states(t->training);
+    if (index < states)
+        return beam_training_state(t->training, index, name, tensor);
+    BEAM_TRY(beam_training_state(t->training, index - states, name, tensor));
+    *name = t->lookahead.names[index - states];
+    return BEAM_OK;
 }
 
 static beam_status read_state(void *user, const char *name, float *data, beam_error *err)
 {
-    return beam_training_read(user, name, data, err);
+    const beam_trainer *t = user;
+    for (size_t i = 0; i < t->lookahead.count; i++) {
+        const char *fast;
+        beam_tensor tensor;
+        if (strcmp(t->lookahead.names[i], name) != 0)
+            continue;
+        BEAM_TRY(beam_training_state(t->training, i, &fast, &tensor));
+        memcpy(data, t->lookahead.weights[i], beam_tensor_bytes(&tensor));
+        return BEAM_OK;
+    }
+    return beam_training_read(t->training, name, data, err);
 }
 
 beam_status beam_trainer_save(const beam_trainer *t, beam_error *err)
@@ -30,8 +47,8 @@ beam_status beam_trainer_save(const beam_trainer *t, beam_error *err)
                                        .loss = t->loss,
                                        .seconds = t->seconds,
                                        .config = t->config};
-    const beam_states states = {.user = t->training,
-                                .count = beam_training_num_states(t->training),
+    const beam_states states = {.user = (void *)(uintptr_t)t,
+                                .count = beam_training_num_states(t->training) + t->lookahead.count,
                                 .describe = describe,
                                 .read = read_state};
     return beam_checkpoints_save(&t->checkpoints, &head, &states, err);

@@ -74,7 +74,7 @@ typedef struct evaluation {
 typedef struct evaluator {
     evaluation *e;
     beam_model_context *context;
-    float *images, *logits;
+    float *images, *view, *logits;
     uint32_t *labels;
     uint64_t *indices;
     pthread_t thread;
@@ -95,19 +95,45 @@ static void mirror(float *images, size_t rows, size_t width)
     }
 }
 
-/* Adds the logits of n images. */
-static beam_status add_logits(evaluator *v, size_t n, beam_error *err)
+/* v->images moved by `by` pixels down and right, the outermost but one repeated at the edge. */
+static void make_view(const evaluator *v, size_t n, int by)
+{
+    const beam_trainer *t = v->e->t;
+    const int64_t height = t->height, width = t->width;
+    for (size_t plane = 0; plane < n * v->e->pixels / ((size_t)t->height * t->width); plane++)
+        for (int64_t y = 0; y < height; y++)
+            for (int64_t x = 0; x < width; x++) {
+                int64_t at = (int64_t)plane * height;
+                int64_t row = beam_reflect(y - by, t->height),
+                        column = beam_reflect(x - by, t->width);
+                v->view[(at + y) * width + x] = v->images[(at + row) * width + column];
+            }
+}
+
+/* Adds `weight` times the logits of the n images in v->view. */
+static beam_status add_logits(evaluator *v, size_t n, float weight, beam_error *err)
 {
     const evaluation *e = v->e;
     beam_tensor input = beam_model_input(e->model, 0, (int64_t)n), output;
-    input.data = v->images;
+    input.data = v->view;
     beam_device_acquire(e->t->device);
     beam_status status = beam_model_run(v->context, &input, 1, &output, 1, err);
     beam_device_release(e->t->device);
     const float *from = output.data;
     for (size_t i = 0; status == BEAM_OK && i < n * e->classes; i++)
-        v->logits[i] += from[i];
+        v->logits[i] += weight * from[i];
     return status;
+}
+
+static beam_status add_views(evaluator *v, size_t n, int by, float weight, beam_error *err)
+{
+    const beam_trainer *t = v->e->t;
+    make_view(v, n, by);
+    BEAM_TRY(add_logits(v, n, weight, err));
+    if (!t->config.flip_average)
+        return BEAM_OK;
+    mirror(v->view, n * v->e->pixels / t->width, t->width);
+    return add_logits(v, n, weight, err);
 }
 
 static uint64_t count_correct(const evaluator *v, size_t n)
@@ -135,10 +161,10 @@ static beam_status evaluate_chunk(evaluator *v, uint64_t from, beam_error *err)
     memset(v->logits, 0, n * e->classes * sizeof *v->logits);
     BEAM_TRY(
         beam_dataset_fill(t->test, v->indices, n, t->height, t->width, v->images, v->labels, err));
-    BEAM_TRY(add_logits(v, n, err));
-    if (t->config.flip_average) {
-        mirror(v->images, n * e->pixels / t->width, t->width);
-        BEAM_TRY(add_logits(v, n, err));
+    BEAM_TRY(add_views(v, n, 0, 2, err));
+    if (t->config.shift_average) {
+        BEAM_TRY(add_views(v, n, -1, 1, err));
+        BEAM_TRY(add_views(v, n, 1, 1, err));
     }
     atomic_fetch_add(&e->correct, count_correct(v, n));
     return BEAM_OK;
@@ -163,10 +189,11 @@ static beam_status evaluator_make(evaluator *v, evaluation *e, beam_error *err)
 {
     v->e = e;
     v->images = beam_aligned_alloc(64, e->chunk * e->pixels * sizeof *v->images);
+    v->view = beam_aligned_alloc(64, e->chunk * e->pixels * sizeof *v->view);
     v->logits = beam_malloc(e->chunk * e->classes * sizeof *v->logits);
     v->labels = beam_malloc(e->chunk * sizeof *v->labels);
     v->indices = beam_malloc(e->chunk * sizeof *v->indices);
-    if (!v->images || !v->logits || !v->labels || !v->indices)
+    if (!v->images || !v->view || !v->logits || !v->labels || !v->indices)
         return beam_trainer_no_memory(err);
     return beam_model_context_new(e->model, &v->context, err);
 }
@@ -175,6 +202,7 @@ static void evaluator_free(evaluator *v)
 {
     beam_model_context_free(v->context);
     beam_free(v->images);
+    beam_free(v->view);
     beam_free(v->logits);
     beam_free(v->labels);
     beam_free(v->indices);

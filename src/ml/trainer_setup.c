@@ -182,7 +182,11 @@ static beam_status train_on_device(beam_trainer *t, const beam_network *network,
 {
     beam_training_options options;
     BEAM_TRY(set_options(t, &options, err));
-    return beam_device_train(t->device, network, &options, &t->training, err);
+    BEAM_TRY(beam_device_train(t->device, network, &options, &t->training, err));
+    if (t->config.lookahead <= 0)
+        return BEAM_OK;
+    return beam_lookahead_open(&t->lookahead, t->training, beam_network_num_parameters(network),
+                               err);
 }
 
 /* The weights of a network that starts from nothing. */
@@ -244,20 +248,33 @@ static beam_status begin_afresh(beam_trainer *t, beam_network *network, beam_err
     return status;
 }
 
+/* A state of the checkpoint, checked against the shape that it must have. */
+static beam_status find_state(const beam_trainer *t, const beam_checkpoint *c, const char *name,
+                              const beam_tensor *wanted, beam_tensor *saved, beam_error *err)
+{
+    beam_status status = beam_weights_find(c->weights, name, saved, NULL);
+    if (status == BEAM_OK && beam_tensor_same_shape(saved, wanted))
+        return BEAM_OK;
+    return beam_error_set(err, BEAM_FAILED_PRECONDITION,
+                          "%s: the checkpoint of step %lld %s %s: another version of libbeam wrote "
+                          "it. Train into another folder, or remove this one",
+                          t->checkpoints.folder, (long long)c->head.step,
+                          status == BEAM_OK ? "has another shape of" : "has no", name);
+}
+
 static beam_status write_state(beam_trainer *t, const beam_checkpoint *c, size_t index,
                                beam_error *err)
 {
     const char *name;
     beam_tensor wanted, saved;
     BEAM_TRY(beam_training_state(t->training, index, &name, &wanted));
-    beam_status status = beam_weights_find(c->weights, name, &saved, NULL);
-    if (status == BEAM_OK && beam_tensor_same_shape(&saved, &wanted))
-        return beam_training_write(t->training, name, saved.data, err);
-    return beam_error_set(err, BEAM_FAILED_PRECONDITION,
-                          "%s: the checkpoint of step %lld %s %s: another version of libbeam wrote "
-                          "it. Train into another folder, or remove this one",
-                          t->checkpoints.folder, (long long)c->head.step,
-                          status == BEAM_OK ? "has another shape of" : "has no", name);
+    BEAM_TRY(find_state(t, c, name, &wanted, &saved, err));
+    BEAM_TRY(beam_training_write(t->training, name, saved.data, err));
+    if (index >= t->lookahead.count)
+        return BEAM_OK;
+    BEAM_TRY(find_state(t, c, t->lookahead.names[index], &wanted, &saved, err));
+    memcpy(t->lookahead.weights[index], saved.data, beam_tensor_bytes(&wanted));
+    return BEAM_OK;
 }
 
 static beam_status begin_again(beam_trainer *t, const beam_checkpoint *c, beam_network *network,

@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "ml/images.h"
+#include "ml/lookahead.h"
 
 enum { COUNT = 26, SIDE = 4, BATCH = 4, PER_EPOCH = COUNT / BATCH, EPOCHS = 3, CLASSES = 3 };
 
@@ -181,6 +182,57 @@ static void test_same_bits_again(void **state)
     free(c);
 }
 
+/* What a pull does to weights, and that a trainer pulls. */
+static void test_lookahead(void **state)
+{
+    enum { MOST = 1 << 16, EVERY = 5 };
+    fixture *f = *state;
+    beam_error err = {0};
+    beam_lookahead slow;
+    beam_device *device;
+    beam_training *training;
+    beam_network *net;
+    const beam_network_options size = {
+        .struct_size = sizeof size, .num_classes = CLASSES, .channels = 1, .height = SIDE};
+    const beam_training_options options = {.struct_size = sizeof options, .batch_size = BATCH};
+    assert_ok(beam_device_open("reference", NULL, &device, &err), err);
+    assert_ok(beam_network_create("small_cnn", &size, &net, &err), err);
+    assert_ok(beam_network_initialize(net, 3, &err), err);
+    assert_ok(beam_device_train(device, net, &options, &training, &err), err);
+    assert_ok(beam_lookahead_open(&slow, training, beam_network_num_parameters(net), &err), err);
+    assert_string_equal(slow.names[0], "conv1.weight.slow");
+    float *moved = calloc(MOST, sizeof *moved), *after = calloc(MOST, sizeof *after);
+    for (size_t i = 0; i < 9; i++)
+        moved[i] = slow.weights[0][i] + 1;
+    float before = slow.weights[0][4];
+    assert_ok(beam_training_write(training, "conv1.weight", moved, &err), err);
+    assert_ok(beam_lookahead_pull(&slow, training, 0.75, &err), err);
+    assert_ok(beam_training_read(training, "conv1.weight", after, &err), err);
+    assert_true(fabs((double)(after[4] - (before + 0.25f))) < 1e-6);
+    assert_true(slow.weights[0][4] == after[4]);
+    assert_ok(beam_training_write(training, "conv1.weight", moved, &err), err);
+    assert_ok(beam_lookahead_pull(&slow, training, 1, &err), err);
+    assert_ok(beam_training_read(training, "conv1.weight", moved, &err), err);
+    assert_true(moved[4] == after[4]);
+    beam_lookahead_free(&slow);
+    beam_training_free(training);
+    beam_network_free(net);
+    beam_device_close(device);
+    free(moved);
+    free(after);
+
+    size_t a_size, b_size;
+    beam_training_config config = tiny();
+    const beam_trainer_options plain = options_for(f, NULL);
+    char *a = finish_in(f, NULL, &a_size);
+    config.lookahead = EVERY;
+    char *b = finish(f, open_trainer(f, &config, &plain), &b_size);
+    assert_int_equal(a_size, b_size);
+    assert_memory_not_equal(a, b, a_size);
+    free(a);
+    free(b);
+}
+
 /* Images that must be resized on their way. */
 static void test_image_size(void **state)
 {
@@ -219,13 +271,16 @@ static void test_divergence(void **state)
 
 /* ---- Going on -------------------------------------------------------------------------------- */
 
-/* Stopped after any step, with checkpoints after every second one. */
+/* Stopped after any step, with checkpoints after every second one; the average of Lookahead is not
+ * lost either. */
 static void test_stopped_anywhere(void **state)
 {
     fixture *f = *state;
     size_t size, again;
-    char *whole = finish_in(f, NULL, &size);
-    const beam_training_config config = tiny();
+    beam_training_config config = tiny();
+    config.lookahead = 3;
+    beam_trainer_options plain = options_for(f, NULL);
+    char *whole = finish(f, open_trainer(f, &config, &plain), &size);
     for (uint64_t stop = 1; stop <= PER_EPOCH * EPOCHS; stop += 2) {
         beam_epoch_result result;
         beam_status status = BEAM_OK;
@@ -620,13 +675,24 @@ static void test_evaluation_threads_and_flips(void **state)
         config.num_threads = 2;
         assert_true(alone == evaluated(f, &config));
     }
+    config.shift_average = true;
+    double alone = evaluated(f, &config);
+    config.num_threads = 1;
+    assert_true(alone == evaluated(f, &config));
     /* Images that are their own mirror images: averaging changes nothing. */
     for (size_t i = 0; i < IMAGES; i++)
         for (size_t p = 0; p < SIDE * SIDE; p++)
             f->test_records[i * (1 + SIDE * SIDE) + 1 + p] = (uint8_t)(p / SIDE * 50 + i);
-    config.flip_average = false;
+    config.flip_average = config.shift_average = false;
     double plain = evaluated(f, &config);
     config.flip_average = true;
+    assert_true(plain == evaluated(f, &config));
+    /* And images of one colour look the same wherever they are moved to. */
+    for (size_t i = 0; i < IMAGES; i++)
+        memset(f->test_records + i * (1 + SIDE * SIDE) + 1, (int)i, SIDE * SIDE);
+    config.flip_average = false;
+    plain = evaluated(f, &config);
+    config.shift_average = true;
     assert_true(plain == evaluated(f, &config));
 }
 
@@ -855,6 +921,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(test_epochs),
         TEST(test_same_bits_again),
+        TEST(test_lookahead),
         TEST(test_image_size),
         TEST(test_divergence),
         TEST(test_stopped_anywhere),
