@@ -84,7 +84,7 @@ static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
     if (prepare(job, args, &err) != BEAM_OK)
         return beam_pipeline_fail(p, err.code, "%s", err.message);
 
-    beam_pcoll configs = beam_create(p, beam_training_config, job->configs, job->n);
+    beam_pcoll configs = beam_training_configs_create(p, job->configs, job->n);
     beam_pcoll results =
         beam_train_models(beam_reshuffle(configs), .device = beam_args_str(args, "device"),
                           .checkpoint_dir = beam_args_str(args, "checkpoint_dir"),

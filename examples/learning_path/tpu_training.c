@@ -80,7 +80,7 @@ static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
     if (prepare(job, args, &err) != BEAM_OK)
         return beam_pipeline_fail(p, err.code, "%s", err.message);
 
-    beam_pcoll config = beam_create(p, beam_training_config, &job->config, 1);
+    beam_pcoll config = beam_training_configs_create(p, &job->config, 1);
     beam_pcoll result = beam_train_models(
         config, .device = beam_args_str(args, "device"),
         .checkpoint_dir = beam_args_str(args, "checkpoint_dir"),

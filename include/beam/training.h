@@ -5,7 +5,7 @@
  * which it goes on after whatever stopped it.  In a pipeline, a DoFn does the same for each
  * configuration that comes along:
  *
- *     beam_pcoll configs = beam_create(p, beam_training_config, grid, n);
+ *     beam_pcoll configs = beam_training_configs_create(p, grid, n);
  *     beam_pcoll results = beam_train_models(beam_reshuffle(configs), .checkpoint_dir = "runs");
  *     beam_pcoll best = beam_combine_globally(results, &beam_best_model);
  *     beam_deploy_best_model(best, .serving_dir = "serving");
@@ -201,6 +201,11 @@ BEAM_API beam_status beam_training_configs_read(const char *path, const beam_tra
 BEAM_API void beam_training_configs_order(beam_training_config *configs, size_t n);
 
 /* ---- In pipelines ------------------------------------------------------------------------ */
+
+/* Create of configurations; and an engine whose workers see another disk is sent the data sets and
+ * initial weights that they name. */
+BEAM_API beam_pcoll beam_training_configs_create(beam_pipeline *pipeline,
+                                                 const beam_training_config *configs, size_t n);
 
 typedef struct beam_train_models_args {
     BEAM_COMMON_ARGS_;

@@ -199,6 +199,12 @@ static beam_status locate(const char *name, char **path, beam_error *err)
     return *path ? BEAM_OK : beam_dataset_no_memory(err);
 }
 
+void beam_pipeline_needs_dataset(beam_pipeline *pipeline, const char *dataset, const char *data_dir)
+{
+    bool in_folder = strcmp(dataset, "cifar10") == 0 && data_dir;
+    beam_pipeline_needs_file(pipeline, BEAM_STAGED_DATASET, in_folder ? data_dir : dataset, locate);
+}
+
 beam_pcoll beam_read_dataset_(beam_pipeline *pipeline, const beam_read_dataset_args *args)
 {
     const char *none = "";
@@ -212,9 +218,7 @@ beam_pcoll beam_read_dataset_(beam_pipeline *pipeline, const beam_read_dataset_a
     const beam_read_dataset_config config = {
         beam_str_of(args->dataset), beam_str_of(args->split ? args->split : none),
         beam_str_of(args->data_dir ? args->data_dir : none), args->num_images};
-    bool in_folder = strcmp(args->dataset, "cifar10") == 0 && args->data_dir;
-    beam_pipeline_needs_file(pipeline, BEAM_STAGED_DATASET,
-                             in_folder ? args->data_dir : args->dataset, locate);
+    beam_pipeline_needs_dataset(pipeline, args->dataset, args->data_dir);
     beam_composite_begin_at(pipeline, args->name ? args->name : "ReadDataset", NULL, args->file,
                             args->line);
     beam_pcoll images = beam_pardo(beam_impulse(pipeline), &beam_read_dataset_fn, .name = "Read",

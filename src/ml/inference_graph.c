@@ -48,6 +48,11 @@ static beam_status locate(const char *name, char **path, beam_error *err)
     return beam_weights_locate(name, NULL, path, err);
 }
 
+void beam_pipeline_needs_weights(beam_pipeline *pipeline, const char *name)
+{
+    beam_pipeline_needs_file(pipeline, BEAM_STAGED_WEIGHTS, name, locate);
+}
+
 beam_pcoll beam_run_inference_(beam_pcoll in, const beam_run_inference_args *args)
 {
     const beam_pcoll none = {in.pipeline, 0};
@@ -60,7 +65,7 @@ beam_pcoll beam_run_inference_(beam_pcoll in, const beam_run_inference_args *arg
         return none;
     }
     if (*weights.text)
-        beam_pipeline_needs_file(in.pipeline, BEAM_STAGED_WEIGHTS, weights.text, locate);
+        beam_pipeline_needs_weights(in.pipeline, weights.text);
     const beam_inference_config config = {
         .model = args->model,
         .max_batch_size = args->max_batch_size ? args->max_batch_size : DEFAULT_BATCH,

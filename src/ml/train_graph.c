@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* train_graph.c - construction of the transforms that train and deploy.
  *
+ *   Create                 configs, and what their data sets and weights are
  *   TrainModels            configs -> ParDo(train)
  *   TrainModels, halving   configs -> ParDo(train a quarter) -> group all -> ParDo(halve) -.
  *                          .----------- better half, Reshuffle <------------------------'
@@ -11,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "io/filesystem.h"
+#include "ml/staging.h"
 #include "ml/train_models.h"
 
 static beam_status refuse(beam_pcoll in, const char *file, int line, const char *what)
@@ -35,6 +37,41 @@ static char *folder_of(beam_pcoll in, const char *file, int line, const char *fo
                                  err.code ? err.message : "no memory for a folder's name");
     return absolute;
 }
+
+/* ---- Configurations ----------------------------------------------------------------------- */
+
+/* A text of a configuration as C's; "" for none.  NULL: no memory. */
+static char *text_of(beam_str text)
+{
+    return beam_asprintf("%.*s", (int)text.len, text.len ? text.at : "");
+}
+
+static beam_status needs_files_of(beam_pipeline *p, const beam_training_config *config)
+{
+    char *dataset = text_of(config->dataset), *folder = text_of(config->data_dir);
+    char *weights = text_of(config->init_weights);
+    bool whole = dataset && folder && weights;
+    if (whole && *dataset)
+        beam_pipeline_needs_dataset(p, dataset, *folder ? folder : NULL);
+    if (whole && *weights)
+        beam_pipeline_needs_weights(p, weights);
+    beam_free(dataset);
+    beam_free(folder);
+    beam_free(weights);
+    return whole ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+}
+
+beam_pcoll beam_training_configs_create(beam_pipeline *pipeline,
+                                        const beam_training_config *configs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (needs_files_of(pipeline, &configs[i]) != BEAM_OK)
+            (void)beam_pipeline_fail(pipeline, BEAM_RESOURCE_EXHAUSTED,
+                                     "no memory for the configurations' files");
+    return beam_create(pipeline, beam_training_config, configs, n);
+}
+
+/* ---- Training ------------------------------------------------------------------------------- */
 
 /* A call from one place in a user's program. */
 #define PLACE(args, T) .struct_size = sizeof(T), .file = (args)->file, .line = (args)->line
