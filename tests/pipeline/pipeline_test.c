@@ -1,6 +1,8 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/pipeline_test.h"
 
+#include "support/runner.h"
+
 beam_result *run_ok(beam_pipeline *p, const beam_run_options *options, bool keep)
 {
     beam_error err = {0};
@@ -40,11 +42,8 @@ static void run_once(void (*build)(beam_pipeline *p), const beam_run_options *op
 
 void run_all_ways(void (*build)(beam_pipeline *p))
 {
-    const char *engine = getenv("BEAM_TEST_RUNNER");
-    if (engine) {
-        const beam_run_options on_engine = {.struct_size = sizeof on_engine,
-                                            .runner = engine,
-                                            .job_endpoint = getenv("BEAM_JOB_ENDPOINT")};
+    if (test_on_engine()) {
+        const beam_run_options on_engine = test_runner();
         run_once(build, &on_engine);
         return;
     }

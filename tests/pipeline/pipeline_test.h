@@ -15,8 +15,8 @@
 #include <beam/transform.h>
 
 /* Builds the pipeline and runs it: on one thread, on several, and with a memory budget so small
- * that shuffles spill; or, where BEAM_TEST_RUNNER names an engine, once on that (its job service
- * is at BEAM_JOB_ENDPOINT).  Checks are in the pipeline. */
+ * that shuffles spill; or once on the engine that the environment names (support/runner.h).
+ * Checks are in the pipeline. */
 void run_all_ways(void (*build)(beam_pipeline *p));
 
 /* Runs and frees the pipeline; the run must succeed. Returns its result if `keep`. */

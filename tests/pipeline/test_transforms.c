@@ -12,6 +12,8 @@
 #include <beam/testing.h>
 #include <cmocka.h>
 
+#include "support/runner.h"
+
 BEAM_KV(word_count, beam_str, beam_int64);
 BEAM_KV(word_mean, beam_str, beam_double);
 BEAM_KV(count_word, beam_int64, beam_str);
@@ -40,13 +42,11 @@ static beam_pipeline *new_pipeline(void)
     return p;
 }
 
-/* On the engine that BEAM_TEST_RUNNER names, if it does. */
+/* On the engine that the environment names, if it does. */
 static void run_all_right(beam_pipeline *p)
 {
     beam_error err = {0};
-    const beam_run_options options = {.struct_size = sizeof options,
-                                      .runner = getenv("BEAM_TEST_RUNNER"),
-                                      .job_endpoint = getenv("BEAM_JOB_ENDPOINT")};
+    const beam_run_options options = test_runner();
     if (beam_pipeline_run(p, &options, NULL, &err) != BEAM_OK)
         fail_msg("%s", err.message);
     beam_pipeline_free(p);
