@@ -4,11 +4,12 @@
  *
  *     beam devices [NAME...]
  *     beam aot --target=v5e:1x1 --model=resnet18 [...]
+ *     beam cheatsheet RESULT...
  *     beam worker-pool [--port=50000] [--host=localhost]
  *     beam --id=ID --provision_endpoint=HOST:PORT [...]
  *
- * The first serves engines that start workers in an EXTERNAL environment: one process a worker.
- * The second is a worker: the command of a PROCESS environment, or a container's entry point
+ * worker-pool serves engines that start workers in an EXTERNAL environment: one process a worker.
+ * The last is a worker: the command of a PROCESS environment, or a container's entry point
  * (/opt/apache/beam/boot). */
 #include <errno.h>
 #include <limits.h>
@@ -213,6 +214,8 @@ static int usage(FILE *file, int code)
           "           which devices are here, and why others are not\n"
           "       beam aot --target=v5e:1x1 --model=resnet18 [...]\n"
           "           compiles for an accelerator that is not here; beam aot --help\n"
+          "       beam cheatsheet RESULT...\n"
+          "           what runs cost, and when an accelerator is worth its price\n"
           "       beam --id=ID --provision_endpoint=HOST:PORT [...]\n"
           "           is a worker: fetches its job's program and runs it\n",
           file);
@@ -229,6 +232,8 @@ int main(int argc, char **argv)
         return beam_verb_devices(argc, argv);
     if (argc >= 2 && strcmp(argv[1], "aot") == 0)
         return beam_verb_aot(argc, argv);
+    if (argc >= 2 && strcmp(argv[1], "cheatsheet") == 0)
+        return beam_verb_cheatsheet(argc, argv);
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
         return usage(stdout, 0);
     if (!beam_worker_request_parse(argc, argv, &request))

@@ -10,6 +10,8 @@ enum { BEAM_VERB_FAILED = 1, BEAM_VERB_USAGE = 2 };
 
 /* Compiles a network, or a StableHLO module, for an accelerator that is not here. */
 int beam_verb_aot(int argc, char **argv);
+/* Writes what runs cost, and when an accelerator is worth its price. */
+int beam_verb_cheatsheet(int argc, char **argv);
 /* Tells which devices this machine has, and why it has not the others. */
 int beam_verb_devices(int argc, char **argv);
 
