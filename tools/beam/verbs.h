@@ -14,5 +14,7 @@ int beam_verb_aot(int argc, char **argv);
 int beam_verb_cheatsheet(int argc, char **argv);
 /* Tells which devices this machine has, and why it has not the others. */
 int beam_verb_devices(int argc, char **argv);
+/* Starts workers for engines that ask for them. */
+int beam_verb_worker_pool(int argc, char **argv);
 
 #endif
