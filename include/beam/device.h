@@ -66,8 +66,10 @@ typedef struct beam_device_info {
     const char *requested;   /* the name it was opened by */
     const char *description; /* for people: library, version, instruction set */
     uint32_t slots;
+    uint32_t chips;   /* that one training may span; 1 where a device is not made of several */
     bool fell_back;   /* "auto" found no accelerator */
     bool native_bf16; /* the hardware multiplies bf16; otherwise it is f32 inside */
+    bool native_f16;  /* and f16 */
 } beam_device_info;
 
 BEAM_API void beam_device_get_info(const beam_device *device, beam_device_info *info);
@@ -94,11 +96,12 @@ BEAM_API void beam_device_release(beam_device *device);
 /* ---- models ------------------------------------------------------------------------------ */
 
 typedef enum beam_precision {
-    BEAM_PRECISION_F32 = 0, /* f32 throughout */
-    BEAM_PRECISION_BF16 = 1 /* weights and activations bf16, sums f32; inputs and outputs f32 */
+    BEAM_PRECISION_F32 = 0,  /* f32 throughout */
+    BEAM_PRECISION_BF16 = 1, /* weights and activations bf16, sums f32; inputs and outputs f32 */
+    BEAM_PRECISION_F16 = 2   /* the same in f16, for GPUs that have no bf16; f32 on the CPU */
 } beam_precision;
 
-/* "f32", "bf16". */
+/* "f32", "bf16", "f16". */
 BEAM_API const char *beam_precision_name(beam_precision precision);
 /* BEAM_INVALID_ARGUMENT names the known ones. */
 BEAM_API beam_status beam_precision_parse(const char *text, beam_precision *precision,
@@ -176,8 +179,11 @@ typedef struct beam_training beam_training;
 
 typedef struct beam_training_options {
     size_t struct_size;
-    beam_precision precision; /* BF16: activations and products; weights stay f32 */
-    int64_t batch_size;       /* of every step; must be given */
+    /* BF16: activations and products; weights stay f32.  F16 has small numbers only down to 6e-8:
+     * the loss is scaled up before gradients are computed and these down again; see "loss_scale"
+     * among the states. */
+    beam_precision precision;
+    int64_t batch_size; /* of every step; must be given */
     /* CPU: threads that share the work of a step, which takes as many slots; 0: 1.  Sums, hence
      * results in their last digits, depend on it and on nothing else: the same options, weights,
      * data and instruction set give the same bits. */
@@ -187,6 +193,11 @@ typedef struct beam_training_options {
     float batch_norm_momentum; /* 0: 0.1; the share of a batch in the running averages */
     uint64_t seed;             /* of dropout */
     bool keep_gradients;       /* beam_training_read finds NAME.grad too: for tests and study */
+    /* Chips that share each batch, a part of the rows each; 0: 1.  Gradients and what batch norm
+     * sees are of the whole batch, so that results are those of one chip but for the order of
+     * sums, and states are the same.  At most beam_device_info.chips, and a divisor of
+     * batch_size. */
+    uint32_t num_replicas;
 } beam_training_options;
 
 /* Compiles one training step of a finished network with one output, the logits {classes}, whose
@@ -202,6 +213,7 @@ typedef struct beam_training_info {
     beam_precision precision; /* what is used: f32 on a CPU that cannot do bf16 */
     int64_t batch_size;
     uint32_t num_threads; /* what is used: 1 on a device without threads of its own */
+    uint32_t num_replicas;
     uint64_t steps;       /* taken so far, those before a restore included */
     uint64_t state_bytes; /* weights and what the optimizer keeps */
     uint64_t working_bytes;
@@ -213,6 +225,9 @@ typedef struct beam_step_result {
     float loss;          /* mean over the batch, before the update; may be NaN: then stop */
     uint32_t correct;    /* rows whose largest logit is their label's */
     float gradient_norm; /* of all gradients together, before they are clipped; 0: not clipped */
+    /* At f16: some gradient was too large to be a number.  States are what they were, and the loss
+     * is scaled up by half as much from now on. */
+    bool skipped;
 } beam_step_result;
 
 /* One step: inputs of exactly batch_size rows (f32, the network's order) and a label each, below
@@ -224,7 +239,9 @@ BEAM_API beam_status beam_training_step(beam_training *training, const beam_tens
                                         beam_error *err);
 
 /* What lasts from step to step: the network's parameters in its order, then what the optimizer
- * keeps, "fc.weight.momentum", ".adam_m", ".adam_v".  All f32.  Names live as long as `training`;
+ * keeps, "fc.weight.momentum", ".adam_m", ".adam_v", and at f16 "loss_scale" {2}: what the loss is
+ * multiplied by, which doubles after 2000 steps that none was skipped of, and the number of those.
+ * All f32.  Names live as long as `training`;
  * data is NULL. */
 BEAM_API size_t beam_training_num_states(const beam_training *training);
 BEAM_API beam_status beam_training_state(const beam_training *training, size_t index,

@@ -119,6 +119,8 @@ beam_status beam_device_open(const char *name, const beam_device_options *option
     }
     if (made->slots == 0)
         made->slots = usable_cores();
+    if (made->chips == 0)
+        made->chips = 1;
     made->free_slots = made->slots;
     *device = made;
     return BEAM_OK;
@@ -144,8 +146,10 @@ void beam_device_get_info(const beam_device *device, beam_device_info *info)
         .requested = device->requested,
         .description = device->description,
         .slots = device->slots,
+        .chips = device->chips,
         .fell_back = device->fell_back,
         .native_bf16 = device->native_bf16,
+        .native_f16 = device->native_f16,
     };
 }
 

@@ -33,7 +33,7 @@ typedef struct beam_device_driver {
 
     /* Training; NULL: this device does not.  Compiles training->program, whose parameters and
      * states start as `initial` (one a state, row-major f32).  Sets training->state, lowers
-     * precision and num_threads if it must, and counts memory. */
+     * precision (of bf16) and num_threads if it must, and counts memory. */
     beam_status (*train_open)(beam_training *training, const float *const *initial,
                               beam_error *err);
     void (*train_close)(beam_training *training);
@@ -60,12 +60,13 @@ struct beam_device {
     const char *backend;        /* the name that `requested` came to: "tpu" for "auto" */
     const char *kind;
     char description[160];
-    bool fell_back, native_bf16;
+    bool fell_back, native_bf16, native_f16;
     void *state;
 
     pthread_mutex_t mutex; /* guards free_slots */
     pthread_cond_t slot_freed;
     uint32_t slots, free_slots;
+    uint32_t chips; /* that one training may span */
 
     atomic_llong weight_bytes, working_bytes, peak_bytes;
 };
@@ -94,11 +95,20 @@ struct beam_training {
     beam_training_options options;
     beam_precision precision;
     uint32_t num_threads;
+    uint32_t num_replicas;
     uint64_t steps;
     int32_t *labels; /* of the step, converted */
+    bool scaled;     /* at f16: the loss is multiplied, and an endless gradient skips the step */
+    /* What by, and for how many steps it has been that without one skipped. */
+    float loss_scale[2];
     uint64_t state_bytes, working_bytes;
     void *state;
 };
+
+/* Makes a precision that was asked for the one that a device computes in, where f16 is concerned:
+ * f32 where it does not know that, and a warning.  BEAM_INVALID_ARGUMENT if it is none. */
+beam_status beam_precision_for(const beam_device *device, const char *network,
+                               beam_precision *precision, beam_error *err);
 
 /* Accounts for memory taken (or given back: negative) for weights and for running. */
 void beam_device_count_weights(beam_model *model, int64_t bytes);

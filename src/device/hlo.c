@@ -153,6 +153,14 @@ beam_hlo_value beam_hlo_compare(beam_hlo *h, const char *direction, beam_hlo_val
     return y;
 }
 
+beam_hlo_value beam_hlo_is_finite(beam_hlo *h, beam_hlo_value x)
+{
+    beam_hlo_value y = begin(h, "is_finite", beam_hlo_new(h, BEAM_HLO_PRED, x.rank, x.dims));
+    beam_hlo_write(h, "%%v%u", x.id);
+    end(h, &x, NULL, &y);
+    return y;
+}
+
 beam_hlo_value beam_hlo_select(beam_hlo *h, beam_hlo_value which, beam_hlo_value yes,
                                beam_hlo_value no)
 {
@@ -442,5 +450,20 @@ beam_hlo_value beam_hlo_all_reduce(beam_hlo *h, beam_hlo_value x, uint32_t repli
     write_region(h, "add", x.type);
     beam_hlo_write(h, ")");
     end(h, &x, NULL, &y);
+    return y;
+}
+
+beam_hlo_value beam_hlo_replica_id(beam_hlo *h)
+{
+    beam_hlo_value y = begin(h, "replica_id", beam_hlo_new(h, BEAM_HLO_U32, 0, NULL));
+    end_same(h, &y);
+    return y;
+}
+
+beam_hlo_value beam_hlo_slice_at(beam_hlo *h, beam_hlo_value x, beam_hlo_value from, int64_t count)
+{
+    beam_hlo_value y = begin(h, "dynamic_slice", beam_hlo_new(h, x.type, 1, &count));
+    beam_hlo_write(h, "%%v%u, %%v%u, sizes = [%lld]", x.id, from.id, (long long)count);
+    end(h, &x, &from, &y);
     return y;
 }

@@ -64,6 +64,8 @@ beam_hlo_value beam_hlo_binary(beam_hlo *h, const char *name, beam_hlo_value a, 
 /* `direction`: "GT", "EQ", ... */
 beam_hlo_value beam_hlo_compare(beam_hlo *h, const char *direction, beam_hlo_value a,
                                 beam_hlo_value b);
+/* Where x is neither infinite nor NaN. */
+beam_hlo_value beam_hlo_is_finite(beam_hlo *h, beam_hlo_value x);
 beam_hlo_value beam_hlo_select(beam_hlo *h, beam_hlo_value which, beam_hlo_value yes,
                                beam_hlo_value no);
 /* Nothing where it is of that type already. */
@@ -79,6 +81,8 @@ beam_hlo_value beam_hlo_iota(beam_hlo *h, beam_hlo_type type, int64_t along, uin
                              const int64_t *dims);
 beam_hlo_value beam_hlo_slice(beam_hlo *h, beam_hlo_value x, const int64_t *from, const int64_t *to,
                               const int64_t *step);
+/* `count` numbers of a vector, from a place that is known when it runs. */
+beam_hlo_value beam_hlo_slice_at(beam_hlo *h, beam_hlo_value x, beam_hlo_value from, int64_t count);
 /* `zero` around (negative: cut off) and between; one number a dimension each. */
 beam_hlo_value beam_hlo_pad(beam_hlo *h, beam_hlo_value x, beam_hlo_value zero, const int64_t *low,
                             const int64_t *high, const int64_t *between);
@@ -109,5 +113,7 @@ beam_hlo_value beam_hlo_scatter_to_largest(beam_hlo *h, beam_hlo_value x, beam_h
                                            const int64_t *low, const int64_t *high);
 /* The sum over all replicas of the program. */
 beam_hlo_value beam_hlo_all_reduce(beam_hlo *h, beam_hlo_value x, uint32_t replicas);
+/* Which replica this is: {} u32, from 0. */
+beam_hlo_value beam_hlo_replica_id(beam_hlo *h);
 
 #endif

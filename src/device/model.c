@@ -8,23 +8,38 @@
 /* Above any batch that makes sense, and small enough that no size in bytes overflows. */
 static const int64_t MAX_BATCH = 1 << 20;
 
-static const char *const precisions[] = {"f32", "bf16"};
+static const char *const precisions[] = {
+    [BEAM_PRECISION_F32] = "f32", [BEAM_PRECISION_BF16] = "bf16", [BEAM_PRECISION_F16] = "f16"};
+enum { NUM_PRECISIONS = sizeof precisions / sizeof *precisions };
 
 const char *beam_precision_name(beam_precision precision)
 {
-    return precision == BEAM_PRECISION_BF16 ? precisions[1] : precisions[0];
+    return precisions[precision];
 }
 
 beam_status beam_precision_parse(const char *text, beam_precision *precision, beam_error *err)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < NUM_PRECISIONS; i++) {
         if (strcmp(text, precisions[i]) == 0) {
             *precision = (beam_precision)i;
             return BEAM_OK;
         }
     }
     return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                          "there is no precision \"%s\"; known are f32 and bf16", text);
+                          "there is no precision \"%s\"; known are f32, bf16 and f16", text);
+}
+
+beam_status beam_precision_for(const beam_device *device, const char *network,
+                               beam_precision *precision, beam_error *err)
+{
+    if ((unsigned)*precision >= NUM_PRECISIONS)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "unknown precision %d", (int)*precision);
+    if (*precision != BEAM_PRECISION_F16 || device->native_f16)
+        return BEAM_OK;
+    BEAM_LOG(device->logger, BEAM_LOG_WARNING,
+             "network %s: device %s does not compute in f16; f32 is used", network, device->kind);
+    *precision = BEAM_PRECISION_F32;
+    return BEAM_OK;
 }
 
 static beam_status check_options(const beam_compile_options *o, beam_error *err)
@@ -32,9 +47,6 @@ static beam_status check_options(const beam_compile_options *o, beam_error *err)
     if (o->max_batch < 1 || o->max_batch > MAX_BATCH)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "max_batch is %lld, not from 1 to %lld",
                               (long long)o->max_batch, (long long)MAX_BATCH);
-    if (o->precision != BEAM_PRECISION_F32 && o->precision != BEAM_PRECISION_BF16)
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "unknown precision %d",
-                              (int)o->precision);
     for (size_t i = 0; i < o->num_batch_sizes; i++) {
         int64_t low = i ? o->batch_sizes[i - 1] + 1 : 1;
         if (o->batch_sizes[i] < low || o->batch_sizes[i] > o->max_batch)
@@ -74,6 +86,7 @@ beam_status beam_device_compile(beam_device *device, const beam_network *network
     }
     BEAM_TRY(check_options(&o, err));
     BEAM_TRY(check_network(network, err));
+    BEAM_TRY(beam_precision_for(device, network->name, &o.precision, err));
     beam_model *made = beam_calloc(1, sizeof *made);
     if (!made)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");

@@ -72,6 +72,8 @@ static void describe(beam_device *device, const beam_pjrt_client *client)
     beam_pjrt_device_kind(client, 0, &kind, &size);
     device->kind = kinds[client->platform];
     device->native_bf16 = multiplies_bf16(client);
+    device->native_f16 = true;
+    device->chips = (uint32_t)client->num_devices;
     (void)snprintf(device->description, sizeof device->description,
                    "%zu x %.*s (%s) through PJRT API %d.%d", client->num_devices,
                    size > 64 ? 64 : (int)size, kind, client->platform_name, version->major_version,
@@ -344,9 +346,11 @@ static beam_status pjrt_compile(beam_model *model, const beam_nn_parameter *para
     }
     if (model->precision == BEAM_PRECISION_BF16 && device->client->platform == BEAM_PJRT_GPU &&
         !model->device->native_bf16) {
-        BEAM_LOG(model->device->logger, BEAM_LOG_WARNING,
-                 "network %s: this GPU does not multiply bf16 (%s); running it in f32",
-                 model->network->name, model->device->description);
+        BEAM_LOG(
+            model->device->logger, BEAM_LOG_WARNING,
+            "network %s: this GPU does not multiply bf16 (%s); running it in f32; f16 is another "
+            "choice",
+            model->network->name, model->device->description);
         model->precision = BEAM_PRECISION_F32;
     }
     state->model = model;

@@ -1,19 +1,25 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* pjrt_train.c - training on a chip: the whole step is one program, which is given the states to
- * keep (they are donated) and gives the new ones back, so that none of them leaves the chip. */
+/* pjrt_train.c - training on chips: the whole step is one program, which is given the states to
+ * keep (they are donated) and gives the new ones back, so that none of them leaves its chip.  With
+ * several replicas each has the states and a part of the batch; the program's all-reduces keep the
+ * states alike. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "device/pjrt.h"
 
 typedef struct pjrt_training {
-    size_t device; /* in the client's list */
     beam_lowering how;
     beam_hlo_main main; /* the step's inputs, then its states */
     PJRT_LoadedExecutable *program;
+    /* Replica after replica: */
+    size_t *devices;     /* in the client's list */
     PJRT_Buffer **given; /* one an argument: the states stay from step to step */
     PJRT_Buffer **came;  /* one a result, of the step that was last */
     PJRT_Event **copied; /* one an input */
+    /* What the plugin takes: where each replica's part of `given` and `came` begins. */
+    PJRT_Buffer *const **arguments;
+    PJRT_Buffer ***results;
 } pjrt_training;
 
 static const beam_pjrt_client *client_of(const beam_training *training)
@@ -31,22 +37,65 @@ static beam_hlo_value shape_of(const beam_training *training, const beam_hlo_arg
     return beam_lowering_shape(training->program->network, &state->how, argument, bytes);
 }
 
-static beam_status allocate(pjrt_training *state, beam_error *err)
+/* One after the other of the device's chips: the next training has the next ones. */
+static void choose_devices(beam_training *training)
 {
-    state->given = beam_calloc(state->main.num_arguments, sizeof(PJRT_Buffer *));
-    state->copied = beam_calloc(state->main.num_inputs, sizeof(PJRT_Event *));
-    state->came = beam_calloc(state->main.num_results, sizeof(PJRT_Buffer *));
-    if (!state->given || !state->copied || !state->came)
+    beam_pjrt_device *device = training->device->state;
+    pjrt_training *state = training->state;
+    size_t n = training->num_replicas;
+    size_t chips = n > 1 ? device->client->num_devices : training->device->slots;
+    size_t first = atomic_fetch_add(&device->contexts, (unsigned)n);
+    for (size_t r = 0; r < n; r++)
+        state->devices[r] = (first + r) % chips;
+}
+
+static beam_status allocate(beam_training *training, beam_error *err)
+{
+    pjrt_training *state = training->state;
+    size_t n = training->num_replicas;
+    state->devices = beam_calloc(n, sizeof *state->devices);
+    state->given = beam_calloc(n * state->main.num_arguments, sizeof(PJRT_Buffer *));
+    state->copied = beam_calloc(n * state->main.num_inputs, sizeof(PJRT_Event *));
+    state->came = beam_calloc(n * state->main.num_results, sizeof(PJRT_Buffer *));
+    state->arguments = beam_calloc(n, sizeof *state->arguments);
+    state->results = beam_calloc(n, sizeof *state->results);
+    if (!state->devices || !state->given || !state->copied || !state->came || !state->arguments ||
+        !state->results)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for training");
+    for (size_t r = 0; r < n; r++) {
+        state->arguments[r] = state->given + r * state->main.num_arguments;
+        state->results[r] = state->came + r * state->main.num_results;
+    }
+    choose_devices(training);
     return BEAM_OK;
 }
 
-/* Replaces what an argument is given by row-major f32. */
+static beam_status give_replica(beam_training *training, size_t replica, size_t index,
+                                const beam_hlo_value *shape, const void *packed, beam_error *err)
+{
+    pjrt_training *state = training->state;
+    const PJRT_Api *api = client_of(training)->api;
+    PJRT_Buffer **at = &state->given[replica * state->main.num_arguments + index];
+    PJRT_Event *done = NULL;
+    PJRT_Buffer *buffer = NULL;
+    beam_status status = beam_pjrt_upload(client_of(training), state->devices[replica], packed,
+                                          shape, &done, &buffer, err);
+    if (status == BEAM_OK)
+        status = beam_pjrt_await(api, done, "copying to the device", err);
+    if (status != BEAM_OK) {
+        beam_pjrt_buffer_free(api, buffer);
+        return status;
+    }
+    beam_pjrt_buffer_free(api, *at);
+    *at = buffer;
+    return BEAM_OK;
+}
+
+/* Replaces what an argument is given, on every chip, by row-major f32. */
 static beam_status give(beam_training *training, size_t index, const float *data, beam_error *err)
 {
     pjrt_training *state = training->state;
     const beam_hlo_argument *argument = &state->main.arguments[index];
-    const PJRT_Api *api = client_of(training)->api;
     size_t bytes;
     beam_hlo_value shape = shape_of(training, argument, &bytes);
     beam_tensor tensor = beam_nn_shape(training->program->network, argument->value, 1);
@@ -55,34 +104,32 @@ static beam_status give(beam_training *training, size_t index, const float *data
     if (!packed)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for training");
     beam_lowering_pack(argument, &tensor, packed);
-    PJRT_Event *done = NULL;
-    PJRT_Buffer *buffer = NULL;
-    beam_status status =
-        beam_pjrt_upload(client_of(training), state->device, packed, &shape, &done, &buffer, err);
-    if (status == BEAM_OK)
-        status = beam_pjrt_await(api, done, "copying to the device", err);
+    beam_status status = BEAM_OK;
+    for (size_t r = 0; status == BEAM_OK && r < training->num_replicas; r++)
+        status = give_replica(training, r, index, &shape, packed, err);
     beam_free(packed);
-    if (status != BEAM_OK) {
-        beam_pjrt_buffer_free(api, buffer);
-        return status;
-    }
-    beam_pjrt_buffer_free(api, state->given[index]);
-    state->given[index] = buffer;
-    return BEAM_OK;
+    return status;
 }
 
 static beam_status compile(beam_training *training, beam_error *err)
 {
     pjrt_training *state = training->state;
+    size_t n = training->num_replicas;
     beam_buffer text = {0};
-    int64_t id;
-    beam_status status = beam_pjrt_device_id(client_of(training), state->device, &id, err);
+    int64_t *ids = beam_calloc(n, sizeof *ids);
+    beam_status status = BEAM_OK;
+    if (!ids)
+        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for training");
+    for (size_t r = 0; status == BEAM_OK && r < n; r++)
+        status = beam_pjrt_device_id(client_of(training), state->devices[r], &ids[r], err);
     if (status == BEAM_OK)
         status = beam_lower(training->program->network, &state->how, &state->main, &text, err);
+    const beam_pjrt_target target = {.device_ids = ids, .num_replicas = n};
     if (status == BEAM_OK)
-        status = beam_pjrt_compile(client_of(training), text.data, text.len,
-                                   &(beam_pjrt_target){.device_ids = &id}, &state->program, err);
+        status = beam_pjrt_compile(client_of(training), text.data, text.len, &target,
+                                   &state->program, err);
     beam_buffer_free(&text);
+    beam_free(ids);
     return status;
 }
 
@@ -97,21 +144,26 @@ static void count_memory(beam_training *training)
         (void)shape_of(training, &state->main.arguments[i], &bytes);
         kept += (int64_t)bytes;
     }
-    beam_device_count_training(training, kept, memory.code + memory.temporary);
+    beam_device_count_training(training, kept * training->num_replicas,
+                               (memory.code + memory.temporary) * training->num_replicas);
 }
 
 void beam_pjrt_train_close(beam_training *training)
 {
     pjrt_training *state = training->state;
     const PJRT_Api *api = client_of(training)->api;
-    for (size_t i = 0; state->copied && i < state->main.num_inputs; i++)
+    size_t n = training->num_replicas;
+    for (size_t i = 0; state->copied && i < n * state->main.num_inputs; i++)
         (void)beam_pjrt_await(api, state->copied[i], "", NULL);
-    for (size_t i = 0; state->given && i < state->main.num_arguments; i++)
+    for (size_t i = 0; state->given && i < n * state->main.num_arguments; i++)
         beam_pjrt_buffer_free(api, state->given[i]);
-    for (size_t i = 0; state->came && i < state->main.num_results; i++)
+    for (size_t i = 0; state->came && i < n * state->main.num_results; i++)
         beam_pjrt_buffer_free(api, state->came[i]);
     beam_pjrt_executable_free(api, state->program);
     beam_hlo_main_free(&state->main);
+    beam_free(state->arguments);
+    beam_free(state->results);
+    beam_free(state->devices);
     beam_free(state->given);
     beam_free(state->copied);
     beam_free(state->came);
@@ -123,7 +175,7 @@ static beam_status prepare(beam_training *training, const float *const *initial,
     pjrt_training *state = training->state;
     BEAM_TRY(beam_hlo_training(training->program, &state->how, training->options.keep_gradients,
                                &state->main, err));
-    BEAM_TRY(allocate(state, err));
+    BEAM_TRY(allocate(training, err));
     for (size_t i = 0; i < training->program->num_states; i++)
         BEAM_TRY(give(training, state->main.num_inputs + i, initial[i], err));
     BEAM_TRY(compile(training, err));
@@ -140,11 +192,17 @@ beam_status beam_pjrt_train_open(beam_training *training, const float *const *in
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for training");
     training->state = state;
     training->num_threads = 1; /* a chip is one slot */
-    state->device = atomic_fetch_add(&device->contexts, 1) % training->device->slots;
-    state->how = (beam_lowering){
-        .batch = training->options.batch_size, .precision = training->precision, .training = true};
-    if (state->how.precision == BEAM_PRECISION_BF16 && !training->device->native_bf16)
+    state->how = (beam_lowering){.batch = training->options.batch_size / training->num_replicas,
+                                 .precision = training->precision,
+                                 .training = true,
+                                 .num_replicas = training->num_replicas};
+    if (state->how.precision == BEAM_PRECISION_BF16 && !training->device->native_bf16) {
+        BEAM_LOG(training->device->logger, BEAM_LOG_WARNING,
+                 "network %s: this GPU does not multiply bf16 (%s); training it in f32; f16 is "
+                 "another choice",
+                 training->program->network->name, training->device->description);
         state->how.precision = training->precision = BEAM_PRECISION_F32;
+    }
     beam_lowering_for(device->client->platform, &state->how);
     beam_status status = prepare(training, initial, err);
     if (status != BEAM_OK)
@@ -154,27 +212,32 @@ beam_status beam_pjrt_train_open(beam_training *training, const float *const *in
 
 /* ---- a step ---- */
 
+/* An input to each replica: its rows, or the same for all where there are none. */
 static beam_status feed(beam_training *training, size_t index, const void *data, beam_error *err)
 {
     pjrt_training *state = training->state;
     size_t bytes;
     beam_hlo_value shape = shape_of(training, &state->main.arguments[index], &bytes);
-    return beam_pjrt_upload(client_of(training), state->device, data, &shape, &state->copied[index],
-                            &state->given[index], err);
+    size_t step = shape.rank ? bytes : 0;
+    for (size_t r = 0; r < training->num_replicas; r++)
+        BEAM_TRY(beam_pjrt_upload(client_of(training), state->devices[r],
+                                  (const char *)data + r * step, &shape,
+                                  &state->copied[r * state->main.num_inputs + index],
+                                  &state->given[r * state->main.num_arguments + index], err));
+    return BEAM_OK;
 }
 
-/* The network's inputs, then labels, learning rate and the number of the step. */
+/* The network's inputs, then labels, learning rate, the number of the step and, where the loss is
+ * scaled, what by. */
 static beam_status feed_all(beam_training *training, const beam_tensor *inputs,
                             const int32_t *labels, const float *learning_rate, const int32_t *step,
                             beam_error *err)
 {
-    pjrt_training *state = training->state;
-    const void *last[] = {labels, learning_rate, step};
-    for (size_t i = 0; i < state->main.num_inputs; i++) {
-        size_t after = i + 3 < state->main.num_inputs ? 0 : i + 3 - state->main.num_inputs;
-        bool own = i + 3 >= state->main.num_inputs;
-        BEAM_TRY(feed(training, i, own ? last[after] : inputs[i].data, err));
-    }
+    const pjrt_training *state = training->state;
+    const void *last[] = {labels, learning_rate, step, training->loss_scale};
+    size_t data = state->main.num_inputs - 3 - training->scaled;
+    for (size_t i = 0; i < state->main.num_inputs; i++)
+        BEAM_TRY(feed(training, i, i < data ? inputs[i].data : last[i - data], err));
     return BEAM_OK;
 }
 
@@ -182,49 +245,60 @@ static void drop_inputs(beam_training *training)
 {
     pjrt_training *state = training->state;
     const PJRT_Api *api = client_of(training)->api;
-    for (size_t i = 0; i < state->main.num_inputs; i++) {
-        (void)beam_pjrt_await(api, state->copied[i], "", NULL);
-        beam_pjrt_buffer_free(api, state->given[i]);
-        state->copied[i] = NULL;
-        state->given[i] = NULL;
+    for (size_t r = 0; r < training->num_replicas; r++) {
+        PJRT_Event **copied = state->copied + r * state->main.num_inputs;
+        PJRT_Buffer **given = state->given + r * state->main.num_arguments;
+        for (size_t i = 0; i < state->main.num_inputs; i++) {
+            (void)beam_pjrt_await(api, copied[i], "", NULL);
+            beam_pjrt_buffer_free(api, given[i]);
+            copied[i] = NULL;
+            given[i] = NULL;
+        }
     }
 }
 
-/* Runs the program; then what it was given is used up, and its results are the states. */
-static beam_status run(beam_training *training, beam_error *err)
+/* A replica's new states take the place of those that it was given, which are used up. */
+static void take_states(beam_training *training, size_t replica)
 {
     pjrt_training *state = training->state;
-    const PJRT_Api *api = client_of(training)->api;
-    for (size_t i = 0; i < state->main.num_results; i++) {
-        beam_pjrt_buffer_free(api, state->came[i]);
-        state->came[i] = NULL;
-    }
-    PJRT_ExecuteOptions options = {.struct_size = PJRT_ExecuteOptions_STRUCT_SIZE};
-    PJRT_Buffer *const *arguments = state->given;
-    PJRT_Buffer **results = state->came;
-    PJRT_LoadedExecutable_Execute_Args *execute =
-        BEAM_PJRT(PJRT_LoadedExecutable_Execute, .executable = state->program, .options = &options,
-                  .argument_lists = &arguments, .num_devices = 1,
-                  .num_args = state->main.num_arguments, .output_lists = &results);
-    BEAM_TRY(beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err));
+    PJRT_Buffer **given = state->given + replica * state->main.num_arguments;
+    PJRT_Buffer **came = state->came + replica * state->main.num_results;
     for (size_t i = 0; i < state->main.num_results; i++) {
         size_t argument = state->main.replaces[i];
         if (!argument)
             continue;
-        beam_pjrt_buffer_free(api, state->given[argument]);
-        state->given[argument] = state->came[i];
+        beam_pjrt_buffer_free(client_of(training)->api, given[argument]);
+        given[argument] = came[i];
+        came[i] = NULL;
+    }
+}
+
+static beam_status run(beam_training *training, beam_error *err)
+{
+    pjrt_training *state = training->state;
+    const PJRT_Api *api = client_of(training)->api;
+    for (size_t i = 0; i < training->num_replicas * state->main.num_results; i++) {
+        beam_pjrt_buffer_free(api, state->came[i]);
         state->came[i] = NULL;
     }
+    PJRT_ExecuteOptions options = {.struct_size = PJRT_ExecuteOptions_STRUCT_SIZE};
+    PJRT_LoadedExecutable_Execute_Args *execute =
+        BEAM_PJRT(PJRT_LoadedExecutable_Execute, .executable = state->program, .options = &options,
+                  .argument_lists = state->arguments, .num_devices = training->num_replicas,
+                  .num_args = state->main.num_arguments, .output_lists = state->results);
+    BEAM_TRY(beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err));
+    for (size_t r = 0; r < training->num_replicas; r++)
+        take_states(training, r);
     return BEAM_OK;
 }
 
-/* Loss, hits and norm, which come when the step is over. */
+/* Loss, hits, norm and finiteness, which come when the step is over. */
 static beam_status fetch_scalars(beam_training *training, beam_step_result *result, beam_error *err)
 {
     pjrt_training *state = training->state;
     const PJRT_Api *api = client_of(training)->api;
-    float numbers[3] = {0};
-    PJRT_Event *events[3] = {NULL};
+    float numbers[4] = {0};
+    PJRT_Event *events[4] = {NULL};
     beam_status status = BEAM_OK;
     for (size_t i = 0; status == BEAM_OK && i < state->main.num_scalars; i++)
         status = beam_pjrt_download(api, state->came[i], 0, &numbers[i], sizeof numbers[i],
@@ -234,8 +308,11 @@ static beam_status fetch_scalars(beam_training *training, beam_step_result *resu
             beam_pjrt_await(api, events[i], "running", status == BEAM_OK ? err : NULL);
         status = status == BEAM_OK ? came : status;
     }
-    *result = (beam_step_result){
-        .loss = numbers[0], .correct = (uint32_t)numbers[1], .gradient_norm = numbers[2]};
+    *result = (beam_step_result){.loss = numbers[0],
+                                 .correct = (uint32_t)numbers[1],
+                                 .gradient_norm = training->program->gradient_norm ? numbers[2] : 0,
+                                 .skipped =
+                                     training->scaled && numbers[state->main.num_scalars - 1] == 0};
     return status;
 }
 
@@ -257,7 +334,7 @@ beam_status beam_pjrt_train_step(beam_training *training, const beam_tensor *inp
 
 /* ---- states ---- */
 
-/* The buffer of a state or a kept gradient; NULL: a gradient before the first step. */
+/* The first chip's buffer of a state or a kept gradient; NULL: a gradient before the first step. */
 static PJRT_Buffer *find(const beam_training *training, uint32_t value, beam_hlo_argument *argument,
                          size_t *index)
 {

@@ -19,6 +19,19 @@ void beam_lowering_for(beam_pjrt_platform platform, beam_lowering *how)
     how->patch_pixels = cpu ? 32 * 32 : 0;
 }
 
+beam_hlo_type beam_lowering_type(beam_precision precision)
+{
+    static const beam_hlo_type types[] = {[BEAM_PRECISION_F32] = BEAM_HLO_F32,
+                                          [BEAM_PRECISION_BF16] = BEAM_HLO_BF16,
+                                          [BEAM_PRECISION_F16] = BEAM_HLO_F16};
+    return types[precision];
+}
+
+bool beam_lowering_scales(const beam_lowering *how)
+{
+    return how->training && how->precision == BEAM_PRECISION_F16;
+}
+
 /* ---- arguments ---- */
 
 /* Arrays of four dimensions are images, or what belongs to a convolution's kernel: itself, its
@@ -37,9 +50,8 @@ beam_hlo_argument beam_lowering_argument(const beam_network *network, const beam
                                   .kernel_last = how->channels_last && is_kernel(v),
                                   .alias = -1};
     /* Vectors, those of batch norm among them, stay f32. */
-    if (v->kind == BEAM_VALUE_PARAMETER && v->rank > 1 && !how->training &&
-        how->precision == BEAM_PRECISION_BF16)
-        argument.type = BEAM_HLO_BF16;
+    if (v->kind == BEAM_VALUE_PARAMETER && v->rank > 1 && !how->training)
+        argument.type = beam_lowering_type(how->precision);
     return argument;
 }
 
@@ -51,7 +63,8 @@ beam_hlo_value beam_lowering_shape(const beam_network *network, const beam_lower
     beam_hlo_value shape = {.type = argument->type, .rank = t.rank};
     for (uint32_t i = 0; i < t.rank; i++)
         shape.dims[i] = t.shape[argument->kernel_last ? last[i] : i];
-    *bytes = (size_t)beam_hlo_count(&shape) * (argument->type == BEAM_HLO_BF16 ? 2 : 4);
+    bool half = argument->type == BEAM_HLO_BF16 || argument->type == BEAM_HLO_F16;
+    *bytes = (size_t)beam_hlo_count(&shape) * (half ? 2 : 4);
     return shape;
 }
 
@@ -71,6 +84,8 @@ void beam_lowering_pack(const beam_hlo_argument *argument, const beam_tensor *te
         size_t at = argument->kernel_last ? place(tensor, k) : k;
         if (argument->type == BEAM_HLO_BF16)
             ((uint16_t *)packed)[at] = beam_f32_to_bf16(from[k]);
+        else if (argument->type == BEAM_HLO_F16)
+            ((uint16_t *)packed)[at] = beam_f32_to_f16(from[k]);
         else
             ((float *)packed)[at] = from[k];
     }
@@ -82,15 +97,14 @@ void beam_lowering_unpack(const beam_hlo_argument *argument, const beam_tensor *
     size_t count = beam_tensor_bytes(shape) / sizeof *data;
     for (size_t k = 0; k < count; k++) {
         size_t at = argument->kernel_last ? place(shape, k) : k;
-        data[k] = argument->type == BEAM_HLO_BF16 ? beam_bf16_to_f32(((const uint16_t *)packed)[at])
-                                                  : ((const float *)packed)[at];
+        data[k] = ((const float *)packed)[at];
     }
 }
 
 /* ---- types ---- */
 
-/* At bf16, activations and their gradients (whatever has a batch) are bf16, but for what enters
- * and leaves, logits and their gradient. */
+/* At bf16 and f16, activations and their gradients (whatever has a batch) are that, but for what
+ * enters and leaves, logits and their gradient. */
 static void choose_types(beam_lower_state *s, const beam_hlo_main *main)
 {
     const beam_network *net = s->network;
@@ -98,13 +112,12 @@ static void choose_types(beam_lower_state *s, const beam_hlo_main *main)
         const beam_nn_value *v = &net->values[i];
         bool activation =
             v->kind == BEAM_VALUE_COMPUTED && v->rank > 1 && v->shape[0] == BEAM_NN_BATCH;
-        s->types[i] =
-            activation && s->how->precision == BEAM_PRECISION_BF16 ? BEAM_HLO_BF16 : BEAM_HLO_F32;
+        s->types[i] = activation ? beam_lowering_type(s->how->precision) : BEAM_HLO_F32;
         if (v->dtype == BEAM_I32)
             s->types[i] = BEAM_HLO_I32;
     }
     for (size_t i = 0; i < main->num_results; i++)
-        if (s->types[main->results[i]] == BEAM_HLO_BF16)
+        if (s->types[main->results[i]] != BEAM_HLO_I32)
             s->types[main->results[i]] = BEAM_HLO_F32;
     for (size_t i = 0; i < net->num_ops; i++)
         if (net->ops[i].kind == BEAM_OP_SOFTMAX_CROSS_ENTROPY) {
@@ -143,6 +156,20 @@ static void write_result_types(beam_lower_state *s, const beam_hlo_main *main)
     }
 }
 
+/* Where a gradient was not finite, states stay as they were given. */
+static void keep_states(beam_lower_state *s, const beam_hlo_main *main)
+{
+    beam_hlo *h = &s->h;
+    s->values[0] = s->finite;
+    beam_hlo_value all = beam_hlo_compare(h, "GT", s->finite, beam_hlo_fill_like(h, 0, s->finite));
+    for (size_t i = 0; i < main->num_results; i++) {
+        beam_hlo_value *value = &s->values[main->results[i]];
+        uint32_t given = main->arguments[main->replaces[i]].value;
+        if (main->replaces[i])
+            *value = beam_hlo_select(h, all, *value, s->values[given]);
+    }
+}
+
 static void write_return(beam_lower_state *s, const beam_hlo_main *main)
 {
     for (size_t i = 0; i < main->num_results; i++) {
@@ -169,6 +196,12 @@ static beam_status write_module(beam_lower_state *s, const beam_hlo_main *main, 
         uint32_t value = s->network->inputs[i];
         s->values[value] = beam_lower_inward(s, s->values[value]);
     }
+    if (beam_lowering_scales(s->how)) {
+        s->loss_scale = s->values[0];
+        s->unscale =
+            beam_hlo_binary(h, "divide", beam_hlo_scalar(h, BEAM_HLO_F32, 1), s->loss_scale);
+        s->finite = beam_hlo_scalar(h, BEAM_HLO_F32, 1);
+    }
     for (size_t i = 0; i < s->network->num_ops; i++) {
         const beam_nn_op *op = &s->network->ops[i];
         if (!beam_lower_op(s, op) && !beam_lower_training_op(s, op) && !beam_lower_update_op(s, op))
@@ -176,6 +209,8 @@ static beam_status write_module(beam_lower_state *s, const beam_hlo_main *main, 
                                   "network %s: %s (%s) has no StableHLO form", s->network->name,
                                   op->name ? op->name : "", beam_op_name(op->kind));
     }
+    if (beam_lowering_scales(s->how))
+        keep_states(s, main);
     write_return(s, main);
     beam_hlo_write(h, "\n  }\n}\n");
     return h->status;

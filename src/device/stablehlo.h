@@ -26,10 +26,16 @@ typedef struct beam_lowering {
     uint32_t num_replicas; /* training: gradients are averaged over so many devices; 0: 1 */
 } beam_lowering;
 
+/* What activations are kept as and products multiply. */
+beam_hlo_type beam_lowering_type(beam_precision precision);
+/* In training, whether the loss is scaled: the last input is then what by (value 0), the last of
+ * the scalars whether all gradients were finite (1; value 0), and if they were not, states stay. */
+bool beam_lowering_scales(const beam_lowering *how);
+
 void beam_lowering_for(beam_pjrt_platform platform, beam_lowering *how);
 
 typedef struct beam_hlo_argument {
-    uint32_t value; /* of the network */
+    uint32_t value; /* of the network; 0: see beam_lowering_scales */
     beam_hlo_type type;
     bool kernel_last; /* a convolution's weight, {out, in, h, w}, is passed as {h, w, in, out} */
     int32_t alias;    /* the result that takes this argument's place; -1: none */

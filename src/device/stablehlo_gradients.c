@@ -10,11 +10,34 @@ beam_hlo_value beam_lower_replica_mean(beam_lower_state *s, beam_hlo_value x)
     return beam_lower_times(s, beam_hlo_all_reduce(&s->h, x, replicas), 1.0 / (double)replicas);
 }
 
-/* A parameter's gradient: that of the whole batch, over all replicas. */
+/* 1 if all of x are finite, 0 if one is not. */
+static beam_hlo_value all_finite(beam_lower_state *s, beam_hlo_value x)
+{
+    static const int64_t all[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    beam_hlo *h = &s->h;
+    beam_hlo_value finite = beam_hlo_convert(h, beam_hlo_is_finite(h, x), BEAM_HLO_F32);
+    return beam_hlo_reduce(h, "minimum", finite, beam_hlo_scalar(h, BEAM_HLO_F32, 1), x.rank, all);
+}
+
+/* A parameter's gradient, that of the whole batch. */
+static void put_whole_gradient(beam_lower_state *s, uint32_t value, beam_hlo_value gradient)
+{
+    beam_hlo *h = &s->h;
+    if (!value)
+        return;
+    if (beam_lowering_scales(s->how)) {
+        gradient = beam_hlo_binary(h, "multiply", gradient,
+                                   beam_lower_everywhere(s, s->unscale, gradient));
+        s->finite = beam_hlo_binary(h, "minimum", s->finite, all_finite(s, gradient));
+    }
+    beam_lower_put(s, value, gradient);
+}
+
+/* The same, from a replica's part of the batch. */
 static void put_gradient(beam_lower_state *s, uint32_t value, beam_hlo_value gradient)
 {
     if (value)
-        beam_lower_put(s, value, beam_lower_replica_mean(s, gradient));
+        put_whole_gradient(s, value, beam_lower_replica_mean(s, gradient));
 }
 
 /* ---- convolution ---- */
@@ -257,19 +280,26 @@ static void put_running(beam_lower_state *s, const beam_nn_op *op, uint32_t from
         return;
     double momentum = (double)op->momentum;
     beam_hlo_value before = beam_lower_times(s, beam_lower_get_f32(s, from), 1 - momentum);
-    now = beam_lower_times(s, beam_lower_replica_mean(s, now), momentum);
+    now = beam_lower_times(s, now, momentum);
     beam_lower_put(s, to, beam_hlo_binary(&s->h, "add", before, now));
+}
+
+/* Over the whole batch, whatever number of replicas share it. */
+static beam_hlo_value mean_of_channels(beam_lower_state *s, beam_hlo_value x)
+{
+    beam_hlo_value sum = beam_lower_sum_but_channels(s, x);
+    return beam_lower_replica_mean(s, beam_lower_times(s, sum, 1 / count_but_channels(s, x)));
 }
 
 static void batch_norm_training(beam_lower_state *s, const beam_nn_op *op)
 {
     beam_hlo *h = &s->h;
+    uint32_t replicas = s->how->num_replicas > 1 ? s->how->num_replicas : 1;
     beam_hlo_value x = beam_lower_get_f32(s, op->inputs[0]);
-    double count = count_but_channels(s, x);
-    beam_hlo_value mean = beam_lower_times(s, beam_lower_sum_but_channels(s, x), 1 / count);
+    double count = count_but_channels(s, x) * (double)replicas;
+    beam_hlo_value mean = mean_of_channels(s, x);
     beam_hlo_value off = centred(s, x, mean);
-    beam_hlo_value variance = beam_lower_times(
-        s, beam_lower_sum_but_channels(s, beam_hlo_binary(h, "multiply", off, off)), 1 / count);
+    beam_hlo_value variance = mean_of_channels(s, beam_hlo_binary(h, "multiply", off, off));
     beam_hlo_value factor = beam_hlo_binary(h, "multiply", beam_lower_get_f32(s, op->inputs[1]),
                                             over_deviation(s, variance, op->epsilon));
     beam_hlo_value y = beam_hlo_binary(h, "multiply", off, beam_lower_channels(s, factor, off));
@@ -284,7 +314,9 @@ static void batch_norm_training(beam_lower_state *s, const beam_nn_op *op)
 }
 
 /* With n = (x - mean) / deviation: dweight = sum dy n, dbias = sum dy, and
- * dx = weight / deviation * (dy - dbias / count - n * dweight / count). */
+ * dx = weight / deviation * (dy - dbias / count - n * dweight / count).  Replicas' dy are those of
+ * their own rows' mean loss, so that means over replicas of the sums are what the whole batch's
+ * are; count is that of one replica's rows then. */
 static void batch_norm_grad(beam_lower_state *s, const beam_nn_op *op)
 {
     beam_hlo *h = &s->h;
@@ -295,9 +327,10 @@ static void batch_norm_grad(beam_lower_state *s, const beam_nn_op *op)
     beam_hlo_value normed = beam_hlo_binary(h, "multiply", off, beam_lower_channels(s, over, off));
     beam_hlo_value dweight =
         beam_lower_sum_but_channels(s, beam_hlo_binary(h, "multiply", dy, normed));
-    beam_hlo_value dbias = beam_lower_sum_but_channels(s, dy);
-    put_gradient(s, op->outputs[1], dweight);
-    put_gradient(s, op->outputs[2], dbias);
+    dweight = beam_lower_replica_mean(s, dweight);
+    beam_hlo_value dbias = beam_lower_replica_mean(s, beam_lower_sum_but_channels(s, dy));
+    put_whole_gradient(s, op->outputs[1], dweight);
+    put_whole_gradient(s, op->outputs[2], dbias);
     if (!op->outputs[0])
         return;
     double share = 1 / count_but_channels(s, x);

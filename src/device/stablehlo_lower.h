@@ -11,9 +11,12 @@ typedef struct beam_lower_state {
     const beam_lowering *how;
     beam_hlo_value *values; /* one a value of the network, once it is written */
     beam_hlo_type *types;   /* what each is kept as */
+    /* Where the loss is scaled (beam_lowering_scales), scalars: what by, 1 over it, and whether all
+     * gradients so far are finite (1 or 0). */
+    beam_hlo_value loss_scale, unscale, finite;
 } beam_lower_state;
 
-/* A value as it is kept; as f32; as what products take (bf16 at bf16). */
+/* A value as it is kept; as f32; as what products take (bf16 at bf16, f16 at f16). */
 beam_hlo_value beam_lower_get(beam_lower_state *s, uint32_t value);
 beam_hlo_value beam_lower_get_f32(beam_lower_state *s, uint32_t value);
 beam_hlo_value beam_lower_get_factor(beam_lower_state *s, uint32_t value);
@@ -54,6 +57,9 @@ bool beam_lower_update_op(beam_lower_state *s, const beam_nn_op *op);
 beam_hlo_value beam_lower_gelu_share(beam_lower_state *s, beam_hlo_value x);
 /* The mean over all replicas; x itself where there is one. */
 beam_hlo_value beam_lower_replica_mean(beam_lower_state *s, beam_hlo_value x);
+/* A scalar in every place of the shape of `like`. */
+beam_hlo_value beam_lower_everywhere(beam_lower_state *s, beam_hlo_value scalar,
+                                     beam_hlo_value like);
 /* x times, plus a number. */
 beam_hlo_value beam_lower_times(beam_lower_state *s, beam_hlo_value x, double number);
 beam_hlo_value beam_lower_plus(beam_lower_state *s, beam_hlo_value x, double number);

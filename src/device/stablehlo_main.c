@@ -49,19 +49,23 @@ beam_status beam_hlo_training(const beam_nn_training *training, const beam_lower
                               bool keep_gradients, beam_hlo_main *main, beam_error *err)
 {
     const beam_network *network = training->network;
-    size_t inputs = network->num_inputs, states = training->num_states;
-    if (allocate(main, inputs + states, 3 + states + network->num_parameters) != BEAM_OK)
+    bool scales = beam_lowering_scales(how);
+    size_t inputs = network->num_inputs + scales, states = training->num_states;
+    if (allocate(main, inputs + states, 4 + states + network->num_parameters) != BEAM_OK)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a program");
     main->num_inputs = inputs;
     add_result(main, training->loss, 0);
     add_result(main, training->correct, 0);
     if (training->gradient_norm)
         add_result(main, training->gradient_norm, 0);
+    if (scales)
+        add_result(main, 0, 0);
     main->num_scalars = main->num_results;
     for (size_t i = 0; i < main->num_arguments; i++) {
         const beam_nn_state *state = i < inputs ? NULL : &training->states[i - inputs];
         beam_hlo_argument *argument = &main->arguments[i];
-        *argument = beam_lowering_argument(network, how, state ? state->value : network->inputs[i]);
+        uint32_t input = i < network->num_inputs ? network->inputs[i] : 0;
+        *argument = beam_lowering_argument(network, how, state ? state->value : input);
         if (state && state->next) {
             argument->alias = (int32_t)main->num_results;
             add_result(main, state->next, i);

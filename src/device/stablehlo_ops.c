@@ -18,8 +18,7 @@ beam_hlo_value beam_lower_get_f32(beam_lower_state *s, uint32_t value)
 
 beam_hlo_value beam_lower_get_factor(beam_lower_state *s, uint32_t value)
 {
-    bool bf16 = s->how->precision == BEAM_PRECISION_BF16;
-    return beam_hlo_convert(&s->h, s->values[value], bf16 ? BEAM_HLO_BF16 : BEAM_HLO_F32);
+    return beam_hlo_convert(&s->h, s->values[value], beam_lowering_type(s->how->precision));
 }
 
 void beam_lower_put(beam_lower_state *s, uint32_t value, beam_hlo_value result)

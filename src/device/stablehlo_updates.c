@@ -14,8 +14,8 @@ beam_hlo_value beam_lower_plus(beam_lower_state *s, beam_hlo_value x, double num
     return beam_hlo_binary(&s->h, "add", x, beam_hlo_fill_like(&s->h, number, x));
 }
 
-/* A scalar in every place of the shape of `like`. */
-static beam_hlo_value everywhere(beam_lower_state *s, beam_hlo_value scalar, beam_hlo_value like)
+beam_hlo_value beam_lower_everywhere(beam_lower_state *s, beam_hlo_value scalar,
+                                     beam_hlo_value like)
 {
     return beam_hlo_broadcast(&s->h, scalar, NULL, like);
 }
@@ -71,8 +71,12 @@ static void softmax_cross_entropy(beam_lower_state *s, const beam_nn_op *op)
         correct = beam_hlo_all_reduce(h, correct, s->how->num_replicas);
     beam_lower_put(s, op->outputs[1], correct);
     beam_hlo_value p = beam_hlo_unary(h, "exponential", log_p);
-    beam_lower_put(s, op->outputs[2],
-                   beam_lower_times(s, beam_hlo_binary(h, "subtract", p, target), 1 / batch));
+    beam_hlo_value off_target =
+        beam_lower_times(s, beam_hlo_binary(h, "subtract", p, target), 1 / batch);
+    if (beam_lowering_scales(s->how))
+        off_target = beam_hlo_binary(h, "multiply", off_target,
+                                     beam_lower_everywhere(s, s->loss_scale, off_target));
+    beam_lower_put(s, op->outputs[2], off_target);
 }
 
 /* ---- dropout ---- */
@@ -89,19 +93,20 @@ static void multiply_wide(beam_lower_state *s, beam_hlo_value x, uint32_t by, be
     *low = beam_hlo_convert(h, wide, BEAM_HLO_U32);
 }
 
-/* beam_random_at (nn/random.h) for the blocks 0, 1, ... of a stream: {blocks, 4}. */
+/* beam_random_at (nn/random.h) for so many blocks of a stream from one on: {blocks, 4}. */
 static beam_hlo_value random_blocks(beam_lower_state *s, uint64_t seed, beam_hlo_value stream,
-                                    int64_t blocks)
+                                    beam_hlo_value first, int64_t blocks)
 {
     beam_hlo *h = &s->h;
     uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
     beam_hlo_value x[4];
     x[0] = beam_hlo_iota(h, BEAM_HLO_U32, 0, 1, &blocks);
+    x[0] = beam_hlo_binary(h, "add", x[0], beam_lower_everywhere(s, first, x[0]));
     x[1] = beam_hlo_fill_like(h, 0, x[0]);
     beam_hlo_value upper =
         beam_hlo_binary(h, "shift_right_logical", stream, beam_hlo_fill_like(h, 32, stream));
-    x[2] = everywhere(s, beam_hlo_convert(h, stream, BEAM_HLO_U32), x[0]);
-    x[3] = everywhere(s, beam_hlo_convert(h, upper, BEAM_HLO_U32), x[0]);
+    x[2] = beam_lower_everywhere(s, beam_hlo_convert(h, stream, BEAM_HLO_U32), x[0]);
+    x[3] = beam_lower_everywhere(s, beam_hlo_convert(h, upper, BEAM_HLO_U32), x[0]);
     for (int round = 0; round < 10; round++) {
         beam_hlo_value a_high, a_low, b_high, b_low;
         multiply_wide(s, x[0], 0xD2511F53, &a_high, &a_low);
@@ -120,18 +125,31 @@ static beam_hlo_value random_blocks(beam_lower_state *s, uint64_t seed, beam_hlo
     return beam_hlo_concatenate(h, x, 4, 1);
 }
 
-static void dropout(beam_lower_state *s, const beam_nn_op *op)
+/* A number for each of x: those of the whole batch's rows that this replica has. */
+static beam_hlo_value draw(beam_lower_state *s, const beam_nn_op *op, beam_hlo_value x)
 {
-    static const int64_t from[] = {0}, step[] = {1};
     beam_hlo *h = &s->h;
-    beam_hlo_value x = beam_lower_outward(s, beam_lower_get_f32(s, op->inputs[0]));
-    int64_t count = beam_hlo_count(&x), blocks = (count + 3) / 4;
+    int64_t count = beam_hlo_count(&x), blocks = (count + 3) / 4 + 1;
     beam_hlo_value stream = beam_hlo_convert(h, beam_lower_get(s, op->inputs[1]), BEAM_HLO_U64);
     stream = beam_lower_plus(s, beam_lower_times(s, stream, 65536), (double)op->stream);
-    beam_hlo_value drawn = random_blocks(s, op->seed, stream, blocks);
+    beam_hlo_value start = beam_hlo_scalar(h, BEAM_HLO_U64, 0);
+    if (s->how->num_replicas > 1) {
+        start = beam_hlo_convert(h, beam_hlo_replica_id(h), BEAM_HLO_U64);
+        start = beam_lower_times(s, start, (double)count);
+    }
+    beam_hlo_value four = beam_hlo_scalar(h, BEAM_HLO_U64, 4);
+    beam_hlo_value first = beam_hlo_binary(h, "divide", start, four);
+    beam_hlo_value drawn =
+        random_blocks(s, op->seed, stream, beam_hlo_convert(h, first, BEAM_HLO_U32), blocks);
     drawn = beam_hlo_reshape(h, drawn, 1, (const int64_t[]){4 * blocks});
-    drawn = beam_hlo_slice(h, drawn, from, &count, step);
-    drawn = beam_hlo_reshape(h, drawn, x.rank, x.dims);
+    return beam_hlo_slice_at(h, drawn, beam_hlo_binary(h, "remainder", start, four), count);
+}
+
+static void dropout(beam_lower_state *s, const beam_nn_op *op)
+{
+    beam_hlo *h = &s->h;
+    beam_hlo_value x = beam_lower_outward(s, beam_lower_get_f32(s, op->inputs[0]));
+    beam_hlo_value drawn = beam_hlo_reshape(h, draw(s, op, x), x.rank, x.dims);
     beam_hlo_value limit = beam_hlo_fill_like(h, ceil((double)op->rate * 4294967296.0), drawn);
     beam_hlo_value dropped = beam_hlo_compare(h, "LT", drawn, limit);
     x = beam_lower_times(s, x, 1 / (1 - (double)op->rate));
@@ -170,7 +188,7 @@ static beam_hlo_value direction(beam_lower_state *s, const beam_nn_op *op, beam_
     beam_hlo_value g = beam_lower_get_f32(s, op->inputs[1]);
     if (op->inputs[3])
         g = beam_hlo_binary(h, "multiply", g,
-                            everywhere(s, beam_lower_get_f32(s, op->inputs[3]), g));
+                            beam_lower_everywhere(s, beam_lower_get_f32(s, op->inputs[3]), g));
     double decay = (double)op->update.weight_decay;
     if (decay > 0 && !op->update.decoupled)
         g = beam_hlo_binary(h, "add", g, beam_lower_times(s, p, decay));
@@ -196,7 +214,8 @@ static void sgd(beam_lower_state *s, const beam_nn_op *op)
                 ? beam_hlo_binary(h, "add", d, beam_lower_times(s, velocity, momentum))
                 : velocity;
     }
-    beam_hlo_value by = beam_hlo_binary(h, "multiply", d, everywhere(s, learning_rate(s, op), d));
+    beam_hlo_value by =
+        beam_hlo_binary(h, "multiply", d, beam_lower_everywhere(s, learning_rate(s, op), d));
     beam_lower_put(s, op->outputs[0], beam_hlo_binary(h, "subtract", p, by));
 }
 
@@ -228,15 +247,16 @@ static void adam(beam_lower_state *s, const beam_nn_op *op)
     beam_lower_put(s, op->outputs[1], m);
     beam_lower_put(s, op->outputs[2], v);
     if (u->decoupled && u->weight_decay > 0) {
-        beam_hlo_value shrink = everywhere(s, beam_lower_times(s, lr, (double)u->weight_decay), p);
+        beam_hlo_value shrink =
+            beam_lower_everywhere(s, beam_lower_times(s, lr, (double)u->weight_decay), p);
         p = beam_hlo_binary(h, "subtract", p, beam_hlo_binary(h, "multiply", p, shrink));
     }
     beam_hlo_value variance =
-        beam_hlo_binary(h, "divide", v, everywhere(s, correction(s, step, u->beta2), v));
+        beam_hlo_binary(h, "divide", v, beam_lower_everywhere(s, correction(s, step, u->beta2), v));
     beam_hlo_value deviation =
         beam_lower_plus(s, beam_hlo_unary(h, "sqrt", variance), (double)u->epsilon);
     lr = beam_hlo_binary(h, "divide", lr, correction(s, step, u->beta1));
-    beam_hlo_value by = beam_hlo_binary(h, "multiply", m, everywhere(s, lr, m));
+    beam_hlo_value by = beam_hlo_binary(h, "multiply", m, beam_lower_everywhere(s, lr, m));
     by = beam_hlo_binary(h, "divide", by, deviation);
     beam_lower_put(s, op->outputs[0], beam_hlo_binary(h, "subtract", p, by));
 }

@@ -11,6 +11,12 @@ static const int64_t MAX_BATCH = 1 << 20;
 
 static const char GRADIENT[] = ".grad";
 
+/* Of the loss at f16, as others have it: where it starts, and how many steps must have gone well
+ * before it doubles. */
+static const char SCALE[] = "loss_scale";
+static const float FIRST_SCALE = 65536, LARGEST_SCALE = 16777216;
+enum { STEPS_TO_GROW = 2000 };
+
 /* ---- opening ---- */
 
 static beam_status check_options(const beam_training_options *o, beam_error *err)
@@ -18,9 +24,6 @@ static beam_status check_options(const beam_training_options *o, beam_error *err
     if (o->batch_size < 1 || o->batch_size > MAX_BATCH)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "batch_size is %lld, not from 1 to %lld",
                               (long long)o->batch_size, (long long)MAX_BATCH);
-    if (o->precision != BEAM_PRECISION_F32 && o->precision != BEAM_PRECISION_BF16)
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "unknown precision %d",
-                              (int)o->precision);
     if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1))
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "label_smoothing is %g, not from 0 to 1",
                               (double)o->label_smoothing);
@@ -29,6 +32,21 @@ static beam_status check_options(const beam_training_options *o, beam_error *err
                               "batch_norm_momentum is %g, not from 0 to 1",
                               (double)o->batch_norm_momentum);
     return beam_optimizer_check(&o->optimizer, err);
+}
+
+static beam_status check_replicas(const beam_device *device, const beam_training_options *o,
+                                  beam_error *err)
+{
+    if (o->num_replicas > device->chips)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "num_replicas is %u, but device %s has %u chip%s (%s)",
+                              o->num_replicas, device->kind, device->chips,
+                              device->chips == 1 ? "" : "s", device->description);
+    if (o->num_replicas > 1 && o->batch_size % o->num_replicas != 0)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "batch_size is %lld, which %u replicas cannot share evenly",
+                              (long long)o->batch_size, o->num_replicas);
+    return BEAM_OK;
 }
 
 /* What the states begin with: weights, then zeros for the optimizer. */
@@ -103,7 +121,10 @@ beam_status beam_device_train(beam_device *device, const beam_network *network,
     beam_training_options o = {0};
     memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
     BEAM_TRY(check_options(&o, err));
+    BEAM_TRY(check_replicas(device, &o, err));
     BEAM_TRY(check_network(device, network, err));
+    BEAM_TRY(
+        beam_precision_for(device, network ? beam_network_name(network) : "", &o.precision, err));
     beam_training *made = beam_calloc(1, sizeof *made);
     if (!made)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for training");
@@ -111,7 +132,10 @@ beam_status beam_device_train(beam_device *device, const beam_network *network,
     made->device = device;
     made->options = o;
     made->precision = o.precision;
+    made->scaled = o.precision == BEAM_PRECISION_F16;
+    made->loss_scale[0] = FIRST_SCALE;
     made->num_threads = o.num_threads ? o.num_threads : 1;
+    made->num_replicas = o.num_replicas ? o.num_replicas : 1;
     beam_status status = build(made, network, err);
     if (status != BEAM_OK) {
         destroy(made);
@@ -137,6 +161,7 @@ void beam_training_get_info(const beam_training *training, beam_training_info *i
         .precision = training->precision,
         .batch_size = training->options.batch_size,
         .num_threads = training->num_threads,
+        .num_replicas = training->num_replicas,
         .steps = training->steps,
         .state_bytes = training->state_bytes,
         .working_bytes = training->working_bytes,
@@ -178,6 +203,19 @@ static beam_status take_labels(beam_training *training, const uint32_t *labels, 
     return BEAM_OK;
 }
 
+/* Halves the scale when a step was skipped, and doubles it when long none was. */
+static void adapt_scale(beam_training *training, bool skipped)
+{
+    float *scale = &training->loss_scale[0], *steps = &training->loss_scale[1];
+    if (skipped) {
+        *scale = *scale > 1 ? *scale / 2 : 1;
+        *steps = 0;
+    } else if (++*steps >= STEPS_TO_GROW) {
+        *scale = *scale < LARGEST_SCALE ? *scale * 2 : LARGEST_SCALE;
+        *steps = 0;
+    }
+}
+
 beam_status beam_training_step(beam_training *training, const beam_tensor *inputs,
                                size_t num_inputs, const uint32_t *labels, float learning_rate,
                                beam_step_result *result, beam_error *err)
@@ -193,12 +231,15 @@ beam_status beam_training_step(beam_training *training, const beam_tensor *input
                               (unsigned long long)training->steps);
     *result = (beam_step_result){0};
     training->steps++;
-    beam_device_take_slots(training->device, training->num_threads);
+    uint32_t slots = training->num_threads * training->num_replicas; /* one of them is 1 */
+    beam_device_take_slots(training->device, slots);
     beam_status status = training->device->driver->train_step(training, inputs, training->labels,
                                                               learning_rate, result, err);
-    beam_device_give_slots(training->device, training->num_threads);
+    beam_device_give_slots(training->device, slots);
     if (status != BEAM_OK)
         training->steps--;
+    else if (training->scaled)
+        adapt_scale(training, result->skipped);
     return status;
 }
 
@@ -211,15 +252,20 @@ void beam_training_set_steps(beam_training *training, uint64_t steps)
 
 size_t beam_training_num_states(const beam_training *training)
 {
-    return training->program->num_states;
+    return training->program->num_states + training->scaled;
 }
 
 beam_status beam_training_state(const beam_training *training, size_t index, const char **name,
                                 beam_tensor *tensor)
 {
     const beam_nn_training *program = training->program;
-    if (index >= program->num_states)
+    if (index >= beam_training_num_states(training))
         return BEAM_OUT_OF_RANGE;
+    if (index == program->num_states) {
+        *name = SCALE;
+        *tensor = (beam_tensor){.dtype = BEAM_F32, .rank = 1, .shape = {2}};
+        return BEAM_OK;
+    }
     *name = program->states[index].name;
     *tensor = beam_nn_shape(program->network, program->states[index].value, 1);
     return BEAM_OK;
@@ -258,6 +304,10 @@ static beam_status find_state(const beam_training *training, const char *name, u
 beam_status beam_training_read(beam_training *training, const char *name, float *data,
                                beam_error *err)
 {
+    if (training->scaled && strcmp(name, SCALE) == 0) {
+        memcpy(data, training->loss_scale, sizeof training->loss_scale);
+        return BEAM_OK;
+    }
     uint32_t value = find_gradient(training, name);
     if (value == 0)
         BEAM_TRY(find_state(training, name, &value, err));
@@ -267,6 +317,13 @@ beam_status beam_training_read(beam_training *training, const char *name, float 
 beam_status beam_training_write(beam_training *training, const char *name, const float *data,
                                 beam_error *err)
 {
+    if (training->scaled && strcmp(name, SCALE) == 0) {
+        if (!(data[0] >= 1 && data[0] <= LARGEST_SCALE && data[1] >= 0))
+            return beam_error_set(err, BEAM_INVALID_ARGUMENT, "a %s of %g is not from 1 to %g",
+                                  SCALE, (double)data[0], (double)LARGEST_SCALE);
+        memcpy(training->loss_scale, data, sizeof training->loss_scale);
+        return BEAM_OK;
+    }
     uint32_t value = 0;
     BEAM_TRY(find_state(training, name, &value, err));
     return training->device->driver->train_write(training, value, data, err);

@@ -389,11 +389,14 @@ static void test_every_allocation_fails_once(void **state)
 
 /* ---- training ---- */
 
-static beam_status train(const beam_network *net, const float *images, beam_error *err)
+static beam_status train(const beam_network *net, uint32_t replicas, const float *images,
+                         beam_error *err)
 {
     const uint32_t labels[4] = {0, 1, 2, 3};
-    const beam_training_options options = {
-        .struct_size = sizeof options, .batch_size = 4, .optimizer = {.kind = BEAM_OPTIMIZER_ADAM}};
+    const beam_training_options options = {.struct_size = sizeof options,
+                                           .batch_size = 4,
+                                           .num_replicas = replicas,
+                                           .optimizer = {.kind = BEAM_OPTIMIZER_ADAM}};
     beam_device *device = NULL;
     beam_training *training = NULL;
     float weights[32 * 9];
@@ -420,15 +423,14 @@ static beam_status train(const beam_network *net, const float *images, beam_erro
     return status;
 }
 
-static void test_training_fails_everywhere(void **state)
+static void training_fails_everywhere(uint32_t replicas)
 {
-    (void)state;
     beam_network *net = nets_small();
     const float images[4 * 64] = {0};
     for (uint64_t n = 1;; n++) {
         beam_error err = {0};
         *fake = (pjrt_fake_control){.fail_at = n, .sticky = n % 2, .code = 14};
-        beam_status status = train(net, images, &err);
+        beam_status status = train(net, replicas, images, &err);
         assert_int_equal(fake->live, 0);
         assert_true(status == BEAM_OK || status == BEAM_UNAVAILABLE);
         if (fake->calls < n)
@@ -438,7 +440,7 @@ static void test_training_fails_everywhere(void **state)
     for (uint64_t n = 1;; n++) {
         beam_error err = {0};
         beam_alloc_fail_at(n, 0);
-        beam_status status = train(net, images, &err);
+        beam_status status = train(net, replicas, images, &err);
         bool all_made = beam_alloc_count() < n;
         beam_alloc_fail_at(0, 0);
         assert_int_equal(status, all_made ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED);
@@ -446,6 +448,46 @@ static void test_training_fails_everywhere(void **state)
         if (all_made)
             break;
     }
+    beam_network_free(net);
+}
+
+static void test_training_fails_everywhere(void **state)
+{
+    (void)state;
+    training_fails_everywhere(1);
+}
+
+static void test_replicas_fail_everywhere(void **state)
+{
+    (void)state;
+    set("PJRT_FAKE_DEVICES", "3");
+    training_fails_everywhere(2);
+}
+
+static void training_refused(uint32_t replicas, const char *words)
+{
+    beam_error err = {0};
+    beam_network *net = nets_small();
+    const float images[4 * 64] = {0};
+    assert_int_equal(train(net, replicas, images, &err), BEAM_INVALID_ARGUMENT);
+    if (!strstr(err.message, words))
+        fail_msg("\"%s\"; wanted ...%s...", err.message, words);
+    beam_network_free(net);
+}
+
+/* Every replica's execution is part of one call, and has its own chip's results. */
+static void test_replicas(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    beam_network *net = nets_small();
+    const float images[4 * 64] = {0};
+    training_refused(2, "num_replicas is 2, but device tpu has 1 chip (");
+    set("PJRT_FAKE_DEVICES", "4");
+    training_refused(3, "batch_size is 4, which 3 replicas cannot share evenly");
+    training_refused(5, "device tpu has 4 chips");
+    nets_ok(train(net, 4, images, &err), &err);
+    assert_int_equal(fake->executions, 2);
     beam_network_free(net);
 }
 
@@ -464,6 +506,8 @@ int main(void)
         TEST(test_every_call_fails_once),
         TEST(test_every_allocation_fails_once),
         TEST(test_training_fails_everywhere),
+        TEST(test_replicas_fail_everywhere),
+        TEST(test_replicas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

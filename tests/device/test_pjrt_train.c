@@ -104,8 +104,9 @@ static void outcome_free(outcome *o)
 static void compare(const beam_network *net, beam_training_options options, int steps, double near,
                     double within)
 {
-    outcome wanted = train("reference", net, options, steps);
     outcome got = train(nets_cpu_plugin(), net, options, steps);
+    options.num_replicas = 1;
+    outcome wanted = train("reference", net, options, steps);
     double worst = 0;
     assert_int_equal(got.n, wanted.n);
     for (int s = 0; s < steps; s++) {
@@ -182,6 +183,23 @@ static void test_all_layers(void **state)
                                         .label_smoothing = 0.1f,
                                         .seed = UINT64_C(0x123456789)},
                 2, 1e-4, 1e-3);
+    beam_network_free(net);
+}
+
+/* Replicas that share a batch do what one does with all of it: batch norm and dropout see the whole
+ * batch, and every chip ends with the same states. */
+static void test_replicas(void **state)
+{
+    (void)state;
+    beam_network *net = all_layers();
+    for (uint32_t n = 2; n <= 3; n++)
+        compare(net,
+                (beam_training_options){.batch_size = BATCH,
+                                        .optimizer = optimizers[n],
+                                        .label_smoothing = 0.1f,
+                                        .num_replicas = n,
+                                        .seed = UINT64_C(0x123456789)},
+                3, 1e-4, 1e-3);
     beam_network_free(net);
 }
 
@@ -292,9 +310,10 @@ int main(void)
     (void)setenv("XLA_FLAGS", "--xla_backend_optimization_level=0",
                  0); /* compiles in half the time */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_layers),  cmocka_unit_test(test_all_layers_plain),
-        cmocka_unit_test(test_bf16),        cmocka_unit_test(test_restore),
-        cmocka_unit_test(test_fifty_steps), cmocka_unit_test(test_resnet),
+        cmocka_unit_test(test_all_layers), cmocka_unit_test(test_all_layers_plain),
+        cmocka_unit_test(test_replicas),   cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_restore),    cmocka_unit_test(test_fifty_steps),
+        cmocka_unit_test(test_resnet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

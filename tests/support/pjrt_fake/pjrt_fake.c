@@ -481,9 +481,9 @@ static PJRT_Error *execute(PJRT_LoadedExecutable_Execute_Args *args)
             PJRT_Error *error = make_result(args->executable->client, args->argument_lists[d][0],
                                             p->sizes[i], &args->output_lists[d][i]);
             if (error) {
-                while (i-- > 0)
-                    (void)buffer_destroy(
-                        &(PJRT_Buffer_Destroy_Args){.buffer = args->output_lists[d][i]});
+                for (size_t k = 0; k < d * p->num_results + i; k++)
+                    (void)buffer_destroy(&(PJRT_Buffer_Destroy_Args){
+                        .buffer = args->output_lists[k / p->num_results][k % p->num_results]});
                 return error;
             }
         }
