@@ -15,10 +15,9 @@ install(TARGETS beam_shared EXPORT libbeamTargets LIBRARY DESTINATION ${CMAKE_IN
 install(TARGETS beam_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/beam DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILES_MATCHING PATTERN "*.h")
-get_target_property(_onednn OneDNN::dnnl IMPORTED_LOCATION)
-file(REAL_PATH ${_onednn} _onednn_file)
+file(REAL_PATH ${OneDNN_LIBRARY} _onednn_file)
 install(FILES ${_onednn_file} DESTINATION ${BEAM_PRIVATE_LIBDIR} RENAME libdnnl.so.3)
-get_filename_component(_onednn_root ${_onednn} DIRECTORY)
+get_filename_component(_onednn_root ${OneDNN_LIBRARY} DIRECTORY)
 install(DIRECTORY ${_onednn_root}/../share/doc/onednn/ OPTIONAL
     DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/libbeam/onednn)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR}/libbeam

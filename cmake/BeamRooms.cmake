@@ -71,13 +71,13 @@ target_include_directories(beam_public INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_compile_definitions(beam_public INTERFACE _GNU_SOURCE)
 target_link_libraries(beam_public INTERFACE
     Threads::Threads PkgConfig::PROTOBUF_C PkgConfig::XXHASH PkgConfig::ZSTD ZLIB::ZLIB PNG::PNG
-    JPEG::JPEG CURL::libcurl PkgConfig::JANSSON OpenSSL::Crypto OneDNN::dnnl
-    ${GRPC_LIBRARY} ${GPR_LIBRARY} ${CMAKE_DL_LIBS} m)
+    JPEG::JPEG PkgConfig::JANSSON OpenSSL::Crypto ${CMAKE_DL_LIBS} m)
 
 # What the library's own files, tests, tools and benchmarks are compiled with: src/ too.
 add_library(beam_settings INTERFACE)
 target_include_directories(beam_settings INTERFACE ${PROJECT_SOURCE_DIR}/src)
-target_include_directories(beam_settings SYSTEM INTERFACE ${BEAM_GENERATED_DIR})
+target_include_directories(beam_settings SYSTEM INTERFACE
+    ${BEAM_GENERATED_DIR} ${OneDNN_INCLUDE_DIR} ${CURL_INCLUDE_DIRS})
 target_link_libraries(beam_settings INTERFACE beam_public PJRT::header)
 
 set(BEAM_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes)
@@ -126,6 +126,9 @@ foreach(_room IN LISTS BEAM_ROOMS)
         target_compile_definitions(beam_ml PRIVATE
             BEAM_SOURCE_SHARE_DIR="${PROJECT_SOURCE_DIR}/share"
             BEAM_INSTALL_SHARE_DIR="${CMAKE_INSTALL_FULL_DATADIR}/libbeam")
+    endif()
+    if(_room STREQUAL "net")
+        target_compile_definitions(beam_net PRIVATE BEAM_GRPC_SONAME="${BEAM_GRPC_SONAME}")
     endif()
     if(_room STREQUAL "model" OR "model" IN_LIST BEAM_ROOM_${_room}_MAY_INCLUDE)
         add_dependencies(beam_${_room} beam_protos)

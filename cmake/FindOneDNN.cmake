@@ -1,5 +1,6 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
-# Finds oneDNN's C library (v3) and makes the target OneDNN::dnnl.
+# Finds oneDNN's C library (v3): OneDNN_LIBRARY and OneDNN_INCLUDE_DIR.  Nothing is linked to it:
+# the library is opened when a program first uses it.
 #
 # Looked for in OneDNN_ROOT; without that, in the cache folders that scripts/deps fills from the
 # pinned wheels and fetches when they are not there.
@@ -21,10 +22,3 @@ mark_as_advanced(OneDNN_INCLUDE_DIR OneDNN_LIBRARY)
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(OneDNN REQUIRED_VARS OneDNN_LIBRARY OneDNN_INCLUDE_DIR)
-
-if(OneDNN_FOUND AND NOT TARGET OneDNN::dnnl)
-    add_library(OneDNN::dnnl SHARED IMPORTED)
-    set_target_properties(OneDNN::dnnl PROPERTIES
-        IMPORTED_LOCATION ${OneDNN_LIBRARY}
-        INTERFACE_INCLUDE_DIRECTORIES ${OneDNN_INCLUDE_DIR})
-endif()

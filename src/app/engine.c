@@ -8,8 +8,11 @@
 #include "app/loopback.h"
 #include "base/alloc.h"
 #include "base/staged.h"
+#include "device/onednn_library.h"
 #include "graph/pipeline.h"
 #include "model/urn.h"
+#include "net/curl_library.h"
+#include "net/grpc_library.h"
 #include "submit/prism.h"
 #include "submit/submit.h"
 
@@ -99,6 +102,17 @@ static beam_status add_files(engine_run *run, const beam_pipeline *pipeline, bea
     return BEAM_OK;
 }
 
+/* The program goes with the libraries it has loaded, and its workers may open these.  One that is
+ * not here is not sent: whoever needs it is told. */
+static beam_status add_program(beam_artifacts *artifacts, beam_error *err)
+{
+    beam_library *const libraries[] = {&beam_onednn_library, &beam_curl_library,
+                                       &beam_grpc_library};
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+        (void)beam_library_open(libraries[i], NULL);
+    return beam_artifacts_add_program(artifacts, err);
+}
+
 static beam_status make_environment(engine_run *run, const beam_pipeline *pipeline,
                                     const beam_registry *registry, beam_environment *environment,
                                     beam_error *err)
@@ -112,7 +126,7 @@ static beam_status make_environment(engine_run *run, const beam_pipeline *pipeli
     }
     BEAM_TRY(beam_environment_make(type, config, &run->arena, environment, err));
     if (!environment->own_program)
-        BEAM_TRY(beam_artifacts_add_program(&run->artifacts, err));
+        BEAM_TRY(add_program(&run->artifacts, err));
     return environment->own_disk ? BEAM_OK : add_files(run, pipeline, err);
 }
 

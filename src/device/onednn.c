@@ -2,7 +2,6 @@
 /* onednn.c - the CPU device: one engine a model, plans kept by batch size. */
 #include "device/onednn.h"
 
-#include <oneapi/dnnl/dnnl_debug.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,7 +52,7 @@ static const char *isa_name(dnnl_cpu_isa_t isa)
 
 static beam_status onednn_open(beam_device *device, beam_error *err)
 {
-    (void)err;
+    BEAM_TRY(beam_library_open(&beam_onednn_library, err));
     const dnnl_version_t *version = dnnl_version();
     dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
     unsigned bf16 = dnnl_cpu_isa_avx512_core_bf16;

@@ -20,11 +20,11 @@
 #ifndef DEVICE_ONEDNN_H
 #define DEVICE_ONEDNN_H
 
-#include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
 
 #include "device/device.h"
 #include "device/fuse.h"
+#include "device/onednn_library.h"
 
 /* ---- status and threads ---- */
 

@@ -2,11 +2,11 @@
 /* download.c - downloads by libcurl. */
 #include "net/download.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
+#include "net/curl_library.h"
 #include "net/digest.h"
 
 enum { CONNECT_SECONDS = 20, STALL_SECONDS = 60, MAX_REDIRECTS = 10 };
@@ -161,6 +161,7 @@ static beam_status run(transfer *t)
 beam_status beam_net_download(const beam_download_request *request,
                               const beam_download_options *options, beam_error *err)
 {
+    BEAM_TRY(beam_library_open(&beam_curl_library, err));
     if (pthread_once(&once, start_curl) != 0 || global != CURLE_OK)
         return beam_error_set(err, BEAM_INTERNAL, "libcurl does not start");
     transfer t = {.request = request, .options = options, .err = err, .file.fd = -1};

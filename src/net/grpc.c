@@ -1,19 +1,12 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "net/grpc.h"
 
-#include <grpc/byte_buffer.h>
-#include <grpc/byte_buffer_reader.h>
-#include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
-#include <grpc/slice.h>
-#include <grpc/support/alloc.h>
-#include <grpc/support/log.h>
-#include <grpc/support/time.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "net/grpc_library.h"
 
 struct beam_grpc_channel {
     grpc_channel *channel;
@@ -31,11 +24,13 @@ static beam_status no_memory(beam_error *err)
 }
 
 /* What gRPC would write to stderr comes back as errors; GRPC_VERBOSITY brings it back there. */
-void beam_grpc_begin(void)
+beam_status beam_grpc_begin(beam_error *err)
 {
+    BEAM_TRY(beam_library_open(&beam_grpc_library, err));
     if (!getenv("GRPC_VERBOSITY"))
         gpr_set_log_verbosity((gpr_log_severity)(GPR_LOG_SEVERITY_ERROR + 1));
     grpc_init();
+    return BEAM_OK;
 }
 
 void beam_grpc_end(void)
@@ -48,10 +43,12 @@ void beam_grpc_end(void)
 beam_status beam_grpc_channel_open(const char *endpoint, beam_grpc_channel **channel,
                                    beam_error *err)
 {
-    beam_grpc_channel *made = beam_calloc(1, sizeof *made);
     *channel = NULL;
+    BEAM_TRY(beam_grpc_begin(err));
+    beam_grpc_channel *made = beam_calloc(1, sizeof *made);
     if (!made || !(made->endpoint = beam_strdup(endpoint))) {
         beam_free(made);
+        beam_grpc_end();
         return no_memory(err);
     }
     /* Pipelines and files have no natural limit; the other side sets its own. */
@@ -62,7 +59,6 @@ beam_status beam_grpc_channel_open(const char *endpoint, beam_grpc_channel **cha
     args[0].value.integer = args[1].value.integer = -1;
     args[2].value.integer = 0; /* engines are near, and calls are not encrypted */
     const grpc_channel_args all = {sizeof args / sizeof *args, args};
-    beam_grpc_begin();
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
     made->channel = grpc_channel_create(endpoint, credentials, &all);
     grpc_channel_credentials_release(credentials);

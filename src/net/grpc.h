@@ -12,8 +12,8 @@
 typedef struct beam_grpc_channel beam_grpc_channel;
 typedef struct beam_grpc_stream beam_grpc_stream;
 
-/* Before gRPC is used, and after: for whoever calls it directly. */
-void beam_grpc_begin(void);
+/* Before gRPC is used, and after one that succeeded: for whoever calls it directly. */
+beam_status beam_grpc_begin(beam_error *err);
 void beam_grpc_end(void);
 
 /* A connection to host:port, made when it is first used.  Any thread may use it. */

@@ -1,6 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* artifacts.h - the files that go with a pipeline to workers that see another disk: the program,
- * the libraries it is linked with but glibc's, and what the pipeline's transforms open.
+ * the libraries it has loaded but glibc's, and what the pipeline's transforms open.
  *
  * An artifact's staged name is "<sha256 of its bytes>/<where it lies below the worker's folder>",
  * since not every engine carries the checksum of its own field along:
@@ -39,7 +39,7 @@ typedef struct beam_artifacts {
  * checksum.  Other things than files and folders (a socket) are left out. */
 beam_status beam_artifacts_add(beam_artifacts *artifacts, const char *path, const char *name,
                                beam_error *err);
-/* This program and the libraries it runs with. */
+/* This program and the libraries it has loaded. */
 beam_status beam_artifacts_add_program(beam_artifacts *artifacts, beam_error *err);
 /* NULL when none has these bytes. */
 const beam_artifact *beam_artifacts_find(const beam_artifacts *artifacts, const char *sha256);

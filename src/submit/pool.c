@@ -1,11 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "submit/pool.h"
 
-#include <grpc/byte_buffer.h>
-#include <grpc/byte_buffer_reader.h>
-#include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
-#include <grpc/support/time.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -13,6 +8,7 @@
 #include "base/buffer.h"
 #include "model/message.h"
 #include "model/proto/worker_pool.pb-c.h"
+#include "net/grpc_library.h"
 #include "submit/rpc.h"
 
 enum { METHODS = 2, UNKNOWN = METHODS, KINDS, WAITING = 4 };
@@ -233,11 +229,13 @@ beam_status beam_pool_open(const char *address, const beam_pool_callbacks *callb
                            beam_pool **result, beam_error *err)
 {
     *result = NULL;
+    BEAM_TRY(beam_grpc_begin(err));
     beam_pool *pool = beam_calloc(1, sizeof *pool);
-    if (!pool)
+    if (!pool) {
+        beam_grpc_end();
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a worker pool");
+    }
     pool->callbacks = *callbacks;
-    beam_grpc_begin();
     beam_status status = listen_on(pool, address, err);
     for (size_t i = 0; i < KINDS * WAITING && status == BEAM_OK; i++) {
         pool->slots[i] = (slot){.pool = pool, .method = i % KINDS};

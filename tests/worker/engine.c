@@ -1,11 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "worker/engine.h"
 
-#include <grpc/byte_buffer.h>
-#include <grpc/byte_buffer_reader.h>
-#include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
-#include <grpc/support/time.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +12,7 @@
 #include "base/alloc.h"
 #include "model/message.h"
 #include "net/grpc.h"
+#include "net/grpc_library.h"
 
 #define FN "/org.apache.beam.model.fn_execution.v1."
 static const char *const methods[ENGINE_STREAMS] = {FN "BeamFnControl/Control",
@@ -208,7 +204,7 @@ engine *engine_start(void)
 {
     engine *e = beam_calloc(1, sizeof *e);
     assert_non_null(e);
-    beam_grpc_begin();
+    assert_int_equal(beam_grpc_begin(NULL), BEAM_OK);
     grpc_arg args[] = {
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH},
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_SEND_MESSAGE_LENGTH}};

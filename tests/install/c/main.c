@@ -1,5 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* A program outside the project that uses the installed library: a pipeline that checks itself. */
+/* A program outside the project that uses the installed library: a pipeline that checks itself, and
+ * a device whose library is opened when it is first used. */
 #include <stdio.h>
 
 #include <beam/beam.h>
@@ -19,6 +20,10 @@ int main(void)
     beam_assert_that(beam_combine_globally(squares, &beam_sum_int64), beam_int64, sum, 1);
     beam_status status = beam_pipeline_run(pipeline, NULL, NULL, &err);
     beam_pipeline_free(pipeline);
+    beam_device *device = NULL;
+    if (status == BEAM_OK)
+        status = beam_device_open("cpu", NULL, &device, &err);
+    beam_device_close(device);
     printf("%s %s\n", beam_status_name(status), err.message);
     return status == BEAM_OK ? 0 : 1;
 }
