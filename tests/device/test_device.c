@@ -93,6 +93,9 @@ static void test_names_that_are_not_there(void **state)
     nets_ok(beam_precision_parse("bf16", &precision, &err), &err);
     assert_int_equal(precision, BEAM_PRECISION_BF16);
     assert_string_equal(beam_precision_name(precision), "bf16");
+    nets_ok(beam_precision_parse("f16", &precision, &err), &err);
+    assert_int_equal(precision, BEAM_PRECISION_F16);
+    assert_string_equal(beam_precision_name(precision), "f16");
     assert_int_equal(beam_precision_parse("int8", &precision, &err), BEAM_INVALID_ARGUMENT);
 }
 

@@ -55,6 +55,7 @@ static void test_small(void **state)
     beam_network *net = nets_small();
     compare(net, BEAM_PRECISION_F32, 5, 1e-5);
     compare(net, BEAM_PRECISION_BF16, 5, 0.05);
+    compare(net, BEAM_PRECISION_F16, 5, 0.005);
     beam_network_free(net);
 }
 

@@ -232,6 +232,108 @@ static void test_bf16(void **state)
     beam_network_free(net);
 }
 
+typedef struct scaled {
+    beam_device *device;
+    beam_network *net;
+    beam_training *training;
+    beam_tensor image;
+    float scale[2];
+} scaled;
+
+static beam_step_result scaled_step(scaled *s, float rate)
+{
+    beam_error err = {0};
+    beam_step_result result;
+    const uint32_t labels[4] = {0, 1, 2, 3};
+    nets_ok(beam_training_step(s->training, &s->image, 1, labels, rate, &result, &err), &err);
+    nets_ok(beam_training_read(s->training, "loss_scale", s->scale, &err), &err);
+    return result;
+}
+
+static float *weights_of(scaled *s)
+{
+    beam_error err = {0};
+    float *weights = beam_malloc(32 * 9 * sizeof *weights);
+    nets_ok(beam_training_read(s->training, "conv1.weight", weights, &err), &err);
+    return weights;
+}
+
+static void scaled_write(scaled *s, float scale, float steps)
+{
+    beam_error err = {0};
+    const float state[2] = {scale, steps};
+    nets_ok(beam_training_write(s->training, "loss_scale", state, &err), &err);
+}
+
+/* f16 goes the way of f32, for gradients are scaled into its range. */
+static void test_f16(void **state)
+{
+    (void)state;
+    beam_network *net = nets_small();
+    beam_training_options options = {.batch_size = 16,
+                                     .optimizer = {.kind = BEAM_OPTIMIZER_SGD, .momentum = 0.9f}};
+    outcome wanted = train("reference", net, options, 6);
+    options.precision = BEAM_PRECISION_F16;
+    for (uint32_t n = 1; n <= 2; n++) {
+        options.num_replicas = n;
+        outcome got = train(nets_cpu_plugin(), net, options, 6);
+        for (int s = 0; s < 6; s++)
+            assert_true(fabs((double)(got.losses[s] / wanted.losses[s]) - 1) < 0.01);
+        outcome_free(&got);
+    }
+    outcome_free(&wanted);
+    beam_network_free(net);
+}
+
+/* A gradient that is no number leaves everything as it was and halves the scale; long without one,
+ * the scale doubles. */
+static void test_loss_scale(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    scaled s = {.net = nets_small()};
+    const beam_training_options options = {.struct_size = sizeof options,
+                                           .batch_size = 4,
+                                           .precision = BEAM_PRECISION_F16,
+                                           .optimizer = {.kind = BEAM_OPTIMIZER_ADAM}};
+    nets_ok(beam_device_open(nets_cpu_plugin(), NULL, &s.device, &err), &err);
+    nets_ok(beam_device_train(s.device, s.net, &options, &s.training, &err), &err);
+    const char *name;
+    beam_tensor shape;
+    size_t last = beam_training_num_states(s.training) - 1;
+    assert_int_equal(beam_training_state(s.training, last, &name, &shape), BEAM_OK);
+    assert_string_equal(name, "loss_scale");
+    assert_int_equal(shape.rank == 1 && shape.shape[0] == 2, 1);
+    s.image = beam_network_input(s.net, 0, 4);
+    float *numbers = nets_numbers(5, beam_tensor_bytes(&s.image) / sizeof(float));
+    s.image.data = numbers;
+
+    scaled_write(&s, 1024, 1998);
+    assert_false(scaled_step(&s, 0.01f).skipped);
+    assert_true(s.scale[0] == 1024 && s.scale[1] == 1999);
+    assert_false(scaled_step(&s, 0.01f).skipped);
+    assert_true(s.scale[0] == 2048 && s.scale[1] == 0);
+
+    float *before = weights_of(&s);
+    for (size_t i = 0; i < beam_tensor_bytes(&s.image) / sizeof(float); i++)
+        numbers[i] *= 3000; /* their products with gradients are beyond f16, if not they */
+    scaled_write(&s, 16777216, 7);
+    assert_true(scaled_step(&s, 0.01f).skipped);
+    assert_true(s.scale[0] == 8388608 && s.scale[1] == 0);
+    float *after = weights_of(&s);
+    assert_memory_equal(before, after, 32 * 9 * sizeof *before);
+
+    const float nonsense[2] = {-1, 0};
+    assert_int_equal(beam_training_write(s.training, "loss_scale", nonsense, &err),
+                     BEAM_INVALID_ARGUMENT);
+    beam_free(before);
+    beam_free(after);
+    beam_free(numbers);
+    beam_training_free(s.training);
+    beam_device_close(s.device);
+    beam_network_free(s.net);
+}
+
 /* States written and counted on, as after a restore, go on as if nothing had been. */
 static void test_restore(void **state)
 {
@@ -311,7 +413,8 @@ int main(void)
                  0); /* compiles in half the time */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_layers), cmocka_unit_test(test_all_layers_plain),
-        cmocka_unit_test(test_replicas),   cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_replicas),   cmocka_unit_test(test_f16),
+        cmocka_unit_test(test_loss_scale), cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_restore),    cmocka_unit_test(test_fifty_steps),
         cmocka_unit_test(test_resnet),
     };
