@@ -6,21 +6,11 @@
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-static const beam_dofn *const dofns[] = {&beam_create_fn,
-                                         &beam_keys_fn,
-                                         &beam_values_fn,
-                                         &beam_kv_swap_fn,
-                                         &beam_with_keys_fn,
-                                         &beam_pair_fn,
-                                         &beam_add_shard_fn,
-                                         &beam_drop_shard_fn,
-                                         &beam_empty_group_fn,
-                                         &beam_reshuffle_pair_fn,
-                                         &beam_reshuffle_restore_fn,
-                                         &beam_tag_fn,
-                                         &beam_co_group_fn,
-                                         &beam_in_window_fn,
-                                         &beam_check_fn};
+static const beam_dofn *const dofns[] = {
+    &beam_pass_fn,       &beam_create_fn,      &beam_keys_fn,           &beam_values_fn,
+    &beam_kv_swap_fn,    &beam_with_keys_fn,   &beam_pair_fn,           &beam_add_shard_fn,
+    &beam_drop_shard_fn, &beam_empty_group_fn, &beam_reshuffle_pair_fn, &beam_reshuffle_restore_fn,
+    &beam_tag_fn,        &beam_co_group_fn,    &beam_in_window_fn,      &beam_check_fn};
 
 static const beam_combinefn *const combinefns[] = {
     &beam_sum_int64,     &beam_sum_double,  &beam_min_int64,   &beam_max_int64,

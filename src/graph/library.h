@@ -60,6 +60,9 @@ static inline void beam_made_fill(const beam_made *made, char *value, const void
 #define BEAM_ENCODED_CONFIG_(FIELD, S) FIELD(S, beam_int64, count) FIELD(S, beam_bytes, bytes)
 BEAM_STRUCT(beam_encoded_config, BEAM_ENCODED_CONFIG_);
 
+/* primitives.c: T to itself. */
+extern const beam_dofn beam_pass_fn;
+
 /* create.c: beam_bytes to T; decodes the config's values. */
 extern const beam_dofn beam_create_fn;
 

@@ -3,6 +3,7 @@
  * and the assignment of windows. */
 #include <string.h>
 
+#include "graph/library.h"
 #include "graph/pipeline.h"
 #include "model/message.h"
 #include "model/urn.h"
@@ -72,13 +73,65 @@ static bool may_flatten(const beam_pcoll *ins, size_t n, const beam_call *call)
     return true;
 }
 
+static beam_status pass(beam_ctx *ctx, const void *element)
+{
+    return beam_emit_element(ctx, 0, element);
+}
+
+static beam_status pass_batch(beam_ctx *ctx, const void *elements, size_t n)
+{
+    return beam_emit_elements(ctx, 0, elements, n);
+}
+
+static const beam_type *const any_type[] = {NULL};
+
+const beam_dofn beam_pass_fn = {.struct_size = sizeof(beam_dofn),
+                                .name = "beam:pass",
+                                .outs = any_type,
+                                .n_outs = 1,
+                                .process = pass,
+                                .process_batch = pass_batch};
+
+/* Whether engines make the PCollection by themselves, and not in a worker. */
+static bool is_engines(const beam_pipeline *p, uint32_t producer)
+{
+    const BeamPb__FunctionSpec *spec = p->nodes[producer]->proto.spec;
+    if (spec &&
+        (strcmp(spec->urn, BEAM_URN_GROUP_BY_KEY) == 0 || strcmp(spec->urn, BEAM_URN_IMPULSE) == 0))
+        return true;
+    for (uint32_t at = producer; at; at = p->nodes[at]->parent) {
+        spec = p->nodes[at]->proto.spec;
+        if (spec && strcmp(spec->urn, BEAM_URN_RESHUFFLE) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The inputs, all made in workers: Flink's fusion loses the inputs of a Flatten of both kinds, and
+ * its groups are not of the type that workers' groups have. */
+static beam_pcoll *made_in_workers(const beam_pcoll *ins, size_t n, const beam_call *call)
+{
+    beam_pipeline *p = ins[0].pipeline;
+    beam_pcoll *made = beam_arena_copy(&p->arena, ins, n * sizeof *ins);
+    for (size_t i = 0; made && i < n; i++)
+        if (is_engines(p, beam_graph_pcoll_of(ins[i])->producer))
+            made[i] = beam_graph_map(ins[i], call, "Pass", &beam_pass_fn, NULL,
+                                     beam_graph_pcoll_of(ins[i])->type);
+    return made;
+}
+
 beam_pcoll beam_graph_flatten(const beam_pcoll *ins, size_t n, const beam_call *call)
 {
     if (n == 0 || !may_flatten(ins, n, call))
         return beam_no_pcoll(n ? ins[0].pipeline : NULL);
     const beam_graph_pcoll *first = beam_graph_pcoll_of(ins[0]);
+    const beam_pcoll *made = made_in_workers(ins, n, call);
+    if (!made) {
+        beam_graph_no_memory(ins[0].pipeline, call);
+        return beam_no_pcoll(ins[0].pipeline);
+    }
     const beam_node_args node = {.urn = BEAM_URN_FLATTEN,
-                                 .ins = ins,
+                                 .ins = made,
                                  .n_ins = n,
                                  .outs = &first->type,
                                  .n_outs = 1,
