@@ -67,6 +67,7 @@ static beam_status on_step(void *c, uint64_t step, const beam_step_result *resul
 static beam_status train(beam_ctx *c, beam_trainer *trainer, beam_training_result *result)
 {
     beam_epoch_result epoch;
+    beam_evaluation found;
     beam_error *err = beam_ctx_error(c);
     beam_trainer_progress progress;
     while ((progress = beam_trainer_get_progress(trainer)).epoch < result->config.epochs) {
@@ -74,8 +75,10 @@ static beam_status train(beam_ctx *c, beam_trainer *trainer, beam_training_resul
         beam_count(c, EPOCHS_DONE, 1);
         beam_count(c, IMAGES_TRAINED, (int64_t)progress.dataset->count);
     }
-    BEAM_TRY(beam_trainer_evaluate(trainer, &result->accuracy, err));
+    BEAM_TRY(beam_trainer_evaluate(trainer, &found, err));
     beam_count(c, CONFIGS_DONE, 1);
+    result->accuracy = found.accuracy;
+    result->plain_accuracy = found.plain_accuracy;
     result->epochs = progress.epoch;
     result->steps = (int64_t)progress.step;
     result->loss = progress.loss;

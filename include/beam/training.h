@@ -71,7 +71,8 @@ BEAM_STRUCT(beam_training_config, BEAM_TRAINING_CONFIG_);
     FIELD(S, beam_double, seconds) /* of training and evaluating, all tries together */ \
     FIELD(S, beam_str, status)     /* "ok", "failed", "diverged", "stopped" (early) */  \
     FIELD(S, beam_str, error)      /* why, and what to try */                           \
-    FIELD(S, beam_training_config, config)
+    FIELD(S, beam_training_config, config)                                              \
+    FIELD(S, beam_double, plain_accuracy) /* see beam_evaluation */
 BEAM_STRUCT(beam_training_result, BEAM_TRAINING_RESULT_);
 
 /* BEAM_INVALID_ARGUMENT names the field, its value and what it may be. */
@@ -101,7 +102,7 @@ BEAM_API beam_status beam_training_result_from_json(beam_str json, beam_pool *po
  *     beam_trainer_open(device, &config, &options, &trainer, &err);     restores, if it can
  *     while (beam_trainer_get_progress(trainer).epoch < config.epochs)
  *         beam_trainer_epoch(trainer, &epoch, &err);                    trains, saves
- *     beam_trainer_evaluate(trainer, &accuracy, &err);
+ *     beam_trainer_evaluate(trainer, &evaluation, &err);
  *     beam_trainer_export(trainer, "model.safetensors", &err);
  *
  * A trainer is used by one thread at a time; it has another that prepares batches.  It ends with
@@ -158,9 +159,15 @@ typedef struct beam_epoch_result {
  * still there. */
 BEAM_API beam_status beam_trainer_epoch(beam_trainer *trainer, beam_epoch_result *result,
                                         beam_error *err);
-/* The share of the test images that the network as it is now gets right, computed in f32 whatever
- * config.precision, by up to num_threads threads, whose number makes no difference. */
-BEAM_API beam_status beam_trainer_evaluate(beam_trainer *trainer, double *accuracy,
+/* Shares of the test images that the network gets right. */
+typedef struct beam_evaluation {
+    double accuracy;       /* by the mean over what flip_average and shift_average make of each */
+    double plain_accuracy; /* by each as it is, which is what inference with the model sees */
+} beam_evaluation;
+
+/* Of the network as it is now, computed in f32 whatever config.precision, by up to num_threads
+ * threads, whose number makes no difference. */
+BEAM_API beam_status beam_trainer_evaluate(beam_trainer *trainer, beam_evaluation *found,
                                            beam_error *err);
 /* Writes the weights, as safetensors of `dtype` (BEAM_F32 or BEAM_BF16), with notes that say what
  * they are (network, classes, size, normalisation): cpu_inference --weights= serves the file. */

@@ -79,5 +79,8 @@ beam_status beam_report_training(beam_report *report, const beam_result *result,
     beam_report_int(report, "epochs", beam_metric_sum(result, "epochs_told") / told);
     beam_report_double(report, "accuracy",
                        (double)beam_metric_sum(result, "accuracy_billionths") / 1e9 / (double)told);
+    beam_report_double(report, "plain_accuracy",
+                       (double)beam_metric_sum(result, "plain_accuracy_billionths") / 1e9 /
+                           (double)told);
     return BEAM_OK;
 }

@@ -88,6 +88,7 @@ static beam_status extract(beam_ctx *ctx, const void *acc, void *out)
     (void)ctx;
     const best_result *best = acc;
     const beam_training_result none = {.accuracy = (double)NAN,
+                                       .plain_accuracy = (double)NAN,
                                        .loss = (double)NAN,
                                        .status = beam_str_of("failed"),
                                        .error = beam_str_of("there were no results")};
@@ -136,7 +137,7 @@ const beam_dofn beam_format_training_result = {.struct_size = sizeof(beam_dofn),
                                                .n_outs = 1,
                                                .process = format};
 
-enum { TRAINED, ACCURACY, EPOCHS };
+enum { TRAINED, ACCURACY, PLAIN_ACCURACY, EPOCHS };
 
 static beam_status tell(beam_ctx *ctx, const void *element)
 {
@@ -145,6 +146,7 @@ static beam_status tell(beam_ctx *ctx, const void *element)
         return BEAM_OK;
     beam_count(ctx, TRAINED, 1);
     beam_count(ctx, ACCURACY, (int64_t)llround(result->accuracy * 1e9));
+    beam_count(ctx, PLAIN_ACCURACY, (int64_t)llround(result->plain_accuracy * 1e9));
     beam_count(ctx, EPOCHS, result->epochs);
     return BEAM_OK;
 }
@@ -156,4 +158,5 @@ const beam_dofn beam_tell_training = {
     .process = tell,
     BEAM_METRICS([TRAINED] = {"models_told", BEAM_COUNTER},
                  [ACCURACY] = {"accuracy_billionths", BEAM_COUNTER},
+                 [PLAIN_ACCURACY] = {"plain_accuracy_billionths", BEAM_COUNTER},
                  [EPOCHS] = {"epochs_told", BEAM_COUNTER})};

@@ -235,8 +235,11 @@ static beam_status train(const experiment *e, beam_training_result *result, beam
     beam_status status = train_epochs(e, trainer, err);
     note_progress(trainer, result);
     double began = now();
+    beam_evaluation found = {(double)NAN, (double)NAN};
     if (status == BEAM_OK)
-        status = beam_trainer_evaluate(trainer, &result->accuracy, err);
+        status = beam_trainer_evaluate(trainer, &found, err);
+    result->accuracy = found.accuracy;
+    result->plain_accuracy = found.plain_accuracy;
     result->seconds += now() - began;
     if (status == BEAM_OK && e->final && e->folder) {
         beam_dtype dtype = (beam_dtype)beam_config(e->ctx, beam_train_models_config)->model_dtype;
@@ -258,7 +261,7 @@ static void fail_experiment(const experiment *e, beam_status status, const beam_
     const beam_str name = name_of(e->config);
     result->status = beam_str_of(diverged ? "diverged" : "failed");
     result->error = readable(e->ctx, why->message[0] ? why->message : beam_status_name(status));
-    result->accuracy = (double)NAN;
+    result->accuracy = result->plain_accuracy = (double)NAN;
     result->model_path = (beam_str){"", 0};
     beam_ctx_log(e->ctx, BEAM_LOG_ERROR, "%.*s %.*s: %s", (int)name.len, name.len ? name.at : "",
                  (int)result->status.len, result->status.at, why->message);
@@ -275,6 +278,7 @@ static beam_status train_and_emit(const experiment *e, beam_status status, beam_
     beam_ctx *ctx = e->ctx;
     beam_training_result result = {.experiment_id = e->config->experiment_id,
                                    .accuracy = (double)NAN,
+                                   .plain_accuracy = (double)NAN,
                                    .loss = (double)NAN,
                                    .config = *e->config};
     if (status == BEAM_OK)

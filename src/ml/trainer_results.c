@@ -66,7 +66,7 @@ typedef struct evaluation {
     uint64_t images, chunk;
     size_t pixels; /* of an image, all channels */
     uint32_t classes;
-    _Atomic uint64_t next, correct;
+    _Atomic uint64_t next, correct, plain;
     _Atomic bool failed;
 } evaluation;
 
@@ -125,11 +125,9 @@ static beam_status add_logits(evaluator *v, size_t n, float weight, beam_error *
     return status;
 }
 
-static beam_status add_views(evaluator *v, size_t n, int by, float weight, beam_error *err)
+static beam_status add_mirrored(evaluator *v, size_t n, float weight, beam_error *err)
 {
     const beam_trainer *t = v->e->t;
-    make_view(v, n, by);
-    BEAM_TRY(add_logits(v, n, weight, err));
     if (!t->config.flip_average)
         return BEAM_OK;
     mirror(v->view, n * v->e->pixels / t->width, t->width);
@@ -161,10 +159,14 @@ static beam_status evaluate_chunk(evaluator *v, uint64_t from, beam_error *err)
     memset(v->logits, 0, n * e->classes * sizeof *v->logits);
     BEAM_TRY(
         beam_dataset_fill(t->test, v->indices, n, t->height, t->width, v->images, v->labels, err));
-    BEAM_TRY(add_views(v, n, 0, 2, err));
-    if (t->config.shift_average) {
-        BEAM_TRY(add_views(v, n, -1, 1, err));
-        BEAM_TRY(add_views(v, n, 1, 1, err));
+    make_view(v, n, 0);
+    BEAM_TRY(add_logits(v, n, 2, err));
+    atomic_fetch_add(&e->plain, count_correct(v, n));
+    BEAM_TRY(add_mirrored(v, n, 2, err));
+    for (int by = -1; t->config.shift_average && by <= 1; by += 2) {
+        make_view(v, n, by);
+        BEAM_TRY(add_logits(v, n, 1, err));
+        BEAM_TRY(add_mirrored(v, n, 1, err));
     }
     atomic_fetch_add(&e->correct, count_correct(v, n));
     return BEAM_OK;
@@ -240,7 +242,7 @@ static beam_status evaluate_model(evaluation *e, size_t threads, beam_error *err
     return status;
 }
 
-beam_status beam_trainer_evaluate(beam_trainer *t, double *accuracy, beam_error *err)
+beam_status beam_trainer_evaluate(beam_trainer *t, beam_evaluation *found, beam_error *err)
 {
     enum { LARGEST = 200, FLOATS = 1 << 21 }; /* 10,000 images are 50 chunks of 200 */
     const beam_dataset_info *info = beam_dataset_get_info(t->test);
@@ -265,7 +267,9 @@ beam_status beam_trainer_evaluate(beam_trainer *t, double *accuracy, beam_error 
         status = evaluate_model(&e, (size_t)threads, err);
     beam_model_free(e.model);
     if (status == BEAM_OK)
-        *accuracy = (double)atomic_load(&e.correct) / (double)e.images;
+        *found =
+            (beam_evaluation){.accuracy = (double)atomic_load(&e.correct) / (double)e.images,
+                              .plain_accuracy = (double)atomic_load(&e.plain) / (double)e.images};
     return status;
 }
 

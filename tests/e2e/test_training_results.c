@@ -63,6 +63,7 @@ static void test_best(void **state)
         many[i] = result_of("x", (double)(i * 7 % 200), "x.safetensors");
     expect_best(many, 200, &many[57]);
     const beam_training_result none = {.accuracy = (double)NAN,
+                                       .plain_accuracy = (double)NAN,
                                        .loss = (double)NAN,
                                        .status = beam_str_of("failed"),
                                        .error = beam_str_of("there were no results")};

@@ -151,11 +151,11 @@ static void test_row_as_in_python(void **state)
 {
     (void)state;
     static const char python[] =
-        "0a0005636166c3a93fd5555555555555142f782f6d6f64656c2e7361666574656e736f72737ff800"
+        "0b0005636166c3a93fd5555555555555142f782f6d6f64656c2e7361666574656e736f72737ff800"
         "000000000003f4ffffffffffffffff0101a56e1fc2f8f359026f6b00190005636166c3a908726573"
         "6e657431383fb999999999999a100306646967697473000000bff000000000000000000000000000"
         "000000000000000000000000000000000000000000000000000000010000ffffffffffffffff7f00"
-        "00000000";
+        "000000003fe8000000000000";
     const beam_str id = beam_str_of("caf\xc3\xa9");
     const beam_training_result result = {.experiment_id = id,
                                          .accuracy = 1.0 / 3,
@@ -165,6 +165,7 @@ static void test_row_as_in_python(void **state)
                                          .steps = -12,
                                          .seconds = 1e-300,
                                          .status = beam_str_of("ok"),
+                                         .plain_accuracy = 0.75,
                                          .config = {.experiment_id = id,
                                                     .model_name = beam_str_of("resnet18"),
                                                     .learning_rate = 0.1,
