@@ -1,7 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* io.h - reading files into pipelines and writing them from pipelines.
  *
- * A path is local for now; other file systems come with a scheme ("gs://bucket/name").  A
+ * A path is local, or gs://bucket/name in Cloud Storage (docs/howto/cloud-storage.md).  A
  * pattern may hold *, ? and [abc] within a folder's or file's name, and {a,b}.
  *
  * Files appear whole or not at all: what is written goes to temporary names first and is

@@ -1,59 +1,37 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* filesystem.c - which file system a path is of. */
 #include "io/filesystem.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
+#include "io/gs.h"
 
-/* The path without file://, or NULL and an error for another file system. */
-static const char *local(const char *path, beam_error *err)
+/* The path's file system, with what it knows the path by; NULL and an error for another. */
+static const beam_fs_driver *driver_of(const char **path, beam_error *err)
 {
-    const char *scheme = strstr(path, "://");
+    const char *scheme = strstr(*path, "://");
     if (!scheme)
-        return path;
-    if (strncmp(path, "file://", 7) == 0)
-        return path + 7;
+        return &beam_local_driver;
+    if (strncmp(*path, "gs://", 5) == 0)
+        return &beam_gs_driver;
+    if (strncmp(*path, "file://", 7) == 0) {
+        *path += 7;
+        return &beam_local_driver;
+    }
     beam_error_set(err, BEAM_UNIMPLEMENTED,
-                   "'%s': this build reads and writes local files only, not '%.*s://'; copy the "
-                   "files to a local folder first",
-                   path, (int)(scheme - path), path);
+                   "'%s': this build reads and writes local files and gs:// only, not '%.*s://'; "
+                   "copy the files to one of these first",
+                   *path, (int)(scheme - *path), *path);
     return NULL;
 }
 
-static beam_status add_entry(const char *path, beam_arena *arena, beam_file_entry *entry,
-                             bool *is_file, beam_error *err)
+bool beam_fs_is_local(const char *path)
 {
-    struct stat st;
-    *is_file = false;
-    if (stat(path, &st) != 0) {
-        if (errno == ENOENT) /* gone since the folder was read */
-            return BEAM_OK;
-        return beam_error_set(err, beam_status_of_errno(errno), "cannot look at %s: %s", path,
-                              strerror(errno));
-    }
-    if (S_ISDIR(st.st_mode))
-        return BEAM_OK;
-    if (!S_ISREG(st.st_mode))
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                              "%s is a pipe or a device; only files can be read: they are read at "
-                              "several places, and again when a bundle is tried again",
-                              path);
-    entry->path = beam_arena_strdup(arena, path);
-    if (!entry->path)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory listing files");
-    entry->size = st.st_size;
-    entry->last_modified = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-    *is_file = true;
-    return BEAM_OK;
+    return driver_of(&path, NULL) == &beam_local_driver;
 }
 
 beam_status beam_fs_match(const char *pattern, beam_arena *arena, beam_file_entry **entries,
@@ -61,80 +39,105 @@ beam_status beam_fs_match(const char *pattern, beam_arena *arena, beam_file_entr
 {
     *entries = NULL;
     *n = 0;
-    const char *path = local(pattern, err);
-    if (!path)
-        return BEAM_UNIMPLEMENTED;
-    glob_t found = {0};
-    int rc = glob(path, GLOB_BRACE | GLOB_TILDE, NULL, &found);
-    if (rc == GLOB_NOMATCH)
-        return BEAM_OK;
-    if (rc != 0)
-        return beam_error_set(err, rc == GLOB_NOSPACE ? BEAM_RESOURCE_EXHAUSTED : BEAM_UNKNOWN,
-                              "cannot list the files that match '%s'", pattern);
-    beam_status status = BEAM_OK;
-    *entries = beam_arena_calloc(arena, found.gl_pathc, sizeof **entries);
-    if (!*entries)
-        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory listing files");
-    for (size_t i = 0; status == BEAM_OK && i < found.gl_pathc; i++) {
-        bool is_file;
-        status = add_entry(found.gl_pathv[i], arena, &(*entries)[*n], &is_file, err);
-        *n += is_file;
-    }
-    globfree(&found);
-    return status;
+    const beam_fs_driver *driver = driver_of(&pattern, err);
+    return driver ? driver->match(pattern, arena, entries, n, err) : BEAM_UNIMPLEMENTED;
 }
 
-beam_status beam_fs_open(beam_str name, beam_file **out, beam_error *err)
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+beam_status beam_fs_open(beam_str name, beam_file **file, beam_error *err)
 {
-    *out = NULL;
-    beam_file *file = beam_calloc(1, sizeof *file + name.len + 1);
-    if (!file)
+    *file = NULL;
+    char *copy = beam_strndup(name.at, name.len);
+    if (!copy)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory opening a file");
-    memcpy(file->path, name.at, name.len);
-    const char *path = local(file->path, err);
-    if (!path) {
-        beam_free(file);
-        return BEAM_UNIMPLEMENTED;
-    }
-    struct stat st;
-    file->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (file->fd < 0 || fstat(file->fd, &st) != 0) {
-        beam_status status = beam_error_set(err, beam_status_of_errno(errno), "cannot open %s: %s",
-                                            path, strerror(errno));
-        beam_fs_close(file);
-        return status;
-    }
-    file->size = st.st_size;
-    *out = file;
-    return BEAM_OK;
+    const char *path = copy;
+    const beam_fs_driver *driver = driver_of(&path, err);
+    beam_status status = driver ? driver->open(path, file, err) : BEAM_UNIMPLEMENTED;
+    beam_free(copy);
+    return status;
 }
 
 void beam_fs_close(beam_file *file)
 {
-    if (!file)
-        return;
-    if (file->fd >= 0)
-        close(file->fd); /* read only: nothing is lost */
-    beam_free(file);
+    if (file)
+        file->driver->close(file);
 }
 
-beam_status beam_fs_read(const beam_file *file, void *data, size_t size, int64_t offset,
-                         size_t *got, beam_error *err)
+int64_t beam_fs_size(const beam_file *file)
 {
-    *got = 0;
-    while (*got < size) {
-        ssize_t n = pread(file->fd, (char *)data + *got, size - *got, offset + (int64_t)*got);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return beam_error_set(err, beam_status_of_errno(errno), "cannot read %s at %lld: %s",
-                                  file->path, (long long)offset, strerror(errno));
-        if (n == 0)
-            break;
-        *got += (size_t)n;
-    }
-    return BEAM_OK;
+    return file->size;
 }
+
+const char *beam_fs_path(const beam_file *file)
+{
+    return file->path;
+}
+
+beam_status beam_fs_read(beam_file *file, void *data, size_t size, int64_t offset, size_t *got,
+                         beam_error *err)
+{
+    return file->driver->read(file, data, size, offset, got, err);
+}
+
+beam_status beam_fs_view(const char *path, beam_file_view *view, beam_error *err)
+{
+    *view = (beam_file_view){0};
+    const beam_fs_driver *driver = driver_of(&path, err);
+    return driver ? driver->view(path, view, err) : BEAM_UNIMPLEMENTED;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+beam_status beam_fs_create(const char *path, bool temporary, beam_writer **writer, beam_error *err)
+{
+    *writer = NULL;
+    const beam_fs_driver *driver = driver_of(&path, err);
+    return driver ? driver->create(path, temporary, writer, err) : BEAM_UNIMPLEMENTED;
+}
+
+beam_status beam_writer_write(beam_writer *writer, const void *data, size_t size, beam_error *err)
+{
+    return writer->driver->write(writer, data, size, err);
+}
+
+beam_status beam_writer_commit(beam_writer *writer, beam_error *err)
+{
+    return writer->driver->commit(writer, err);
+}
+
+void beam_writer_abandon(beam_writer *writer)
+{
+    if (writer)
+        writer->driver->abandon(writer);
+}
+
+beam_status beam_fs_write(const char *path, const void *data, size_t size, beam_error *err)
+{
+    beam_writer *writer;
+    BEAM_TRY(beam_fs_create(path, false, &writer, err));
+    beam_status status = beam_writer_write(writer, data, size, err);
+    if (status == BEAM_OK)
+        return beam_writer_commit(writer, err);
+    beam_writer_abandon(writer);
+    return status;
+}
+
+beam_status beam_fs_copy_local(const char *file, const char *path, beam_error *err)
+{
+    beam_file_view view;
+    const beam_fs_driver *driver = driver_of(&path, err);
+    if (!driver)
+        return BEAM_UNIMPLEMENTED;
+    if (driver == &beam_gs_driver)
+        return beam_gs_upload(file, path, err);
+    BEAM_TRY(beam_file_view_open(file, &view, err));
+    beam_status status = beam_fs_write(path, view.data, view.size, err);
+    beam_file_view_close(&view);
+    return status;
+}
+
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 beam_status beam_fs_absolute(const char *path, char **absolute, beam_error *err)
 {
@@ -151,52 +154,44 @@ beam_status beam_fs_absolute(const char *path, char **absolute, beam_error *err)
                      : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory for a path");
 }
 
-bool beam_fs_exists(const char *path)
+beam_status beam_fs_exists(const char *path, bool *exists, beam_error *err)
 {
-    const char *name = local(path, NULL);
-    return name && access(name, F_OK) == 0;
+    *exists = false;
+    const beam_fs_driver *driver = driver_of(&path, err);
+    return driver ? driver->exists(path, exists, err) : BEAM_UNIMPLEMENTED;
 }
 
 beam_status beam_fs_rename(const char *from, const char *to, beam_error *err)
 {
-    const char *source = local(from, err), *target = local(to, err);
+    const beam_fs_driver *source = driver_of(&from, err), *target = driver_of(&to, err);
     if (!source || !target)
         return BEAM_UNIMPLEMENTED;
-    if (rename(source, target) != 0)
-        return beam_error_set(err, beam_status_of_errno(errno), "cannot rename %s to %s: %s",
-                              source, target, strerror(errno));
-    return BEAM_OK;
+    if (source != target)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "%s cannot be renamed to %s, which lies elsewhere", from, to);
+    return source->rename(from, to, err);
+}
+
+beam_status beam_fs_remove(const char *path, beam_error *err)
+{
+    const beam_fs_driver *driver = driver_of(&path, err);
+    return driver ? driver->remove(path, err) : BEAM_UNIMPLEMENTED;
 }
 
 beam_status beam_fs_make_folder(const char *path, beam_error *err)
 {
-    const char *name = local(path, err);
-    return name ? beam_make_folders(name, err) : BEAM_UNIMPLEMENTED;
+    const beam_fs_driver *driver = driver_of(&path, err);
+    return driver ? driver->make_folder(path, err) : BEAM_UNIMPLEMENTED;
 }
 
 bool beam_fs_remove_empty(const char *path)
 {
-    const char *name = local(path, NULL);
-    return name && rmdir(name) == 0;
+    const beam_fs_driver *driver = driver_of(&path, NULL);
+    return driver && driver->remove_empty(path);
 }
 
 beam_status beam_fs_remove_folder(const char *path, beam_error *err)
 {
-    const char *name = local(path, err);
-    if (!name)
-        return BEAM_UNIMPLEMENTED;
-    DIR *folder = opendir(name);
-    if (!folder && errno == ENOENT)
-        return BEAM_OK;
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            unlinkat(dirfd(folder), entry->d_name, 0) != 0)
-            break; /* rmdir says why */
-    }
-    if (folder)
-        closedir(folder);
-    if (rmdir(name) != 0 && errno != ENOENT)
-        return beam_error_set(err, beam_status_of_errno(errno), "cannot remove %s: %s", name,
-                              strerror(errno));
-    return BEAM_OK;
+    const beam_fs_driver *driver = driver_of(&path, err);
+    return driver ? driver->remove_folder(path, err) : BEAM_UNIMPLEMENTED;
 }

@@ -1,20 +1,16 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* output.c - writing: plain, gzip and zstd, through one buffer. */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "io/stream.h"
 
 enum { BUFFER_SIZE = 1 << 20 };
 
 struct beam_output_file {
-    int fd;
+    beam_writer *writer;
     beam_compression compression;
     unsigned char *buffer; /* what goes to the file next */
     size_t used;
@@ -31,8 +27,7 @@ const char *beam_output_path(const beam_output_file *file)
 
 static void release(beam_output_file *f)
 {
-    if (f->fd >= 0)
-        close(f->fd); /* beam_output_close has looked at its own */
+    beam_writer_abandon(f->writer); /* NULL once beam_output_close has ended it */
     if (f->zlib_open)
         deflateEnd(&f->zlib);
     ZSTD_freeCStream(f->zstd);
@@ -42,10 +37,8 @@ static void release(beam_output_file *f)
 
 void beam_output_abandon(beam_output_file *f)
 {
-    if (!f)
-        return;
-    (void)unlink(f->path);
-    release(f);
+    if (f)
+        release(f);
 }
 
 static beam_status open_encoder(beam_output_file *f)
@@ -70,10 +63,8 @@ beam_status beam_output_open(const char *path, beam_compression compression, bea
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory opening %s", path);
     memcpy(f->path, path, len);
     f->compression = compression;
-    f->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (f->fd < 0) {
-        beam_status status = beam_error_set(err, beam_status_of_errno(errno), "cannot write %s: %s",
-                                            path, strerror(errno));
+    beam_status status = beam_fs_create(path, true, &f->writer, err);
+    if (status != BEAM_OK) {
         release(f);
         return status;
     }
@@ -86,27 +77,11 @@ beam_status beam_output_open(const char *path, beam_compression compression, bea
     return BEAM_OK;
 }
 
-static beam_status write_all(beam_output_file *f, const void *data, size_t size, beam_error *err)
-{
-    const char *at = data;
-    while (size) {
-        ssize_t n = write(f->fd, at, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return beam_error_set(err, beam_status_of_errno(errno), "cannot write %s: %s", f->path,
-                                  strerror(errno));
-        at += n;
-        size -= (size_t)n;
-    }
-    return BEAM_OK;
-}
-
 static beam_status flush(beam_output_file *f, beam_error *err)
 {
     size_t used = f->used;
     f->used = 0;
-    return write_all(f, f->buffer, used, err);
+    return beam_writer_write(f->writer, f->buffer, used, err);
 }
 
 static beam_status write_plain(beam_output_file *f, const void *data, size_t size, beam_error *err)
@@ -114,7 +89,7 @@ static beam_status write_plain(beam_output_file *f, const void *data, size_t siz
     if (size > BUFFER_SIZE - f->used) {
         BEAM_TRY(flush(f, err));
         if (size >= BUFFER_SIZE)
-            return write_all(f, data, size, err);
+            return beam_writer_write(f->writer, data, size, err);
     }
     memcpy(f->buffer + f->used, data, size);
     f->used += size;
@@ -183,14 +158,10 @@ beam_status beam_output_close(beam_output_file *f, beam_error *err)
         status = write_zstd(f, NULL, 0, ZSTD_e_end, err);
     if (status == BEAM_OK)
         status = flush(f, err);
-    int rc = close(f->fd);
-    f->fd = -1;
-    if (status == BEAM_OK && rc != 0)
-        status = beam_error_set(err, beam_status_of_errno(errno), "cannot write %s: %s", f->path,
-                                strerror(errno));
-    if (status == BEAM_OK)
-        release(f);
-    else
-        beam_output_abandon(f);
+    if (status == BEAM_OK) {
+        status = beam_writer_commit(f->writer, err);
+        f->writer = NULL;
+    }
+    release(f);
     return status;
 }

@@ -64,7 +64,7 @@ beam_status beam_stream_open(beam_str path, beam_compression compression, beam_s
         s->input = beam_malloc(INPUT_SIZE);
         status = s->input ? open_decoder(s) : BEAM_RESOURCE_EXHAUSTED;
         if (status != BEAM_OK)
-            beam_error_set(err, status, "out of memory opening %s", s->file->path);
+            beam_error_set(err, status, "out of memory opening %s", beam_fs_path(s->file));
     }
     if (status != BEAM_OK) {
         beam_stream_close(s);
@@ -98,8 +98,8 @@ static beam_status refill(beam_stream *s, beam_error *err)
 
 static beam_status damaged(const beam_stream *s, const char *why, beam_error *err)
 {
-    return beam_error_set(err, BEAM_DATA_LOSS, "%s is damaged before byte %lld: %s", s->file->path,
-                          (long long)s->offset, why);
+    return beam_error_set(err, BEAM_DATA_LOSS, "%s is damaged before byte %lld: %s",
+                          beam_fs_path(s->file), (long long)s->offset, why);
 }
 
 /* Some bytes of output; *got == 0 only when the input at hand gave none. */
@@ -121,7 +121,7 @@ static beam_status inflate_some(beam_stream *s, void *data, size_t size, size_t 
         s->in_frame = false;
     else if (rc == Z_MEM_ERROR)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading %s",
-                              s->file->path);
+                              beam_fs_path(s->file));
     else if (rc != Z_OK && rc != Z_BUF_ERROR)
         return damaged(s, s->zlib.msg ? s->zlib.msg : "it is no gzip file", err);
     return BEAM_OK;

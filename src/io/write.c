@@ -358,7 +358,11 @@ static beam_status publish_one(beam_ctx *c, const char *temp, size_t shard, cons
 {
     if (!temp)
         return make_empty(c, (int64_t)shard, final);
-    if (!beam_fs_exists(temp) && beam_fs_exists(final))
+    bool waits, done = false;
+    BEAM_TRY(beam_fs_exists(temp, &waits, beam_ctx_error(c)));
+    if (!waits)
+        BEAM_TRY(beam_fs_exists(final, &done, beam_ctx_error(c)));
+    if (done)
         return BEAM_OK; /* an earlier try came this far */
     return beam_fs_rename(temp, final, beam_ctx_error(c));
 }
@@ -428,10 +432,13 @@ static void clean(const void *arg)
 static size_t existing_part(const char *path)
 {
     char part[MOST_PATH];
+    bool exists;
+    if (!beam_fs_is_local(path))
+        return strlen(path); /* there are no folders to be left empty */
     snprintf(part, sizeof part, "%s", path);
     for (char *slash; (slash = strrchr(part, '/'));) {
         *slash = '\0';
-        if (beam_fs_exists(part))
+        if (beam_fs_exists(part, &exists, NULL) == BEAM_OK && exists)
             return strlen(part);
     }
     return 0;

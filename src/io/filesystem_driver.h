@@ -1,0 +1,41 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* filesystem_driver.h - what a file system implements: filesystem.h's functions, each with the same
+ * contract.  filesystem.c has the table of them. */
+#ifndef IO_FILESYSTEM_DRIVER_H
+#define IO_FILESYSTEM_DRIVER_H
+
+#include "io/filesystem.h"
+
+typedef struct beam_fs_driver {
+    beam_status (*match)(const char *pattern, beam_arena *arena, beam_file_entry **entries,
+                         size_t *n, beam_error *err);
+    beam_status (*open)(const char *path, beam_file **file, beam_error *err);
+    beam_status (*read)(beam_file *file, void *data, size_t size, int64_t offset, size_t *got,
+                        beam_error *err);
+    void (*close)(beam_file *file);
+    beam_status (*view)(const char *path, beam_file_view *view, beam_error *err);
+    beam_status (*create)(const char *path, bool temporary, beam_writer **writer, beam_error *err);
+    beam_status (*write)(beam_writer *writer, const void *data, size_t size, beam_error *err);
+    beam_status (*commit)(beam_writer *writer, beam_error *err);
+    void (*abandon)(beam_writer *writer);
+    beam_status (*exists)(const char *path, bool *exists, beam_error *err);
+    beam_status (*rename)(const char *from, const char *to, beam_error *err);
+    beam_status (*make_folder)(const char *path, beam_error *err);
+    beam_status (*remove)(const char *path, beam_error *err);
+    bool (*remove_empty)(const char *path);
+    beam_status (*remove_folder)(const char *path, beam_error *err);
+} beam_fs_driver;
+
+/* What every open file and writer of a driver begins with. */
+struct beam_file {
+    const beam_fs_driver *driver;
+    int64_t size;
+    const char *path;
+};
+struct beam_writer {
+    const beam_fs_driver *driver;
+};
+
+extern const beam_fs_driver beam_local_driver;
+
+#endif
