@@ -183,6 +183,42 @@ beam_status beam_pjrt_download(const PJRT_Api *api, PJRT_Buffer *buffer, uint32_
     return BEAM_OK;
 }
 
+/* ---- memory ---- */
+
+/* Half the rows, or fewer if it seems that not even so many would fit. */
+static int64_t rows_that_fit(int64_t batch, int64_t taken, uint64_t in_use, uint64_t limit)
+{
+    int64_t rows = batch > 1 ? batch / 2 : 1;
+    if (limit == 0 || taken < batch)
+        return rows;
+    int64_t room = limit > in_use ? (int64_t)(limit - in_use) / (taken / batch) : 0;
+    if (room < 1)
+        room = 1;
+    return room < rows ? room : rows;
+}
+
+beam_status beam_pjrt_short_of_memory(const beam_pjrt_client *client, size_t device,
+                                      PJRT_LoadedExecutable *program, const char *network,
+                                      int64_t batch, beam_error *err)
+{
+    beam_pjrt_memory wanted;
+    uint64_t in_use, limit;
+    char has[64] = "";
+    beam_pjrt_loaded_memory(client->api, program, &wanted);
+    beam_pjrt_device_memory(client, device, &in_use, &limit);
+    int64_t taken = wanted.temporary + wanted.results;
+    double mb = 1e-6;
+    if (limit > 0)
+        (void)snprintf(has, sizeof has, "the device has %.1f MB, of which %.1f MB are in use; ",
+                       mb * (double)limit, mb * (double)in_use);
+    return beam_error_wrap(err, BEAM_RESOURCE_EXHAUSTED,
+                           "network %s: device memory is exhausted by a batch of %lld, which takes "
+                           "%.1f MB beside %.1f MB of arguments; %stry batches of %lld",
+                           network, (long long)batch, mb * (double)taken,
+                           mb * (double)wanted.arguments, has,
+                           (long long)rows_that_fit(batch, taken, in_use, limit));
+}
+
 /* ---- programs ---- */
 
 static beam_status compile_program(beam_pjrt_model *state, const beam_pjrt_replica *replica,

@@ -44,6 +44,12 @@ beam_status beam_pjrt_upload(const beam_pjrt_client *client, size_t device, cons
 beam_status beam_pjrt_download(const PJRT_Api *api, PJRT_Buffer *buffer, uint32_t rank, void *data,
                                size_t size, PJRT_Event **done, beam_error *err);
 
+/* Wraps BEAM_RESOURCE_EXHAUSTED: what running the program with so many rows takes, what the device
+ * has, and how many rows it would have room for. */
+beam_status beam_pjrt_short_of_memory(const beam_pjrt_client *client, size_t device,
+                                      PJRT_LoadedExecutable *program, const char *network,
+                                      int64_t batch, beam_error *err);
+
 /* The program for the bucket on a replica, compiled if this is the first time. */
 beam_status beam_pjrt_program(beam_pjrt_model *state, beam_pjrt_replica *replica, size_t bucket,
                               PJRT_LoadedExecutable **program, beam_error *err);

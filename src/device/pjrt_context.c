@@ -147,6 +147,20 @@ static beam_status feed_input(beam_model_context *context, size_t input, beam_er
                             &c->arguments[input], err);
 }
 
+/* The network and the batch; where memory was short, how much that takes. */
+static beam_status explain(const beam_model_context *context, beam_status status, beam_error *err)
+{
+    const pjrt_context *c = context->state;
+    const beam_pjrt_model *state = context->model->state;
+    const char *network = context->model->network->name;
+    PJRT_LoadedExecutable *program = c->replica->programs[c->bucket];
+    int64_t batch = state->buckets[c->bucket];
+    if (status == BEAM_RESOURCE_EXHAUSTED && program)
+        return beam_pjrt_short_of_memory(state->client, c->replica->device, program, network, batch,
+                                         err);
+    return beam_error_wrap(err, status, "network %s, batches of %lld", network, (long long)batch);
+}
+
 beam_status beam_pjrt_feed(beam_model_context *context, beam_error *err)
 {
     pjrt_context *c = context->state;
@@ -159,7 +173,7 @@ beam_status beam_pjrt_feed(beam_model_context *context, beam_error *err)
         beam_status status = feed_input(context, i, err);
         if (status != BEAM_OK) {
             drop_inputs(context);
-            return status;
+            return explain(context, status, err);
         }
     }
     return BEAM_OK;
@@ -207,30 +221,6 @@ static beam_status fetch(const beam_model_context *context, beam_error *err)
     return status;
 }
 
-/* Says how much memory there was and what the program wanted of it. */
-static beam_status explain(const beam_model_context *context, PJRT_LoadedExecutable *program,
-                           beam_status status, beam_error *err)
-{
-    const pjrt_context *c = context->state;
-    const beam_pjrt_model *state = context->model->state;
-    long long batch = (long long)state->buckets[c->bucket];
-    if (status != BEAM_RESOURCE_EXHAUSTED || !program)
-        return beam_error_wrap(err, status, "network %s, batches of %lld",
-                               context->model->network->name, batch);
-    beam_pjrt_memory wanted;
-    uint64_t in_use, limit;
-    beam_pjrt_loaded_memory(state->client->api, program, &wanted);
-    beam_pjrt_device_memory(state->client, c->replica->device, &in_use, &limit);
-    double mb = 1e-6;
-    return beam_error_wrap(
-        err, status,
-        "network %s: device memory is exhausted by a batch of %lld, which takes %.1f MB beside "
-        "%.1f MB of arguments; the device has %.1f MB and %.1f MB are in use; try batches of %lld",
-        context->model->network->name, batch, mb * (double)(wanted.temporary + wanted.results),
-        mb * (double)wanted.arguments, mb * (double)limit, mb * (double)in_use,
-        batch > 1 ? batch / 2 : 1);
-}
-
 beam_status beam_pjrt_execute(beam_model_context *context, beam_tensor *outputs, beam_error *err)
 {
     pjrt_context *c = context->state;
@@ -243,7 +233,7 @@ beam_status beam_pjrt_execute(beam_model_context *context, beam_tensor *outputs,
         status = fetch(context, err);
     drop_inputs(context);
     if (status != BEAM_OK)
-        return explain(context, program, status, err);
+        return explain(context, status, err);
     for (size_t i = 0; i < context->model->network->num_outputs; i++)
         outputs[i].data = c->outputs[i];
     return BEAM_OK;

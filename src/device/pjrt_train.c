@@ -327,6 +327,11 @@ beam_status beam_pjrt_train_step(beam_training *training, const beam_tensor *inp
     if (status == BEAM_OK)
         status = fetch_scalars(training, result, err);
     drop_inputs(training);
+    const pjrt_training *state = training->state;
+    if (status == BEAM_RESOURCE_EXHAUSTED)
+        status = beam_pjrt_short_of_memory(client_of(training), state->devices[0], state->program,
+                                           training->program->network->name,
+                                           training->options.batch_size, err);
     return status == BEAM_OK
                ? BEAM_OK
                : beam_error_wrap(err, status, "step %llu", (unsigned long long)training->steps);
