@@ -142,17 +142,20 @@ typedef struct beam_run_inference_args {
     int64_t min_batch_size;        /* 1: fewer do not go for their age alone */
     int64_t max_batch_duration_ms; /* 0: the oldest example waits until the bundle ends */
     int64_t max_batch_weight;      /* 0: no limit; needs the handler's element_size */
+    bool keep_batch_size;          /* fail where the device has no memory for a batch */
     beam_hints hints;
 } beam_run_inference_args;
 
 /* Runs a model over all elements (the handler's `in`); gives the handler's `out`, with the
  * timestamps and windows of the elements and in their order.  A batch goes to the device when it
- * is full by number, weight or age, and at the end of a bundle.
+ * is full by number, weight or age, and at the end of a bundle.  One that the device has no memory
+ * for is run in halves, as are those after it, unless keep_batch_size is set.
  *
  * Metrics, by Beam's names: num_inferences, failed_batches_counter,
  * inference_request_batch_size, inference_request_batch_byte_size,
  * inference_batch_latency_micro_secs, model_byte_size, load_model_latency_milli_secs (the last
- * two are counted once a load). */
+ * two are counted once a load).  And batches_halved; device_fell_back, once a load where "auto"
+ * came to the CPU. */
 BEAM_API beam_pcoll beam_run_inference_(beam_pcoll in, const beam_run_inference_args *args);
 #define beam_run_inference(in, ...) \
     beam_run_inference_((in), BEAM_ARGS_(beam_run_inference_args, __VA_ARGS__))
@@ -240,10 +243,11 @@ BEAM_API extern const beam_dofn beam_tell_accuracy;
     FIELD(S, beam_int64, max_batch_size)  \
     FIELD(S, beam_int64, min_batch_size)  \
     FIELD(S, beam_int64, max_duration_ms) \
-    FIELD(S, beam_int64, max_weight)
+    FIELD(S, beam_int64, max_weight)      \
+    FIELD(S, beam_bool, keep_batch_size)
 BEAM_STRUCT(beam_inference_config, BEAM_INFERENCE_CONFIG_);
 
-enum { BEAM_INFERENCE_METRICS_ = 7 };
+enum { BEAM_INFERENCE_METRICS_ = 9 };
 BEAM_API extern const beam_metric beam_inference_metrics_[BEAM_INFERENCE_METRICS_];
 
 BEAM_API beam_status beam_inference_setup_(beam_ctx *ctx, const beam_model_handler *handler);

@@ -46,7 +46,7 @@ extern "C" {
        (every other epoch), crop:N (moved by up to N pixels, edges reflected; N: an eighth of the  \
        side), cutout:N (a square of N; a quarter), joined by commas; flip,crop; of digits crop */  \
     FIELD(S, beam_bool, flip_average) /* evaluate each image and its mirror image */               \
-    FIELD(S, beam_str, precision)     /* f32, bf16 */                                              \
+    FIELD(S, beam_str, precision)     /* f32, bf16, f16 */                                         \
     FIELD(S, beam_int64, num_threads) /* 1; see beam_training_options */                           \
     FIELD(S, beam_int64, seed)                                                                     \
     FIELD(S, beam_str, init_weights)   /* a file or a known name; a layer whose shape differs, as  \
@@ -58,7 +58,8 @@ extern "C" {
          themselves, ever more closely (Lookahead; 0.95^lookahead * (share of steps done)^3), and  \
          they end as that average; negative, 0: never */                                           \
     FIELD(S, beam_bool, shift_average) /* evaluate each image as it is and, for half the weight,   \
-       moved by a pixel up and left, and down and right */
+       moved by a pixel up and left, and down and right */                                         \
+    FIELD(S, beam_int64, num_replicas) /* 1; chips of the device that share each batch */
 BEAM_STRUCT(beam_training_config, BEAM_TRAINING_CONFIG_);
 
 #define BEAM_TRAINING_RESULT_(FIELD, S)                                                 \
@@ -237,7 +238,8 @@ typedef struct beam_train_models_args {
  * (CHECKPOINT_DIR itself where experiment_id is empty); without checkpoint_dir results have no
  * model.
  * An epoch is a line in the log (NOTICE).
- * Metrics: epochs_done, images_trained, training_milliseconds, configs_done, configs_failed. */
+ * Metrics: epochs_done, images_trained, training_milliseconds, configs_done, configs_failed;
+ * device_fell_back counts configurations whose device "auto" came to the CPU. */
 BEAM_API beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args);
 #define beam_train_models(configs, ...) \
     beam_train_models_((configs), BEAM_ARGS_(beam_train_models_args, __VA_ARGS__))

@@ -17,6 +17,8 @@ const beam_metric beam_inference_metrics_[BEAM_INFERENCE_METRICS_] = {
     [BEAM_METRIC_BATCH_LATENCY] = {"inference_batch_latency_micro_secs", BEAM_DISTRIBUTION},
     [BEAM_METRIC_MODEL_BYTES] = {"model_byte_size", BEAM_DISTRIBUTION},
     [BEAM_METRIC_LOAD_LATENCY] = {"load_model_latency_milli_secs", BEAM_DISTRIBUTION},
+    [BEAM_METRIC_BATCHES_HALVED] = {"batches_halved", BEAM_COUNTER},
+    [BEAM_METRIC_FELL_BACK] = {"device_fell_back", BEAM_COUNTER},
 };
 
 static beam_inference *state_of(const beam_ctx *ctx)
@@ -46,7 +48,7 @@ beam_status beam_inference_setup_(beam_ctx *ctx, const beam_model_handler *handl
         return beam_fail(ctx, BEAM_RESOURCE_EXHAUSTED, "no memory for RunInference");
     *(beam_inference **)ctx->state = state;
     state->handler = handler;
-    state->max_count = config->max_batch_size;
+    state->max_count = state->fits = config->max_batch_size;
     state->model_id = config->model.weights.len ? config->model.weights : config->model.network;
     const beam_model_request request = {.spec = &config->model,
                                         .make_network = handler->make_network,
@@ -74,6 +76,7 @@ beam_status beam_inference_start_(beam_ctx *ctx)
         beam_model_get_info(state->cached.model, &info);
         beam_distribution_update(ctx, BEAM_METRIC_MODEL_BYTES, (int64_t)info.weight_bytes);
         beam_distribution_update(ctx, BEAM_METRIC_LOAD_LATENCY, state->cached.load_milliseconds);
+        beam_count(ctx, BEAM_METRIC_FELL_BACK, state->cached.fell_back);
         state->tell_load = false;
     }
     return BEAM_OK;
@@ -118,14 +121,13 @@ static void point_to_rows(beam_tensor *tensor, const beam_tensor *many, int64_t 
 
 /* Runs `rows` rows from `first` on, with a slot of the device. */
 static beam_status run_rows(beam_ctx *ctx, beam_inference *state, int64_t first, int64_t rows,
-                            int64_t real)
+                            int64_t real, beam_error *err)
 {
     int64_t bytes = 0;
     for (size_t i = 0; i < state->num_inputs; i++) {
         point_to_rows(&state->batch[i], &state->inputs[i], first, rows);
         bytes += (int64_t)(beam_tensor_bytes(&state->batch[i]) / (size_t)rows) * real;
     }
-    beam_error *err = beam_ctx_error(ctx);
     BEAM_TRY(beam_model_feed(state->context, state->batch, state->num_inputs, err));
     beam_device_acquire(state->cached.device);
     int64_t began = nanoseconds();
@@ -184,12 +186,29 @@ static beam_status emit_results(beam_ctx *ctx, beam_inference *state, int64_t fi
     return BEAM_OK;
 }
 
+/* After a batch that the device had no memory for: whether half of it is to be tried. */
+static bool halve(beam_ctx *ctx, beam_inference *state, int64_t rows, const beam_error *why)
+{
+    if (rows == 1 || beam_config(ctx, beam_inference_config)->keep_batch_size)
+        return false;
+    state->fits = rows / 2;
+    beam_count(ctx, BEAM_METRIC_BATCHES_HALVED, 1);
+    beam_ctx_log(ctx, BEAM_LOG_WARNING, "batches of at most %lld from now on: %s",
+                 (long long)state->fits, why->message);
+    return true;
+}
+
 static beam_status flush(beam_ctx *ctx, beam_inference *state)
 {
     for (int64_t first = 0; first < state->count;) {
         int64_t padding;
-        int64_t rows = beam_batch_rows(state->count - first, state->max_count, &padding);
-        BEAM_TRY(run_rows(ctx, state, first, rows, rows - padding));
+        int64_t rows = beam_batch_rows(state->count - first, state->fits, &padding);
+        beam_error why = {0};
+        beam_status status = run_rows(ctx, state, first, rows, rows - padding, &why);
+        if (status == BEAM_RESOURCE_EXHAUSTED && halve(ctx, state, rows, &why))
+            continue;
+        if (status != BEAM_OK)
+            return beam_fail(ctx, status, "%s", why.message);
         BEAM_TRY(emit_results(ctx, state, first, rows - padding));
         first += rows - padding;
         if (beam_cancelled(ctx))

@@ -13,7 +13,9 @@ enum {
     BEAM_METRIC_BATCH_BYTES,
     BEAM_METRIC_BATCH_LATENCY,
     BEAM_METRIC_MODEL_BYTES,
-    BEAM_METRIC_LOAD_LATENCY
+    BEAM_METRIC_LOAD_LATENCY,
+    BEAM_METRIC_BATCHES_HALVED,
+    BEAM_METRIC_FELL_BACK
 };
 
 /* An example that waits for its batch. */
@@ -34,6 +36,7 @@ typedef struct beam_inference {
     beam_pool *pool;
     beam_waiting *waiting;
     int64_t count, max_count;
+    int64_t fits; /* rows that the device had memory for so far; at most max_count */
     int64_t weight;
     int64_t oldest; /* when its first example came, milliseconds of a clock that never goes back */
 

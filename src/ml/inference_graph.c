@@ -71,7 +71,8 @@ beam_pcoll beam_run_inference_(beam_pcoll in, const beam_run_inference_args *arg
         .max_batch_size = args->max_batch_size ? args->max_batch_size : DEFAULT_BATCH,
         .min_batch_size = args->min_batch_size ? args->min_batch_size : 1,
         .max_duration_ms = args->max_batch_duration_ms,
-        .max_weight = args->max_batch_weight};
+        .max_weight = args->max_batch_weight,
+        .keep_batch_size = args->keep_batch_size};
     const beam_pardo_args pardo = {.struct_size = sizeof pardo,
                                    .file = args->file,
                                    .line = args->line,

@@ -19,6 +19,7 @@ typedef struct beam_cached_entry {
     beam_device *device; /* NULL until it has been opened */
     beam_model *model;
     int64_t load_milliseconds;
+    bool fell_back;
     beam_error error;
 } entry;
 
@@ -79,7 +80,7 @@ static beam_status open_device(entry *e, const beam_model_request *request, beam
     beam_spec_text name;
     BEAM_TRY(beam_spec_field(request->spec->device, "device", "auto", &name, err));
     return beam_shared_device_open(name.text, request->logger, BEAM_LOG_INFO, request->transform,
-                                   &e->device, err);
+                                   &e->device, &e->fell_back, err);
 }
 
 static int64_t milliseconds(void)
@@ -143,7 +144,7 @@ beam_status beam_model_cache_get(const beam_model_request *request, beam_cached_
         while (e->state == LOADING)
             (void)pthread_cond_wait(&changed, &mutex);
         if (e->state == READY) {
-            *held = (beam_cached_model){e->model, e->device, e->load_milliseconds, e};
+            *held = (beam_cached_model){e->model, e->device, e->load_milliseconds, e->fell_back, e};
             *loaded = mine;
         } else {
             status = beam_error_set(err, e->error.code, "%s", e->error.message);

@@ -11,6 +11,7 @@ typedef struct beam_cached_model {
     beam_model *model;
     beam_device *device; /* shared by all models on it, so that its leases are the process's */
     int64_t load_milliseconds;
+    bool fell_back; /* the device that was asked for is "auto", and came to the CPU */
     struct beam_cached_entry *entry;
 } beam_cached_model;
 

@@ -50,7 +50,7 @@ static beam_status enter(beam_device **device, bool *first, beam_error *err)
 
 beam_status beam_shared_device_open(const char *name, const beam_logger *logger,
                                     beam_log_level level, const char *transform,
-                                    beam_device **device, beam_error *err)
+                                    beam_device **device, bool *fell_back, beam_error *err)
 {
     /* The first pipeline's logger would outlive its pipeline here: the device gets none. */
     const beam_device_options options = {.struct_size = sizeof options};
@@ -58,7 +58,7 @@ beam_status beam_shared_device_open(const char *name, const beam_logger *logger,
     bool first = false;
     BEAM_TRY(beam_device_open(name, &options, device, err));
     beam_device_get_info(*device, &info);
-    const bool fell_back = info.fell_back;
+    *fell_back = info.fell_back;
     (void)pthread_mutex_lock(&mutex);
     beam_status status = enter(device, &first, err);
     (void)pthread_mutex_unlock(&mutex);
@@ -68,7 +68,7 @@ beam_status beam_shared_device_open(const char *name, const beam_logger *logger,
         return status;
     }
     beam_device_get_info(*device, &info);
-    if (first && fell_back)
+    if (first && *fell_back)
         beam_log_write(logger, level, __FILE__, __LINE__, transform,
                        "device %s: no accelerator, falling back to %s", name, info.kind);
     return BEAM_OK;

@@ -6,11 +6,11 @@
 
 #include <beam/device.h>
 
-/* Opens a device, or gives another hold on the one of its kind that is open.  That "auto" fell
- * back to the CPU is logged at `level`, when the device is opened. */
+/* Opens a device, or gives another hold on the one of its kind that is open.  *fell_back: "auto"
+ * came to the CPU, which is logged at `level` when the device is opened. */
 beam_status beam_shared_device_open(const char *name, const beam_logger *logger,
                                     beam_log_level level, const char *transform,
-                                    beam_device **device, beam_error *err);
+                                    beam_device **device, bool *fell_back, beam_error *err);
 /* Gives up one hold; NULL is allowed. */
 void beam_shared_device_close(beam_device *device);
 

@@ -18,10 +18,11 @@
 #include "ml/train_config.h"
 #include "ml/train_models.h"
 
-enum { EPOCHS, IMAGES, MILLISECONDS, DONE, FAILED };
+enum { EPOCHS, IMAGES, MILLISECONDS, DONE, FAILED, FELL_BACK };
 
 typedef struct train_state {
     beam_device *device;
+    bool fell_back;
 } train_state;
 
 /* One configuration at work. */
@@ -298,6 +299,7 @@ static beam_status process(beam_ctx *ctx, const void *element)
     experiment e;
     beam_error why = {0};
     bool emitted = false;
+    beam_count(ctx, FELL_BACK, beam_self(ctx, train_state)->fell_back);
     beam_status status = begin(ctx, element, &e, &why);
     if (status == BEAM_OK)
         status = emit_stored(&e, &emitted, &why);
@@ -313,7 +315,7 @@ static beam_status setup(beam_ctx *ctx)
                              &name, beam_ctx_error(ctx)));
     return beam_shared_device_open(name.text, beam_ctx_logger(ctx), BEAM_LOG_NOTICE,
                                    beam_ctx_transform(ctx), &beam_self(ctx, train_state)->device,
-                                   beam_ctx_error(ctx));
+                                   &beam_self(ctx, train_state)->fell_back, beam_ctx_error(ctx));
 }
 
 static void teardown(beam_ctx *ctx)
@@ -335,4 +337,5 @@ const beam_dofn beam_train_models_fn = {
     BEAM_METRICS(
         [EPOCHS] = {"epochs_done", BEAM_COUNTER}, [IMAGES] = {"images_trained", BEAM_COUNTER},
         [MILLISECONDS] = {"training_milliseconds", BEAM_COUNTER},
-        [DONE] = {"configs_done", BEAM_COUNTER}, [FAILED] = {"configs_failed", BEAM_COUNTER})};
+        [DONE] = {"configs_done", BEAM_COUNTER}, [FAILED] = {"configs_failed", BEAM_COUNTER},
+        [FELL_BACK] = {"device_fell_back", BEAM_COUNTER})};

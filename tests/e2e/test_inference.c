@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <beam/beam.h>
 
@@ -338,6 +339,60 @@ static void test_mistakes_of_construction(void **state)
     fails(p, BEAM_NOT_FOUND, "/no/such/folder");
 }
 
+/* ---- Devices ------------------------------------------------------------------------------- */
+
+#define FAKE "pjrt:" BEAM_BUILD_DIR "/tests/libpjrt_fake.so"
+
+/* A device with memory for 16 rows: a bundle of 40 is run by batches of as many. */
+static void test_batches_that_do_not_fit(void **state)
+{
+    (void)state;
+    beam_model_spec spec = tiny_model();
+    spec.device = beam_str_of(FAKE);
+    assert_int_equal(setenv("PJRT_FAKE_PLATFORM", "cpu", 1), 0);
+    assert_int_equal(setenv("PJRT_FAKE_MEMORY", "400", 1), 0);
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    beam_run_inference(probes(p, 40), &tiny, .model = spec);
+    beam_result *result = run(p, &one_thread);
+    assert_int_equal(metric(result, "num_inferences").sum, 40);
+    assert_int_equal(metric(result, "batches_halved").sum, 1);
+    assert_int_equal(metric(result, "inference_request_batch_size").max, 16);
+    beam_result_free(result);
+
+    p = beam_pipeline_new(NULL);
+    beam_run_inference(probes(p, 40), &tiny, .model = spec, .keep_batch_size = true);
+    fails(p, BEAM_RESOURCE_EXHAUSTED, "device memory is exhausted by a batch of 64");
+
+    assert_int_equal(setenv("PJRT_FAKE_MEMORY", "40", 1), 0); /* none for a single row */
+    p = beam_pipeline_new(NULL);
+    beam_run_inference(probes(p, 40), &tiny, .model = spec);
+    fails(p, BEAM_RESOURCE_EXHAUSTED, "Out of memory");
+    assert_int_equal(unsetenv("PJRT_FAKE_MEMORY"), 0);
+    assert_int_equal(unsetenv("PJRT_FAKE_PLATFORM"), 0);
+}
+
+/* "auto" without an accelerator is counted. */
+static void test_falling_back_is_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *device;
+        int64_t times;
+    } cases[] = {{"auto", 1}, {"cpu", 0}};
+    assert_int_equal(unsetenv("PJRT_DEVICE"), 0);
+    assert_int_equal(setenv("BEAM_ACCELERATOR_BACKEND", "", 1), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        beam_model_spec spec = tiny_model();
+        spec.device = beam_str_of(cases[i].device);
+        beam_pipeline *p = beam_pipeline_new(NULL);
+        beam_run_inference(probes(p, 3), &tiny, .model = spec);
+        beam_result *result = run(p, &threads);
+        if (access("/dev/nvidia0", F_OK) != 0)
+            assert_int_equal(metric(result, "device_fell_back").sum, cases[i].times);
+        beam_result_free(result);
+    }
+}
+
 /* Every allocation in turn fails once: a bundle tried again may get over it, and nothing leaks. */
 static void test_failing_memory(void **state)
 {
@@ -414,6 +469,8 @@ int main(void)
         cmocka_unit_test(test_a_bundle_tried_again_gives_each_result_once),
         cmocka_unit_test(test_failures_are_told),
         cmocka_unit_test(test_mistakes_of_construction),
+        cmocka_unit_test(test_batches_that_do_not_fit),
+        cmocka_unit_test(test_falling_back_is_counted),
         cmocka_unit_test(test_failing_memory),
         cmocka_unit_test(test_every_image_is_read_once),
     };
