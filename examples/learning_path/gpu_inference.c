@@ -113,7 +113,7 @@ int main(int argc, char **argv)
             {"device", "gpu|tpu|auto|cpu|pjrt:PATH", "gpu", "what runs the model", 0},
             {"accelerator", "HINT", "type:nvidia-tesla-t4;count:1;install-nvidia-driver:5xx",
              "what an engine's workers should have, as Beam's resource hint", 0},
-            {"precision", "f32|bf16", "f32", "what it computes in", 0},
+            {"precision", "f32|bf16|f16", "f32", "what it computes in", 0},
             {"max_batch_size", "N", "0", "most images at once; 0: 64", 0},
             {"output", "PREFIX", NULL, "write id,label,predicted of each to PREFIX-*", 0}),
         .build = build,

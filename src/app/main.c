@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -232,6 +233,15 @@ static beam_status run(const beam_app *app, const beam_args *args, beam_pipeline
     return status;
 }
 
+/* What devices look for in the environment, as workers in containers have it from theirs. */
+static beam_status set_environment(const beam_args *args, beam_error *err)
+{
+    const char *folder = beam_args_str(args, "compilation_cache_dir");
+    if (folder && setenv("BEAM_COMPILATION_CACHE_DIR", folder, 1) != 0)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+    return BEAM_OK;
+}
+
 static int fail(const beam_app *app, const beam_error *err, int code)
 {
     fprintf(stderr, "%s: %s\n", app->name, err->message);
@@ -250,7 +260,8 @@ static int run_with(const beam_app *app, const beam_args *args)
                                 .cancel = &cancel,
                                 .progress_user = &shown};
     if (beam_log_level_parse(beam_args_str(args, "log_level"), &logger.min_level, &err) ||
-        read_hints(args, &made.hints, &err) || read_run_options(args, &options, &err))
+        read_hints(args, &made.hints, &err) || read_run_options(args, &options, &err) ||
+        set_environment(args, &err))
         return fail(app, &err, EXIT_USAGE);
     if (beam_args_given(args, "job_name"))
         made.name = beam_args_str(args, "job_name");

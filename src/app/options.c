@@ -25,6 +25,10 @@ static const beam_option running[] = {
      "accelerator=..., min_ram=16GB, cpu_count=4 or max_active_bundles_per_worker=1 for the "
      "whole pipeline; may be repeated",
      false},
+    {"compilation_cache_dir", "DIR", NULL,
+     "keep programs compiled for accelerators there from run to run; default: "
+     "$BEAM_COMPILATION_CACHE_DIR, or they are not kept",
+     false},
     {"job_name", "NAME", NULL, "name of the run; default: the program's", false},
 };
 static const beam_option engines[] = {

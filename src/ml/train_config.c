@@ -118,6 +118,11 @@ static beam_status check_numbers(const beam_training_config *c, beam_error *err)
                               "batch_size is %lld, and there are only %lld images (num_images)",
                               (long long)c->batch_size, (long long)c->num_images);
     BEAM_TRY(check_whole("num_threads", c->num_threads, 0, MOST_THREADS, err));
+    BEAM_TRY(check_whole("num_replicas", c->num_replicas, 0, MOST_THREADS, err));
+    if (c->num_replicas && c->batch_size % c->num_replicas != 0)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "batch_size is %lld, which num_replicas = %lld cannot share evenly",
+                              (long long)c->batch_size, (long long)c->num_replicas);
     BEAM_TRY(check_whole("image_size", c->image_size, 0, LARGEST_IMAGE, err));
     BEAM_TRY(check_whole("seed", c->seed, 0, INT64_MAX, err));
     BEAM_TRY(check_whole("lookahead", c->lookahead, -1, MOST_STEPS, err));
@@ -173,6 +178,8 @@ beam_training_config beam_training_config_complete(const beam_training_config *c
         c.bias_lr_factor = 1;
     if (c.num_threads == 0)
         c.num_threads = 1;
+    if (c.num_replicas == 0)
+        c.num_replicas = 1;
     return c;
 }
 

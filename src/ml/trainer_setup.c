@@ -161,6 +161,7 @@ static beam_status set_options(const beam_trainer *t, beam_training_options *o, 
     *o = (beam_training_options){.struct_size = sizeof *o,
                                  .batch_size = c->batch_size,
                                  .num_threads = (uint32_t)c->num_threads,
+                                 .num_replicas = (uint32_t)c->num_replicas,
                                  .label_smoothing = (float)c->label_smoothing,
                                  .seed = (uint64_t)c->seed};
     o->optimizer = (beam_optimizer){
