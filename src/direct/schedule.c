@@ -9,6 +9,7 @@
 
 enum {
     ITEMS_A_THREAD = 4,
+    RANGES_A_THREAD = 2,     /* of restrictions, which are split while they run */
     MS = 1000000,            /* nanoseconds */
     WORTH_STEALING = 1 * MS, /* what a bundle costs must not matter */
     WORTH_SPLITTING = 5 * MS,
@@ -85,11 +86,13 @@ static beam_status cut_buffer(beam_execution *run, uint32_t index, beam_error *e
 {
     beam_stage_run *stage = &run->stages[index];
     uint64_t n = stage->source->buffer.n;
-    uint64_t wanted = run->n_workers * (uint64_t)ITEMS_A_THREAD, items = wanted < n ? wanted : n;
+    bool ranges = stage->plan->processes_restrictions;
+    uint64_t wanted = run->n_workers * (uint64_t)(ranges ? RANGES_A_THREAD : ITEMS_A_THREAD);
+    uint64_t items = wanted < n ? wanted : n;
     for (uint64_t i = items; i-- > 0;) { /* the queue is last in, first out */
         BEAM_TRY(cut_item(run, index, n / items * i + n % items * i / items,
                           n / items * (i + 1) + n % items * (i + 1) / items, err));
-        stage->queue->parts = stage->plan->processes_restrictions ? wanted / n : 1;
+        stage->queue->parts = ranges ? wanted / n : 1;
     }
     return BEAM_OK;
 }

@@ -25,12 +25,13 @@ static beam_status resize_table(beam_grouping *grouping, const beam_shuffle_layo
                                 size_t size)
 {
     uint64_t *tags = beam_malloc(size * sizeof *tags);
-    uint32_t *ids = beam_calloc(size, sizeof *ids);
+    uint32_t *ids = beam_malloc(size * sizeof *ids);
     if (!tags || !ids) {
         beam_free(tags);
         beam_free(ids);
         return BEAM_RESOURCE_EXHAUSTED;
     }
+    memset(ids, 0, size * sizeof *ids);
     beam_free(grouping->tags);
     beam_free(grouping->ids);
     grouping->tags = tags;

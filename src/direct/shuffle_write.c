@@ -109,9 +109,11 @@ static beam_slot *find_general(const beam_generation *g, uint64_t tag, const bea
 static beam_status grow_table(beam_generation *g, const beam_shuffle_layout *layout)
 {
     uint64_t size = (g->slot_mask + 1) * 2, mask = size - 1;
-    beam_slot *slots = beam_calloc(size, sizeof *slots);
+    beam_slot *slots = beam_malloc(size * sizeof *slots);
     if (!slots)
         return BEAM_RESOURCE_EXHAUSTED;
+    /* Not calloc: pages that are read before they are written are made twice. */
+    memset(slots, 0, size * sizeof *slots);
     for (uint64_t i = 0; i <= g->slot_mask; i++) {
         if (!g->slots[i].chunk)
             continue;
