@@ -94,10 +94,14 @@ static bool same_info(const beam_element_info *a, const beam_element_info *b)
 }
 
 /* Reads one element into the batch, or, when its info is another, pushes the batch and leaves
- * the element for the next call. */
+ * the element for the next call.  Elements that a split has given away are skipped. */
 static beam_status decode_next(batch *b, const beam_decoder *decoder, beam_reader *reader)
 {
     beam_element_info info;
+    if (!b->entry->granted && !(b->entry->granted = beam_split_take(b->p, b->entry, BATCH))) {
+        reader->at = reader->end;
+        return BEAM_OK;
+    }
     beam_reader before = *reader;
     const beam_type *type = b->entry->element;
     beam_status status =
@@ -115,7 +119,10 @@ static beam_status decode_next(batch *b, const beam_decoder *decoder, beam_reade
     }
     b->info = info;
     b->n++;
-    return b->n == BATCH || decoder->arena->total > MOST_DECODED ? push_batch(b) : BEAM_OK;
+    b->entry->granted--;
+    return !b->entry->granted || b->n == BATCH || decoder->arena->total > MOST_DECODED
+               ? push_batch(b)
+               : BEAM_OK;
 }
 
 /* What is left at the end is the beginning of an element whose rest comes with the next piece. */

@@ -2,8 +2,8 @@
 /* harness.h - the parts of a worker, and who may touch them.
  *
  * The thread of beam_worker_run reads the control stream and answers what is quickly answered.
- * Each bundle has a thread; each data endpoint has one that reads.  What they share is behind
- * harness.lock, inboxes behind their own. */
+ * Each bundle has a thread, and so has what its functions do after the commit; each data endpoint
+ * has one that reads.  What they share is behind harness.lock, inboxes behind their own. */
 #ifndef WORKER_HARNESS_H
 #define WORKER_HARNESS_H
 
@@ -72,6 +72,12 @@ typedef struct beam_entry {
     const beam_type *element, *window; /* of the wire form */
     beam_buffer rest;                  /* an element's beginning, the end of a piece */
     bool done;
+    /* split.c: of the bundle's elements, those begun or about to be, and where it ends; both
+     * behind processor.cutting.  The rest is the bundle's thread's. */
+    int64_t taken, stop;
+    uint32_t granted; /* of those taken, not yet decoded */
+    uint32_t step;    /* how many to take at once */
+    int64_t taken_at; /* when the last were, in ns */
 } beam_entry;
 
 /* Where elements leave: encoded and sent. */
@@ -96,8 +102,11 @@ typedef struct beam_processor {
     size_t n_exits, exits_capacity;
     const char *instruction; /* of the bundle at hand */
     int watchers;            /* behind harness.lock: the bundle may not end while others look */
-    beam_arena elements;     /* of the batch at hand */
-    char *batch;             /* room for it */
+    pthread_mutex_t cutting;
+    char *split_asked;   /* the request that a splittable DoFn will answer; behind `cutting` */
+    bool splits_inside;  /* there is one, and it reads an entry */
+    beam_arena elements; /* of the batch at hand */
+    char *batch;         /* room for it */
     size_t batch_bytes;
     beam_arena sides; /* side inputs, until the bundle ends */
     beam_map side_cache;
@@ -124,6 +133,24 @@ beam_status beam_edges_flush(beam_processor *processor, beam_error *err);
 void beam_edges_end_bundle(beam_processor *processor);
 void beam_edges_free(beam_processor *processor);
 
+/* ---- Splits (split.c) ------------------------------------------------------------------------ */
+
+/* Once the entries are there; and before each bundle. */
+void beam_split_open(beam_processor *processor);
+void beam_split_begin(beam_processor *processor);
+/* The bundle's thread: how many elements it may begin now, at most `most`; it begins them before it
+ * asks again.  0: the rest is not the bundle's any more. */
+uint32_t beam_split_take(beam_processor *processor, beam_entry *entry, uint32_t most);
+/* The driver's `residual`. */
+beam_status beam_split_residual(void *self, const beam_plan_split *split, beam_error *err);
+/* The thread that reads instructions: fills the response to the instruction `id`, or sets *later,
+ * and the bundle's thread sends it. */
+beam_status beam_split_running(beam_processor *processor, const char *id,
+                               const BeamPb__ProcessBundleSplitRequest *request, beam_arena *arena,
+                               BeamPb__ProcessBundleSplitResponse *response, bool *later);
+/* After the bundle, when nobody asks any more: a request that is still open gets nothing. */
+beam_status beam_split_end(beam_processor *processor, beam_error *err);
+
 /* ---- Metrics (monitoring.c) ------------------------------------------------------------------ */
 
 /* What a bundle has counted so far, as both forms that engines read. */
@@ -143,11 +170,30 @@ beam_status beam_metadata_answer(beam_harness *harness,
                                  BeamPb__MonitoringInfosMetadataResponse *response);
 void beam_metadata_free(beam_harness *harness);
 
+/* ---- Log (logging.c) ------------------------------------------------------------------------- */
+
+typedef struct beam_fn_log beam_fn_log;
+
+/* When the engine gave an endpoint for it, harness->logger becomes one whose records go to the
+ * engine too, with the instruction that the thread works at, besides the worker's own logger.  They
+ * leave from a thread of their own: nobody waits for an engine to take them.  When it is slow some
+ * are lost, and counted; when it is gone, all. */
+beam_status beam_fn_log_open(beam_harness *harness, beam_error *err);
+/* What the calling thread works at, until it says something else; NULL: nothing. */
+void beam_fn_log_instruction(const char *id);
+/* Sends what waits, for two seconds at most.  NULL is fine. */
+void beam_fn_log_close(beam_fn_log *log);
+
 /* ---- The worker ---------------------------------------------------------------------------- */
+
+/* Sends a response; any thread. */
+beam_status beam_harness_respond(beam_harness *harness, const BeamPb__InstructionResponse *response,
+                                 beam_error *err);
 
 struct beam_harness {
     const beam_worker_options *options;
     const beam_logger *logger;
+    beam_fn_log *log;           /* NULL: the engine wants none */
     beam_grpc_channel *channel; /* of the control service */
     beam_grpc_stream *control;
     pthread_mutex_t sending; /* on the control stream */
@@ -157,6 +203,7 @@ struct beam_harness {
     beam_map descriptors;   /* id to beam_descriptor */
     beam_map running;       /* instruction to beam_processor */
     beam_map inboxes;       /* instruction to beam_inbox */
+    beam_map finalizers;    /* instruction to what is called once the engine has committed it */
     beam_map past;          /* instructions that have ended, of which data may still come */
     beam_error data_broken; /* why no more data come; code BEAM_OK: they do */
     char **past_ring;
@@ -167,7 +214,7 @@ struct beam_harness {
     BeamPb__MonitoringInfo **metadata;
     size_t n_metadata, metadata_capacity;
     beam_arena metadata_arena;
-    size_t bundles; /* threads at work */
+    size_t tasks; /* threads at work */
     bool stopping;
 };
 

@@ -77,6 +77,7 @@ static void close_processor(beam_processor *p)
     beam_bundle_close(p->bundle);
     beam_edges_free(p);
     beam_arena_free(&p->arena);
+    pthread_mutex_destroy(&p->cutting);
     beam_free(p);
 }
 
@@ -86,12 +87,17 @@ static beam_status open_processor(beam_harness *h, beam_descriptor *descriptor,
     beam_processor *p = beam_calloc(1, sizeof *p);
     if (!p)
         return no_memory(err);
+    if (pthread_mutex_init(&p->cutting, NULL) != 0) {
+        beam_free(p);
+        return no_memory(err);
+    }
     p->harness = h;
     p->descriptor = descriptor;
     const beam_plan_driver driver = {.self = p,
                                      .bind_sink = beam_edges_bind_sink,
                                      .bind_side = beam_edges_bind_side,
                                      .side_input = beam_edges_side_input,
+                                     .residual = beam_split_residual,
                                      .logger = h->logger};
     const beam_plan_options options = {
         .descriptor = descriptor->message, .registry = h->options->registry, .driver = &driver};
@@ -102,6 +108,7 @@ static beam_status open_processor(beam_harness *h, beam_descriptor *descriptor,
         close_processor(p);
         return status;
     }
+    beam_split_open(p);
     *processor = p;
     return BEAM_OK;
 }
@@ -198,9 +205,10 @@ static beam_status feed_all(beam_processor *p, const BeamPb__ProcessBundleReques
     return BEAM_OK;
 }
 
-/* Whoever asks for progress finds the processor while the bundle runs. */
+/* Whoever asks for progress, or a split, finds the processor while the bundle runs. */
 static beam_status set_running(beam_harness *h, beam_processor *p, beam_error *err)
 {
+    beam_split_begin(p);
     pthread_mutex_lock(&h->lock);
     beam_status status = beam_map_set(&h->running, p->instruction, p);
     if (h->stopping)
@@ -209,13 +217,33 @@ static beam_status set_running(beam_harness *h, beam_processor *p, beam_error *e
     return status == BEAM_OK ? status : no_memory(err);
 }
 
-static void end_running(beam_harness *h, const beam_processor *p)
+static void end_running(beam_harness *h, beam_processor *p)
 {
+    beam_error lost = {0};
     pthread_mutex_lock(&h->lock);
     (void)beam_map_remove(&h->running, p->instruction);
     while (p->watchers)
         pthread_cond_wait(&h->changed, &h->lock);
     pthread_mutex_unlock(&h->lock);
+    if (beam_split_end(p, &lost) != BEAM_OK)
+        BEAM_LOG(h->logger, BEAM_LOG_DEBUG, "%s: %s", p->instruction, lost.message);
+}
+
+/* They are called when the engine says that the bundle is committed. */
+static beam_status keep_finalizers(beam_harness *h, const beam_processor *p,
+                                   BeamPb__ProcessBundleResponse *response, beam_error *err)
+{
+    beam_finalizer *newest = beam_bundle_take_finalizers(p->bundle);
+    if (!newest)
+        return BEAM_OK;
+    response->requires_finalization = true;
+    pthread_mutex_lock(&h->lock);
+    beam_status status = beam_map_set(&h->finalizers, p->instruction, newest);
+    pthread_mutex_unlock(&h->lock);
+    if (status == BEAM_OK)
+        return BEAM_OK;
+    beam_finalizers_free(newest);
+    return no_memory(err);
 }
 
 static beam_status run(beam_processor *p, const BeamPb__ProcessBundleRequest *request,
@@ -266,6 +294,8 @@ beam_status beam_processor_run(beam_harness *h, const char *instruction,
         status = run(p, request, inbox, err);
         if (status == BEAM_OK)
             status = report(h, p, arena, response, err);
+        if (status == BEAM_OK)
+            status = keep_finalizers(h, p, response, err);
         end_running(h, p);
     }
     if (p)

@@ -12,8 +12,8 @@ enum { TICK = 500 };
 
 /* ---- Responses --------------------------------------------------------------------------- */
 
-static beam_status respond(beam_harness *h, const BeamPb__InstructionResponse *response,
-                           beam_error *err)
+beam_status beam_harness_respond(beam_harness *h, const BeamPb__InstructionResponse *response,
+                                 beam_error *err)
 {
     beam_buffer bytes = {0};
     beam_status status = beam_message_pack(response, &bytes);
@@ -28,100 +28,59 @@ static beam_status respond(beam_harness *h, const BeamPb__InstructionResponse *r
     return status;
 }
 
-/* ---- Bundles, a thread each -------------------------------------------------------------- */
-
-typedef struct task {
-    beam_harness *harness;
-    BeamPb__InstructionRequest *request;
-} task;
-
-static void run_bundle(const task *t)
-{
-    beam_harness *h = t->harness;
-    beam_arena arena = {0};
-    beam_error err = {0};
-    BeamPb__ProcessBundleResponse bundle = BEAM_PB__PROCESS_BUNDLE_RESPONSE__INIT;
-    BeamPb__InstructionResponse response = BEAM_PB__INSTRUCTION_RESPONSE__INIT;
-    response.instruction_id = t->request->instruction_id;
-    beam_status status = beam_processor_run(h, t->request->instruction_id,
-                                            t->request->process_bundle, &arena, &bundle, &err);
-    if (status == BEAM_OK) {
-        response.response_case = BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_PROCESS_BUNDLE;
-        response.process_bundle = &bundle;
-    } else {
-        response.error = *err.message ? err.message : "failed, without words";
-        BEAM_LOG(h->logger, BEAM_LOG_ERROR, "%s", response.error);
-    }
-    beam_error lost = {0};
-    if (respond(h, &response, &lost) != BEAM_OK)
-        BEAM_LOG(h->logger, BEAM_LOG_DEBUG, "%s: %s", response.instruction_id, lost.message);
-    beam_arena_free(&arena);
-}
-
-static void *bundle_thread(void *user)
-{
-    task *t = user;
-    beam_harness *h = t->harness;
-    run_bundle(t);
-    beam_message_free(t->request);
-    beam_free(t);
-    pthread_mutex_lock(&h->lock);
-    h->bundles--;
-    pthread_cond_broadcast(&h->changed);
-    pthread_mutex_unlock(&h->lock);
-    return NULL;
-}
-
-/* The thread takes the request over. */
-static beam_status start_bundle(beam_harness *h, BeamPb__InstructionRequest *request,
-                                beam_error *err)
-{
-    pthread_t thread;
-    pthread_attr_t detached;
-    task *t = beam_malloc(sizeof *t);
-    if (!t)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a bundle");
-    *t = (task){h, request};
-    pthread_mutex_lock(&h->lock);
-    h->bundles++;
-    pthread_mutex_unlock(&h->lock);
-    int number = pthread_attr_init(&detached);
-    if (number == 0) {
-        (void)pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-        number = pthread_create(&thread, &detached, bundle_thread, t);
-        (void)pthread_attr_destroy(&detached);
-    }
-    if (number == 0)
-        return BEAM_OK;
-    pthread_mutex_lock(&h->lock);
-    h->bundles--;
-    pthread_mutex_unlock(&h->lock);
-    beam_free(t);
-    return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread for a bundle: %s",
-                          strerror(number));
-}
-
 /* ---- What is answered at once ------------------------------------------------------------ */
 
-static beam_status progress(beam_harness *h, const char *instruction, beam_arena *arena,
-                            beam_monitoring *m, BeamPb__ProcessBundleProgressResponse *response)
+/* The processor of a bundle that runs; it will not end before stop_watching.  NULL: none such. */
+static beam_processor *watch(beam_harness *h, const char *instruction)
 {
     pthread_mutex_lock(&h->lock);
     beam_processor *p = beam_map_get(&h->running, instruction);
     if (p)
         p->watchers++;
     pthread_mutex_unlock(&h->lock);
+    return p;
+}
+
+static void stop_watching(beam_harness *h, beam_processor *p)
+{
+    pthread_mutex_lock(&h->lock);
+    p->watchers--;
+    pthread_cond_broadcast(&h->changed);
+    pthread_mutex_unlock(&h->lock);
+}
+
+static beam_status progress(beam_harness *h, const char *instruction, beam_arena *arena,
+                            beam_monitoring *m, BeamPb__ProcessBundleProgressResponse *response)
+{
+    beam_processor *p = watch(h, instruction);
     if (!p)
         return BEAM_OK;
     beam_status status = beam_monitor_bundle(h, p, arena, m);
     response->monitoring_infos = m->infos;
     response->monitoring_data = m->data;
     response->n_monitoring_infos = response->n_monitoring_data = status == BEAM_OK ? m->n : 0;
-    pthread_mutex_lock(&h->lock);
-    p->watchers--;
-    pthread_cond_broadcast(&h->changed);
-    pthread_mutex_unlock(&h->lock);
+    stop_watching(h, p);
     return status;
+}
+
+static beam_status split(beam_harness *h, const char *id,
+                         const BeamPb__ProcessBundleSplitRequest *request, beam_arena *arena,
+                         BeamPb__ProcessBundleSplitResponse *response, bool *later)
+{
+    beam_processor *p = watch(h, request->instruction_id);
+    if (!p)
+        return BEAM_OK;
+    beam_status status = beam_split_running(p, id, request, arena, response, later);
+    stop_watching(h, p);
+    return status;
+}
+
+static void finalize(beam_harness *h, const char *instruction)
+{
+    pthread_mutex_lock(&h->lock);
+    beam_finalizer *newest = beam_map_remove(&h->finalizers, instruction);
+    pthread_mutex_unlock(&h->lock);
+    beam_finalizers_run(newest, h->logger);
 }
 
 /* The kinds of answers, side by side; one of them is sent. */
@@ -134,6 +93,7 @@ typedef struct answers {
     BeamPb__HarnessMonitoringInfosResponse harness;
     BeamPb__SampleDataResponse samples;
     beam_monitoring monitoring;
+    bool later; /* another thread sends it */
 } answers;
 
 static beam_status fill_answer(beam_harness *h, const BeamPb__InstructionRequest *request,
@@ -147,14 +107,16 @@ static beam_status fill_answer(beam_harness *h, const BeamPb__InstructionRequest
         return progress(h, request->process_bundle_progress->instruction_id, arena, &a->monitoring,
                         &a->progress);
     case BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE_SPLIT:
-        beam_pb__process_bundle_split_response__init(&a->split); /* no split */
+        beam_pb__process_bundle_split_response__init(&a->split);
         response->response_case = BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_PROCESS_BUNDLE_SPLIT;
         response->process_bundle_split = &a->split;
-        return BEAM_OK;
+        return split(h, request->instruction_id, request->process_bundle_split, arena, &a->split,
+                     &a->later);
     case BEAM_PB__INSTRUCTION_REQUEST__REQUEST_FINALIZE_BUNDLE:
         beam_pb__finalize_bundle_response__init(&a->finalized);
         response->response_case = BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_FINALIZE_BUNDLE;
         response->finalize_bundle = &a->finalized;
+        finalize(h, request->finalize_bundle->instruction_id);
         return BEAM_OK;
     case BEAM_PB__INSTRUCTION_REQUEST__REQUEST_MONITORING_INFOS:
         beam_pb__monitoring_infos_metadata_response__init(&a->metadata);
@@ -195,10 +157,95 @@ static beam_status answer(beam_harness *h, const BeamPb__InstructionRequest *req
                                       ? "libbeam's worker does not know this instruction"
                                       : "the worker has no memory to answer");
     }
-    status = respond(h, &response, err);
+    status = a.later && status == BEAM_OK ? BEAM_OK : beam_harness_respond(h, &response, err);
     beam_monitoring_free(&a.monitoring);
     beam_arena_free(&arena);
     return status;
+}
+
+/* ---- What takes its time, a thread each -------------------------------------------------- */
+
+typedef struct task {
+    beam_harness *harness;
+    BeamPb__InstructionRequest *request;
+} task;
+
+static void run_bundle(const task *t)
+{
+    beam_harness *h = t->harness;
+    beam_arena arena = {0};
+    beam_error err = {0};
+    BeamPb__ProcessBundleResponse bundle = BEAM_PB__PROCESS_BUNDLE_RESPONSE__INIT;
+    BeamPb__InstructionResponse response = BEAM_PB__INSTRUCTION_RESPONSE__INIT;
+    response.instruction_id = t->request->instruction_id;
+    beam_status status = beam_processor_run(h, t->request->instruction_id,
+                                            t->request->process_bundle, &arena, &bundle, &err);
+    if (status == BEAM_OK) {
+        response.response_case = BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_PROCESS_BUNDLE;
+        response.process_bundle = &bundle;
+    } else {
+        response.error = *err.message ? err.message : "failed, without words";
+        BEAM_LOG(h->logger, BEAM_LOG_ERROR, "%s", response.error);
+    }
+    beam_error lost = {0};
+    if (beam_harness_respond(h, &response, &lost) != BEAM_OK)
+        BEAM_LOG(h->logger, BEAM_LOG_DEBUG, "%s: %s", response.instruction_id, lost.message);
+    beam_arena_free(&arena);
+}
+
+static void run_answer(const task *t)
+{
+    beam_error lost = {0};
+    if (answer(t->harness, t->request, &lost) != BEAM_OK)
+        BEAM_LOG(t->harness->logger, BEAM_LOG_DEBUG, "%s: %s", t->request->instruction_id,
+                 lost.message);
+}
+
+static void *task_thread(void *user)
+{
+    task *t = user;
+    beam_harness *h = t->harness;
+    beam_fn_log_instruction(t->request->instruction_id);
+    if (t->request->request_case == BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE)
+        run_bundle(t);
+    else
+        run_answer(t);
+    beam_fn_log_instruction(NULL);
+    beam_message_free(t->request);
+    beam_free(t);
+    pthread_mutex_lock(&h->lock);
+    h->tasks--;
+    pthread_cond_broadcast(&h->changed);
+    pthread_mutex_unlock(&h->lock);
+    return NULL;
+}
+
+/* The thread takes the request over. */
+static beam_status start_task(beam_harness *h, BeamPb__InstructionRequest *request, beam_error *err)
+{
+    pthread_t thread;
+    pthread_attr_t detached;
+    task *t = beam_malloc(sizeof *t);
+    if (!t)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for an instruction");
+    *t = (task){h, request};
+    pthread_mutex_lock(&h->lock);
+    h->tasks++;
+    pthread_mutex_unlock(&h->lock);
+    int number = pthread_attr_init(&detached);
+    if (number == 0) {
+        (void)pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+        number = pthread_create(&thread, &detached, task_thread, t);
+        (void)pthread_attr_destroy(&detached);
+    }
+    if (number == 0)
+        return BEAM_OK;
+    pthread_mutex_lock(&h->lock);
+    h->tasks--;
+    pthread_mutex_unlock(&h->lock);
+    beam_free(t);
+    return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread for an instruction: %s",
+                          strerror(number));
 }
 
 /* ---- The loop ---------------------------------------------------------------------------- */
@@ -208,15 +255,16 @@ static beam_status on_instruction(beam_harness *h, const beam_buffer *bytes, bea
     BeamPb__InstructionRequest *request = NULL;
     BEAM_TRY(beam_message_unpack(&beam_pb__instruction_request__descriptor, bytes->data, bytes->len,
                                  &request, err));
-    if (request->request_case == BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE) {
-        beam_status status = start_bundle(h, request, err);
+    if (request->request_case == BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE ||
+        request->request_case == BEAM_PB__INSTRUCTION_REQUEST__REQUEST_FINALIZE_BUNDLE) {
+        beam_status status = start_task(h, request, err);
         if (status == BEAM_OK)
             return status;
         BeamPb__InstructionResponse response = BEAM_PB__INSTRUCTION_RESPONSE__INIT;
         beam_error why = *err;
         response.instruction_id = request->instruction_id;
         response.error = why.message;
-        status = respond(h, &response, err);
+        status = beam_harness_respond(h, &response, err);
         beam_message_free(request);
         return status;
     }
@@ -244,8 +292,8 @@ static beam_status serve(beam_harness *h, beam_error *err)
     return BEAM_OK;
 }
 
-/* Bundles that still run are told to stop, and waited for. */
-static void end_bundles(beam_harness *h)
+/* Bundles that still run are told to stop, and all tasks waited for. */
+static void end_tasks(beam_harness *h)
 {
     size_t at = 0;
     const beam_map_entry *entry;
@@ -256,7 +304,7 @@ static void end_bundles(beam_harness *h)
     pthread_mutex_unlock(&h->lock);
     beam_data_break(h); /* or a bundle would wait for data for ever */
     pthread_mutex_lock(&h->lock);
-    while (h->bundles)
+    while (h->tasks)
         pthread_cond_wait(&h->changed, &h->lock);
     pthread_mutex_unlock(&h->lock);
 }
@@ -268,12 +316,17 @@ static beam_status connect_and_serve(beam_harness *h, beam_error *err)
     BEAM_TRY(beam_grpc_channel_open(h->options->control_endpoint, &h->channel, err));
     BEAM_TRY(beam_grpc_stream_open(h->channel, &call, &h->control, err));
     beam_status status = serve(h, err);
-    end_bundles(h);
+    end_tasks(h);
     return status;
 }
 
 static void free_harness(beam_harness *h)
 {
+    size_t at = 0;
+    const beam_map_entry *entry;
+    while ((entry = beam_map_next(&h->finalizers, &at)))
+        beam_finalizers_free(entry->value);
+    beam_map_free(&h->finalizers);
     beam_descriptors_free(h);
     beam_data_stop(h);
     beam_state_stop(h);
@@ -281,6 +334,7 @@ static void free_harness(beam_harness *h)
     beam_metadata_free(h);
     beam_grpc_stream_close(h->control);
     beam_grpc_channel_close(h->channel);
+    beam_fn_log_close(h->log);
     pthread_cond_destroy(&h->changed);
     pthread_mutex_destroy(&h->lock);
     pthread_mutex_destroy(&h->sending);
@@ -297,7 +351,9 @@ beam_status beam_worker_run(const beam_worker_options *options, beam_error *err)
     }
     h->options = options;
     h->logger = options->logger;
-    beam_status status = connect_and_serve(h, err);
+    beam_status status = beam_fn_log_open(h, err);
+    if (status == BEAM_OK)
+        status = connect_and_serve(h, err);
     free_harness(h);
     return status;
 }

@@ -11,7 +11,7 @@
 typedef struct beam_worker_options {
     const char *id;               /* which the engine gave */
     const char *control_endpoint; /* host:port */
-    const char *logging_endpoint; /* which the engine gave; records go to `logger` alone so far */
+    const char *logging_endpoint; /* where the engine takes records, besides `logger`; may be "" */
     const beam_registry *registry;
     const beam_logger *logger; /* of this process */
     const int *stop;           /* the worker ends soon after *stop becomes non-zero; may be NULL */

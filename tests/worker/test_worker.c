@@ -59,7 +59,7 @@ static void *work(void *user)
 }
 
 /* A worker whose one stage triples numbers. */
-static int begin(void **state)
+static int begin_with(void **state, bool logs)
 {
     fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
@@ -74,11 +74,22 @@ static int begin(void **state)
     engine_describe(f->engine, stage_options(&f->stage).descriptor);
     f->options = (beam_worker_options){.id = "worker",
                                        .control_endpoint = engine_endpoint(f->engine),
+                                       .logging_endpoint = logs ? engine_endpoint(f->engine) : "",
                                        .registry = &f->stage.registry,
                                        .logger = &quiet};
     assert_int_equal(pthread_create(&f->worker, NULL, work, f), 0);
     *state = f;
     return 0;
+}
+
+static int begin(void **state)
+{
+    return begin_with(state, false);
+}
+
+static int begin_with_log(void **state)
+{
+    return begin_with(state, true);
 }
 
 static int end(void **state)
@@ -313,6 +324,127 @@ static void other_instructions(void **state)
     beam_message_free(response);
 }
 
+/* ---- Splits ------------------------------------------------------------------------------ */
+
+/* Asks for a split of a bundle whose source has `total` elements; the answer is the caller's. */
+static BeamPb__InstructionResponse *split(fixture *f, const char *id, double fraction,
+                                          int64_t total, const int64_t *allowed, size_t n_allowed)
+{
+    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
+    BeamPb__ProcessBundleSplitRequest split = BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__INIT;
+    BeamPb__ProcessBundleSplitRequest__DesiredSplit wish =
+        BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__DESIRED_SPLIT__INIT;
+    BeamPb__ProcessBundleSplitRequest__DesiredSplitEntry entry =
+        BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__DESIRED_SPLIT_ENTRY__INIT;
+    BeamPb__ProcessBundleSplitRequest__DesiredSplitEntry *entries = &entry;
+    wish.fraction_of_remainder = fraction;
+    wish.estimated_input_elements = total;
+    wish.allowed_split_points = (int64_t *)allowed;
+    wish.n_allowed_split_points = n_allowed;
+    entry.key = (char *)"source";
+    entry.value = &wish;
+    split.instruction_id = (char *)id;
+    split.desired_splits = &entries;
+    split.n_desired_splits = 1;
+    request.instruction_id = (char *)"split";
+    request.request_case = BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE_SPLIT;
+    request.process_bundle_split = &split;
+    engine_send(f->engine, ENGINE_CONTROL, &request);
+    BeamPb__InstructionResponse *response = take_response(f, "split");
+    assert_string_equal(response->error, "");
+    assert_int_equal(response->response_case,
+                     BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_PROCESS_BUNDLE_SPLIT);
+    return response;
+}
+
+/* -1: no split. */
+static int64_t split_at(fixture *f, const char *id, double fraction, int64_t total,
+                        const int64_t *allowed, size_t n_allowed)
+{
+    BeamPb__InstructionResponse *response = split(f, id, fraction, total, allowed, n_allowed);
+    const BeamPb__ProcessBundleSplitResponse *s = response->process_bundle_split;
+    int64_t at = -1;
+    if (s->n_channel_splits) {
+        assert_string_equal(s->channel_splits[0]->transform_id, "source");
+        at = s->channel_splits[0]->first_residual_element;
+        assert_int_equal(s->channel_splits[0]->last_primary_element, at - 1);
+    }
+    assert_int_equal(s->n_residual_roots, 0);
+    beam_message_free(response);
+    return at;
+}
+
+/* Waits until the bundle runs: before, nothing is split. */
+static void wait_for_split(fixture *f, const char *id, double fraction, int64_t total, int64_t at)
+{
+    int64_t got = -1;
+    for (int i = 0; i < 10000 && got < 0; i++)
+        got = split_at(f, id, fraction, total, NULL, 0);
+    assert_int_equal(got, at);
+}
+
+/* What was given away is not processed, though its data come. */
+static void elements_given_away(void **state)
+{
+    fixture *f = *state;
+    beam_buffer bytes = {0};
+    ask_bundle(f, "cut");
+    wait_for_split(f, "cut", 0.5, 1000, 500);
+    assert_int_equal(split_at(f, "cut", 0.5, 1000, NULL, 0), 250); /* of what is left */
+    const int64_t allowed[] = {7, 100, 240, 300};
+    assert_int_equal(split_at(f, "cut", 0.5, 1000, allowed, 4), 100);
+    assert_int_equal(split_at(f, "cut", 1, 1000, NULL, 0), -1);
+    assert_int_equal(split_at(f, "cut", 0, 1000, NULL, 0), 1); /* a bundle keeps one */
+    assert_int_equal(split_at(f, "cut", 0.5, 1000, NULL, 0), -1);
+    assert_int_equal(split_at(f, "nobody", 0.5, 1000, NULL, 0), -1);
+    encode(&bytes, 40, 1000);
+    send_piece(f, "cut", bytes.data, 4000, false);
+    send_piece(f, "cut", bytes.data + 4000, bytes.len - 4000, true);
+    expect_tripled(f, "cut", 40, 1);
+    ask_bundle(f, "next"); /* the same processor, from the beginning */
+    send_numbers(f, "next", 0, 300);
+    expect_tripled(f, "next", 0, 300);
+    beam_buffer_free(&bytes);
+}
+
+/* The bundle has begun some: what is cut off is none of those. */
+static void elements_begun_stay(void **state)
+{
+    fixture *f = *state;
+    beam_buffer bytes = {0};
+    encode(&bytes, 0, 400);
+    ask_bundle(f, "half");
+    send_piece(f, "half", bytes.data, bytes.len / 2, false);
+    int64_t at = -1;
+    for (int i = 0; i < 10000 && at < 0; i++)
+        at = split_at(f, "half", 0.5, 400, NULL, 0);
+    assert_true(at >= 1 && at < 400);
+    send_piece(f, "half", bytes.data + bytes.len / 2, bytes.len - bytes.len / 2, true);
+    expect_tripled(f, "half", 0, at);
+    beam_buffer_free(&bytes);
+}
+
+/* ---- Log --------------------------------------------------------------------------------- */
+
+/* A failed bundle's words arrive with the instruction, and are the worker's own log's as well. */
+static void records_reach_the_engine(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "logs");
+    send_numbers(f, "logs", -5, 1);
+    static const char *const words[] = {"nothing below zero"};
+    expect_failure(f, "logs", words, 1);
+    BeamPb__LogEntry__List *list =
+        engine_take(f->engine, ENGINE_LOGGING, &beam_pb__log_entry__list__descriptor);
+    assert_non_null(list);
+    assert_int_equal(list->n_log_entries, 1);
+    assert_int_equal(list->log_entries[0]->severity, BEAM_PB__LOG_ENTRY__SEVERITY__ENUM__ERROR);
+    assert_string_equal(list->log_entries[0]->instruction_id, "logs");
+    assert_non_null(strstr(list->log_entries[0]->message, "nothing below zero"));
+    assert_true(list->log_entries[0]->timestamp->seconds > 1700000000);
+    beam_message_free(list);
+}
+
 /* An engine that breaks off in the midst of a bundle: the worker ends, and says why. */
 static void the_engine_dies(void **state)
 {
@@ -328,9 +460,18 @@ static void the_engine_dies(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 static const struct CMUnitTest tests[] = {
-    TEST(one_after_another), TEST(side_by_side),       TEST(elements_cut_anywhere),
-    TEST(many_elements),     TEST(data_come_first),    TEST(a_failure),
-    TEST(damaged_data),      TEST(other_instructions), TEST(the_engine_dies),
+    TEST(one_after_another),
+    TEST(side_by_side),
+    TEST(elements_cut_anywhere),
+    TEST(many_elements),
+    TEST(data_come_first),
+    TEST(a_failure),
+    TEST(damaged_data),
+    TEST(other_instructions),
+    TEST(the_engine_dies),
+    TEST(elements_given_away),
+    TEST(elements_begun_stay),
+    cmocka_unit_test_setup_teardown(records_reach_the_engine, begin_with_log, end),
 };
 
 int main(void)
