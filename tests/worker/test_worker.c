@@ -1,25 +1,10 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* A worker and an engine over real gRPC: bundles in pieces and at once, failures, what an engine
- * asks besides, how it all ends. */
-#include "worker/worker.h"
-
-#include <pthread.h>
-
-#include "plan/stage.h"
+/* A worker and an engine over real gRPC: bundles in pieces and at once, failures, splits, what an
+ * engine asks besides, how it all ends. */
 #include "type/windowed.h"
-#include "worker/engine.h"
+#include "worker/fixture.h"
 
 #define INT &beam_int64_type
-
-typedef struct fixture {
-    stage stage;
-    engine *engine;
-    pthread_t worker;
-    bool joined;
-    beam_worker_options options;
-    beam_status status; /* of the worker, when it has ended */
-    beam_error err;
-} fixture;
 
 static beam_status triple(beam_ctx *c, const beam_int64 *x)
 {
@@ -28,56 +13,17 @@ static beam_status triple(beam_ctx *c, const beam_int64 *x)
 }
 BEAM_DOFN(triple_fn, beam_int64, triple, BEAM_TYPES(INT));
 
-static void ignore(void *user, const beam_log_record *record)
-{
-    (void)user, (void)record;
-}
-static const beam_logger quiet = {.sink = ignore};
-
-static void add_port(fixture *f, const char *id, const char *urn, const char *in, const char *out)
-{
-    stage *s = &f->stage;
-    const char *parts[2], *coder;
-    STAGE_OK(beam_coder_set_type(&s->coders, INT, &parts[0], NULL));
-    STAGE_OK(beam_coder_set_add(&s->coders, BEAM_URN_CODER_GLOBAL_WINDOW, NULL, 0, NULL, 0,
-                                &parts[1], NULL));
-    STAGE_OK(beam_coder_set_add(&s->coders, BEAM_URN_CODER_WINDOWED_VALUE, NULL, 0, parts, 2,
-                                &coder, NULL));
-    BeamPb__RemoteGrpcPort port = BEAM_PB__REMOTE_GRPC_PORT__INIT;
-    BeamPb__ApiServiceDescriptor service = BEAM_PB__API_SERVICE_DESCRIPTOR__INIT;
-    service.url = (char *)engine_endpoint(f->engine);
-    port.api_service_descriptor = &service;
-    port.coder_id = (char *)coder;
-    stage_transform(s, id, urn, &port, in, out);
-}
-
-static void *work(void *user)
-{
-    fixture *f = user;
-    f->status = beam_worker_run(&f->options, &f->err);
-    return NULL;
-}
-
 /* A worker whose one stage triples numbers. */
 static int begin_with(void **state, bool logs)
 {
-    fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
     const beam_windowing global = {BEAM_GLOBAL_WINDOWS, 0, 0, 0, 0, BEAM_END_OF_WINDOW};
-    f->engine = engine_start();
-    stage_init(&f->stage);
+    fixture *f = fixture_new();
     stage_pcoll(&f->stage, "numbers", INT, global);
     stage_pcoll(&f->stage, "tripled", INT, global);
-    add_port(f, "source", BEAM_URN_DATA_SOURCE, "", "out0=numbers");
+    fixture_port(f, "source", BEAM_URN_DATA_SOURCE, INT, "", "out0=numbers");
     stage_pardo(&f->stage, "triple", &triple_fn, NULL, "in0=numbers", "out0=tripled");
-    add_port(f, "sink", BEAM_URN_DATA_SINK, "in0=tripled", "");
-    engine_describe(f->engine, stage_options(&f->stage).descriptor);
-    f->options = (beam_worker_options){.id = "worker",
-                                       .control_endpoint = engine_endpoint(f->engine),
-                                       .logging_endpoint = logs ? engine_endpoint(f->engine) : "",
-                                       .registry = &f->stage.registry,
-                                       .logger = &quiet};
-    assert_int_equal(pthread_create(&f->worker, NULL, work, f), 0);
+    fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=tripled", "");
+    fixture_start(f, logs);
     *state = f;
     return 0;
 }
@@ -92,51 +38,12 @@ static int begin_with_log(void **state)
     return begin_with(state, true);
 }
 
-static int end(void **state)
-{
-    fixture *f = *state;
-    if (!f->joined) { /* by what the test expects, or by this */
-        engine_break(f->engine);
-        pthread_join(f->worker, NULL);
-    }
-    engine_stop(f->engine);
-    stage_free(&f->stage);
-    free(f);
-    return 0;
-}
-
-/* ---- What an engine says ----------------------------------------------------------------- */
-
-static void ask_bundle(fixture *f, const char *id)
-{
-    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
-    BeamPb__ProcessBundleRequest bundle = BEAM_PB__PROCESS_BUNDLE_REQUEST__INIT;
-    bundle.process_bundle_descriptor_id = (char *)"stage";
-    request.instruction_id = (char *)id;
-    request.request_case = BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE;
-    request.process_bundle = &bundle;
-    engine_send(f->engine, ENGINE_CONTROL, &request);
-}
-
 static void encode(beam_buffer *bytes, beam_int64 first, beam_int64 n)
 {
     const beam_element_info info = beam_info_global(5);
     for (beam_int64 i = first; i < first + n; i++)
         STAGE_OK(beam_encode_windowed(INT, &beam_global_window_type, BEAM_NESTED, &info, &i, bytes,
                                       NULL));
-}
-
-static void send_piece(fixture *f, const char *id, const void *bytes, size_t size, bool last)
-{
-    BeamPb__Elements elements = BEAM_PB__ELEMENTS__INIT;
-    BeamPb__Elements__Data data = BEAM_PB__ELEMENTS__DATA__INIT, *all = &data;
-    data.instruction_id = (char *)id;
-    data.transform_id = (char *)"source";
-    data.data = (ProtobufCBinaryData){size, (uint8_t *)bytes};
-    data.is_last = last;
-    elements.data = &all;
-    elements.n_data = 1;
-    engine_send(f->engine, ENGINE_DATA, &elements);
 }
 
 static void send_numbers(fixture *f, const char *id, beam_int64 first, beam_int64 n)
@@ -148,24 +55,6 @@ static void send_numbers(fixture *f, const char *id, beam_int64 first, beam_int6
     beam_buffer_free(&bytes);
 }
 
-static BeamPb__InstructionResponse *take_response(fixture *f, const char *id)
-{
-    BeamPb__InstructionResponse *response =
-        engine_take(f->engine, ENGINE_CONTROL, &beam_pb__instruction_response__descriptor);
-    assert_non_null(response);
-    assert_string_equal(response->instruction_id, id);
-    return response;
-}
-
-static void expect_done(fixture *f, const char *id)
-{
-    BeamPb__InstructionResponse *response = take_response(f, id);
-    assert_string_equal(response->error, "");
-    assert_int_equal(response->response_case,
-                     BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_PROCESS_BUNDLE);
-    beam_message_free(response);
-}
-
 /* The bundle is done, and its elements, up to the end of its sink, are 3 * first, 3 * (first + 1),
  * ... */
 static void expect_tripled(fixture *f, const char *id, beam_int64 first, beam_int64 n)
@@ -173,19 +62,7 @@ static void expect_tripled(fixture *f, const char *id, beam_int64 first, beam_in
     beam_buffer bytes = {0};
     beam_arena arena = {0};
     expect_done(f, id);
-    for (bool last = false; !last;) {
-        BeamPb__Elements *elements =
-            engine_take(f->engine, ENGINE_DATA, &beam_pb__elements__descriptor);
-        assert_non_null(elements);
-        for (size_t i = 0; i < elements->n_data; i++) {
-            const BeamPb__Elements__Data *data = elements->data[i];
-            assert_string_equal(data->instruction_id, id);
-            assert_string_equal(data->transform_id, "sink");
-            STAGE_OK(beam_buffer_append(&bytes, data->data.data, data->data.len));
-            last = last || data->is_last;
-        }
-        beam_message_free(elements);
-    }
+    take_elements(f, id, &bytes);
     beam_reader reader = beam_reader_of(bytes.data, bytes.len);
     for (beam_int64 i = first; i < first + n; i++) {
         beam_element_info info;
@@ -326,42 +203,12 @@ static void other_instructions(void **state)
 
 /* ---- Splits ------------------------------------------------------------------------------ */
 
-/* Asks for a split of a bundle whose source has `total` elements; the answer is the caller's. */
-static BeamPb__InstructionResponse *split(fixture *f, const char *id, double fraction,
-                                          int64_t total, const int64_t *allowed, size_t n_allowed)
-{
-    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
-    BeamPb__ProcessBundleSplitRequest split = BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__INIT;
-    BeamPb__ProcessBundleSplitRequest__DesiredSplit wish =
-        BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__DESIRED_SPLIT__INIT;
-    BeamPb__ProcessBundleSplitRequest__DesiredSplitEntry entry =
-        BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__DESIRED_SPLIT_ENTRY__INIT;
-    BeamPb__ProcessBundleSplitRequest__DesiredSplitEntry *entries = &entry;
-    wish.fraction_of_remainder = fraction;
-    wish.estimated_input_elements = total;
-    wish.allowed_split_points = (int64_t *)allowed;
-    wish.n_allowed_split_points = n_allowed;
-    entry.key = (char *)"source";
-    entry.value = &wish;
-    split.instruction_id = (char *)id;
-    split.desired_splits = &entries;
-    split.n_desired_splits = 1;
-    request.instruction_id = (char *)"split";
-    request.request_case = BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE_SPLIT;
-    request.process_bundle_split = &split;
-    engine_send(f->engine, ENGINE_CONTROL, &request);
-    BeamPb__InstructionResponse *response = take_response(f, "split");
-    assert_string_equal(response->error, "");
-    assert_int_equal(response->response_case,
-                     BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_PROCESS_BUNDLE_SPLIT);
-    return response;
-}
-
 /* -1: no split. */
 static int64_t split_at(fixture *f, const char *id, double fraction, int64_t total,
                         const int64_t *allowed, size_t n_allowed)
 {
-    BeamPb__InstructionResponse *response = split(f, id, fraction, total, allowed, n_allowed);
+    ask_split(f, id, fraction, total, allowed, n_allowed);
+    BeamPb__InstructionResponse *response = take_split(f);
     const BeamPb__ProcessBundleSplitResponse *s = response->process_bundle_split;
     int64_t at = -1;
     if (s->n_channel_splits) {
@@ -458,7 +305,7 @@ static void the_engine_dies(void **state)
     assert_true(*f->err.message);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, fixture_end)
 static const struct CMUnitTest tests[] = {
     TEST(one_after_another),
     TEST(side_by_side),
@@ -471,7 +318,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_engine_dies),
     TEST(elements_given_away),
     TEST(elements_begun_stay),
-    cmocka_unit_test_setup_teardown(records_reach_the_engine, begin_with_log, end),
+    cmocka_unit_test_setup_teardown(records_reach_the_engine, begin_with_log, fixture_end),
 };
 
 int main(void)
