@@ -90,7 +90,8 @@ BEAM_API void beam_pipeline_at_end(beam_pipeline *pipeline, void (*clean)(const 
 /* Says that workers open a file, or a folder with all in it, which the pipeline calls `name`
  * (weights that have one, a path): an engine whose workers may see another disk than this
  * process is sent it with the program, and a worker finds it again by kind and name.  `locate`
- * tells where it is here, in memory for beam_release; it is called only when the file is sent. */
+ * tells where it is here, in memory for beam_release; it is called only when the file is sent.  A
+ * path with a scheme (gs://) is not sent: workers open it where it lies. */
 BEAM_API void beam_pipeline_needs_file(beam_pipeline *pipeline, const char *kind, const char *name,
                                        beam_status (*locate)(const char *name, char **path,
                                                              beam_error *err));

@@ -13,8 +13,8 @@
 #include "app/report.h"
 #include "app/worker_main.h"
 #include "base/alloc.h"
-#include "base/file.h"
 #include "bundle/crash.h"
+#include "io/filesystem.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
 
@@ -199,12 +199,12 @@ static beam_status write_report(const beam_app *app, const beam_args *args,
 static beam_status check_report_path(const beam_args *args, beam_error *err)
 {
     const char *path = beam_args_str(args, "result_json");
-    beam_new_file probe = {0};
+    beam_writer *probe;
     if (!path)
         return BEAM_OK;
-    if (beam_new_file_open(path, &probe, err) != BEAM_OK)
+    if (beam_fs_create(path, false, &probe, err) != BEAM_OK)
         return beam_error_wrap(err, err->code, "--result_json");
-    beam_new_file_abandon(&probe);
+    beam_writer_abandon(probe);
     return BEAM_OK;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
+#include "io/filesystem.h"
 
 struct beam_report {
     json_t *object; /* keeps the order of its keys */
@@ -83,16 +83,16 @@ beam_status beam_report_write_json(const beam_report *report, const char *path, 
     char *text = json_dumps(report->object, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
     if (!text)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory writing %s", path);
-    beam_new_file file = {0};
-    beam_status status = beam_new_file_open(path, &file, err);
+    beam_writer *file;
+    beam_status status = beam_fs_create(path, false, &file, err);
     if (status == BEAM_OK)
-        status = beam_new_file_write(&file, text, strlen(text), err);
+        status = beam_writer_write(file, text, strlen(text), err);
     if (status == BEAM_OK)
-        status = beam_new_file_write(&file, "\n", 1, err);
+        status = beam_writer_write(file, "\n", 1, err);
     if (status == BEAM_OK)
-        status = beam_new_file_commit(&file, err);
+        status = beam_writer_commit(file, err);
     else
-        beam_new_file_abandon(&file);
+        beam_writer_abandon(file);
     free(text);
     return status;
 }

@@ -43,6 +43,15 @@ beam_status beam_fs_match(const char *pattern, beam_arena *arena, beam_file_entr
     return driver ? driver->match(pattern, arena, entries, n, err) : BEAM_UNIMPLEMENTED;
 }
 
+beam_status beam_fs_list(const char *folder, beam_arena *arena, char ***names, size_t *n,
+                         beam_error *err)
+{
+    *names = NULL;
+    *n = 0;
+    const beam_fs_driver *driver = driver_of(&folder, err);
+    return driver ? driver->list(folder, arena, names, n, err) : BEAM_UNIMPLEMENTED;
+}
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 beam_status beam_fs_open(beam_str name, beam_file **file, beam_error *err)

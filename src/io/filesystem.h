@@ -24,6 +24,11 @@ typedef struct beam_file_entry {
 beam_status beam_fs_match(const char *pattern, beam_arena *arena, beam_file_entry **entries,
                           size_t *n, beam_error *err);
 
+/* The names of files (not folders, and not what is in those) in a folder, in any order; they live
+ * in the arena.  A folder that is not there has none. */
+beam_status beam_fs_list(const char *folder, beam_arena *arena, char ***names, size_t *n,
+                         beam_error *err);
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* An open file, read at any place by one thread.  A remote one is fetched ahead where it is read

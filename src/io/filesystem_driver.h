@@ -9,6 +9,8 @@
 typedef struct beam_fs_driver {
     beam_status (*match)(const char *pattern, beam_arena *arena, beam_file_entry **entries,
                          size_t *n, beam_error *err);
+    beam_status (*list)(const char *folder, beam_arena *arena, char ***names, size_t *n,
+                        beam_error *err);
     beam_status (*open)(const char *path, beam_file **file, beam_error *err);
     beam_status (*read)(beam_file *file, void *data, size_t size, int64_t offset, size_t *got,
                         beam_error *err);

@@ -129,6 +129,34 @@ static beam_status match(const char *pattern, beam_arena *arena, beam_file_entry
     return BEAM_OK;
 }
 
+/* FOLDER/ as the beginning of names. */
+static beam_status folder_prefix(const char *path, beam_gs_place *prefix, beam_error *err)
+{
+    BEAM_TRY(beam_gs_parse_path(beam_str_of(path), prefix, err));
+    size_t len = strlen(prefix->name);
+    if (len == 0 || prefix->name[len - 1] == '/')
+        return BEAM_OK;
+    if (len + 1 >= BEAM_GS_NAME)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "the name '%.100s...' is too long", path);
+    prefix->name[len] = '/';
+    return BEAM_OK;
+}
+
+static beam_status list(const char *folder, beam_arena *arena, char ***names, size_t *n,
+                        beam_error *err)
+{
+    beam_gs_place prefix;
+    beam_gs_listing listing = {.arena = arena};
+    BEAM_TRY(folder_prefix(folder, &prefix, err));
+    BEAM_TRY(beam_gs_list(&prefix, false, 0, &listing, err));
+    const size_t len = strlen(prefix.name);
+    for (size_t i = 0; i < listing.n; i++)
+        if (listing.names[i][len]) /* not the folder itself, as the console makes them */
+            listing.names[(*n)++] = listing.names[i] + len;
+    *names = listing.names;
+    return BEAM_OK;
+}
+
 /* ---- Names ----------------------------------------------------------------------------------- */
 
 static beam_status exists(const char *path, bool *there, beam_error *err)
@@ -181,12 +209,9 @@ static beam_status remove_folder(const char *path, beam_error *err)
     beam_gs_place prefix;
     beam_arena arena = {0};
     beam_gs_listing listing = {.arena = &arena};
-    BEAM_TRY(beam_gs_parse_path(beam_str_of(path), &prefix, err));
-    size_t len = strlen(prefix.name);
-    if (len == 0 || len + 1 >= BEAM_GS_NAME)
+    BEAM_TRY(folder_prefix(path, &prefix, err));
+    if (!prefix.name[0])
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "'%s' is no folder to remove", path);
-    if (prefix.name[len - 1] != '/')
-        prefix.name[len] = '/';
     beam_status status = beam_gs_list(&prefix, true, 0, &listing, err);
     for (size_t i = 0; status == BEAM_OK && i < listing.n; i++) {
         beam_gs_place place = prefix;
@@ -198,6 +223,7 @@ static beam_status remove_folder(const char *path, beam_error *err)
 }
 
 const beam_fs_driver beam_gs_driver = {.match = match,
+                                       .list = list,
                                        .open = beam_gs_open,
                                        .read = beam_gs_read,
                                        .close = beam_gs_close_file,

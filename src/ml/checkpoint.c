@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "io/filesystem.h"
 #include "ml/train_json.h"
 #include "ml/weights_file.h"
 
@@ -32,7 +33,7 @@ uint64_t beam_checkpoint_sum(const uint8_t *data, size_t size)
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 typedef struct writer {
-    beam_new_file file;
+    beam_writer *file;
     uint8_t *block;
     size_t len; /* bytes of the block that wait */
     uint64_t sum;
@@ -45,7 +46,7 @@ static beam_status flush(writer *w, beam_error *err)
     w->sum = beam_hash64(w->block, w->len, w->sum);
     size_t len = w->len;
     w->len = 0;
-    return beam_new_file_write(&w->file, w->block, len, err);
+    return beam_writer_write(w->file, w->block, len, err);
 }
 
 static beam_status put(writer *w, const void *data, size_t size, beam_error *err)
@@ -69,7 +70,7 @@ static beam_status put_sum(writer *w, beam_error *err)
     BEAM_TRY(flush(w, err));
     for (size_t i = 0; i < SUM; i++)
         bytes[i] = (uint8_t)(w->sum >> (8 * i));
-    return beam_new_file_write(&w->file, bytes, SUM, err);
+    return beam_writer_write(w->file, bytes, SUM, err);
 }
 
 /* What a file will hold: the states and, behind them, the checksum. */
@@ -147,13 +148,13 @@ static beam_status write_file(const char *path, const contents *c, const beam_st
     float *space = beam_malloc(c->largest);
     beam_status status = w.block && space ? BEAM_OK : no_memory(path, err);
     if (status == BEAM_OK)
-        status = beam_new_file_open(path, &w.file, err);
+        status = beam_fs_create(path, false, &w.file, err);
     if (status == BEAM_OK) {
         status = put_all(&w, c, states, space, err);
         if (status == BEAM_OK)
-            status = beam_new_file_commit(&w.file, err);
+            status = beam_writer_commit(w.file, err);
         else
-            beam_new_file_abandon(&w.file);
+            beam_writer_abandon(w.file);
     }
     beam_free(space);
     beam_free(w.block);
@@ -239,7 +240,7 @@ beam_status beam_checkpoint_open(const char *path, beam_checkpoint *c, beam_erro
 {
     beam_file_view view;
     *c = (beam_checkpoint){0};
-    BEAM_TRY(beam_file_view_open(path, &view, err));
+    BEAM_TRY(beam_fs_view(path, &view, err));
     beam_status status = beam_checkpoint_parse(path, view.data, view.size, c, err);
     if (status == BEAM_OK)
         c->view = view;

@@ -1,7 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* checkpoint_folder.c - the checkpoints of one training: which is the newest, who may save, which
  * stay. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "io/filesystem.h"
 #include "ml/checkpoint.h"
 
 static const char prefix[] = "checkpoint-", suffix[] = ".safetensors", owner_name[] = "owner";
@@ -59,21 +59,17 @@ static beam_status add_step(const beam_checkpoints *c, int64_t step, int64_t **s
 /* Steps of all checkpoints, newest first; beam_free them.  A folder that is not there has none. */
 static beam_status list(const beam_checkpoints *c, int64_t **steps, size_t *n, beam_error *err)
 {
-    size_t capacity = 0;
+    size_t capacity = 0, count;
     int64_t step;
-    beam_status status = BEAM_OK;
+    beam_arena arena = {0};
+    char **names;
     *steps = NULL;
     *n = 0;
-    DIR *folder = opendir(c->folder);
-    if (!folder && errno == ENOENT)
-        return BEAM_OK;
-    if (!folder)
-        return beam_error_set(err, beam_status_of_errno(errno), "cannot read folder %s: %s",
-                              c->folder, strerror(errno));
-    for (struct dirent *e; status == BEAM_OK && (e = readdir(folder));)
-        if (step_of(e->d_name, &step))
+    beam_status status = beam_fs_list(c->folder, &arena, &names, &count, err);
+    for (size_t i = 0; status == BEAM_OK && i < count; i++)
+        if (step_of(names[i], &step))
             status = add_step(c, step, steps, n, &capacity, err);
-    (void)closedir(folder); /* was only read */
+    beam_arena_free(&arena);
     if (*n)
         qsort(*steps, *n, sizeof **steps, newest_first);
     return status;
@@ -138,33 +134,32 @@ static beam_status make_token(beam_checkpoints *c, beam_error *err)
 static void remove_unfinished(const beam_checkpoints *c)
 {
     static const char temp[] = ".tmp";
-    DIR *folder = opendir(c->folder);
-    for (struct dirent *e; folder && (e = readdir(folder));) {
-        size_t len = strlen(e->d_name);
-        if (strncmp(e->d_name, prefix, sizeof prefix - 1) == 0 && len >= sizeof temp &&
-            strcmp(e->d_name + len - (sizeof temp - 1), temp) == 0)
-            (void)unlinkat(dirfd(folder), e->d_name, 0); /* costs space alone */
+    beam_arena arena = {0};
+    char **names;
+    size_t n;
+    if (beam_fs_list(c->folder, &arena, &names, &n, NULL) != BEAM_OK)
+        n = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(names[i]);
+        if (strncmp(names[i], prefix, sizeof prefix - 1) != 0 || len < sizeof temp ||
+            strcmp(names[i] + len - (sizeof temp - 1), temp) != 0)
+            continue;
+        char *path = beam_asprintf("%s/%s", c->folder, names[i]);
+        if (path)
+            (void)beam_fs_remove(path, NULL); /* costs space alone */
+        beam_free(path);
     }
-    if (folder)
-        (void)closedir(folder);
+    beam_arena_free(&arena);
 }
 
 beam_status beam_checkpoints_take(beam_checkpoints *c, beam_error *err)
 {
-    beam_new_file file;
-    BEAM_TRY(beam_make_folders(c->folder, err));
+    BEAM_TRY(beam_fs_make_folder(c->folder, err));
     BEAM_TRY(make_token(c, err));
     char *path = beam_asprintf("%s/%s", c->folder, owner_name);
     if (!path)
         return no_memory(c, err);
-    beam_status status = beam_new_file_open(path, &file, err);
-    if (status == BEAM_OK) {
-        status = beam_new_file_write(&file, c->token, strlen(c->token), err);
-        if (status == BEAM_OK)
-            status = beam_new_file_commit(&file, err);
-        else
-            beam_new_file_abandon(&file);
-    }
+    beam_status status = beam_fs_write(path, c->token, strlen(c->token), err);
     beam_free(path);
     if (status == BEAM_OK)
         remove_unfinished(c);
@@ -178,7 +173,7 @@ static beam_status check_owner(const beam_checkpoints *c, beam_error *err)
     char *path = beam_asprintf("%s/%s", c->folder, owner_name);
     if (!path)
         return no_memory(c, err);
-    beam_status status = beam_file_view_open(path, &view, &why);
+    beam_status status = beam_fs_view(path, &view, &why);
     beam_free(path);
     if (status != BEAM_OK)
         return beam_error_set(err, status == BEAM_NOT_FOUND ? BEAM_FAILED_PRECONDITION : status,
@@ -210,7 +205,8 @@ static beam_status remove_old(const beam_checkpoints *c, int64_t step, beam_erro
             continue;
         char *path = path_of(c, steps[i]);
         if (path)
-            (void)unlink(path); /* costs space alone, and is tried again at the next */
+            (void)beam_fs_remove(path,
+                                 NULL); /* costs space alone, and is tried again at the next */
         else
             status = no_memory(c, err);
         beam_free(path);

@@ -8,6 +8,7 @@
 #include <beam/image.h>
 
 #include "base/alloc.h"
+#include "io/filesystem.h"
 #include "ml/dataset_file.h"
 #include "ml/staging.h"
 
@@ -206,7 +207,7 @@ beam_status beam_dataset_normalize(const beam_dataset_info *info, const uint8_t 
 static beam_status decode_file(const char *path, beam_image *image, beam_error *err)
 {
     beam_file_view view;
-    BEAM_TRY(beam_file_view_open(path, &view, err));
+    BEAM_TRY(beam_fs_view(path, &view, err));
     beam_status status = beam_image_decode(view.data, view.size, NULL, image, err);
     beam_file_view_close(&view);
     return status == BEAM_OK ? status : beam_error_wrap(err, status, "%s", path);

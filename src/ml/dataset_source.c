@@ -5,7 +5,7 @@
 #include <beam/image.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
+#include "io/filesystem.h"
 #include "ml/dataset_cache.h"
 #include "ml/dataset_file.h"
 #include "ml/library.h"
@@ -73,7 +73,7 @@ static beam_status read_file(beam_ctx *ctx, const char *path, beam_tensor *tenso
     beam_error *err = beam_ctx_error(ctx);
     beam_file_view view;
     beam_image image = {0};
-    BEAM_TRY(beam_file_view_open(path, &view, err));
+    BEAM_TRY(beam_fs_view(path, &view, err));
     beam_status status = beam_image_decode(view.data, view.size, NULL, &image, err);
     if (status != BEAM_OK)
         status = beam_error_wrap(err, status, "%s", path);

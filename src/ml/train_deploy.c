@@ -8,7 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/crc32c.h"
-#include "base/file.h"
+#include "io/filesystem.h"
 #include "ml/train_json.h"
 #include "ml/train_models.h"
 
@@ -28,24 +28,13 @@ static char *place_of(beam_ctx *ctx, const char *name)
     return path.at ? beam_cstr(ctx, path) : NULL;
 }
 
-static beam_status write_whole(const char *path, const void *data, size_t size, beam_error *err)
-{
-    beam_new_file file = {0};
-    BEAM_TRY(beam_new_file_open(path, &file, err));
-    beam_status status = beam_new_file_write(&file, data, size, err);
-    if (status == BEAM_OK)
-        return beam_new_file_commit(&file, err);
-    beam_new_file_abandon(&file);
-    return status;
-}
-
 static beam_status copy_model(const char *from, const char *to, manifest *about, char crc[9],
                               beam_error *err)
 {
     beam_file_view view;
-    BEAM_TRY(beam_file_view_open(from, &view, err));
+    BEAM_TRY(beam_fs_view(from, &view, err));
     uint32_t sum = beam_crc32c(0, view.data, view.size);
-    beam_status status = write_whole(to, view.data, view.size, err);
+    beam_status status = beam_fs_write(to, view.data, view.size, err);
     about->model = beam_str_of(model_name);
     about->size = (int64_t)view.size;
     (void)snprintf(crc, 9, "%08x", sum);
@@ -61,7 +50,7 @@ static beam_status write_manifest(const char *path, const manifest *about, beam_
     if (status == BEAM_OK && beam_buffer_u8(&text, '\n') != BEAM_OK)
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for %s", path);
     if (status == BEAM_OK)
-        status = write_whole(path, text.data, text.len, err);
+        status = beam_fs_write(path, text.data, text.len, err);
     beam_buffer_free(&text);
     return status;
 }
@@ -82,7 +71,7 @@ static beam_status process(beam_ctx *ctx, const void *element)
     char *to = place_of(ctx, model_name), *manifest_to = place_of(ctx, manifest_name);
     if (!folder || !from || !to || !manifest_to)
         return beam_fail(ctx, BEAM_RESOURCE_EXHAUSTED, "no memory to deploy a model");
-    BEAM_TRY(beam_make_folders(folder, err));
+    BEAM_TRY(beam_fs_make_folder(folder, err));
     BEAM_TRY(copy_model(from, to, &about, crc, err));
     BEAM_TRY(write_manifest(manifest_to, &about, err));
     about.result.model_path = beam_str_of(to);

@@ -27,8 +27,6 @@ static char *folder_of(beam_pcoll in, const char *file, int line, const char *fo
     char *absolute = NULL;
     if (!folder || !*folder)
         absolute = beam_strdup("");
-    else if (strstr(folder, "://"))
-        beam_error_set(&err, BEAM_UNIMPLEMENTED, "%s: models go to local folders only", folder);
     else
         (void)beam_fs_absolute(folder, &absolute, &err);
     if (!absolute)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
+#include "io/filesystem.h"
 #include "ml/train_config.h"
 #include "ml/train_json.h"
 #include "ml/train_work.h"
@@ -276,7 +276,7 @@ beam_status beam_training_configs_read(const char *path, const beam_training_con
     config_list list = {0};
     *configs = NULL;
     *n = 0;
-    BEAM_TRY(beam_file_view_open(path, &view, err));
+    BEAM_TRY(beam_fs_view(path, &view, err));
     const beam_str text = {(const char *)view.data, view.size};
     beam_status status = add_text(text, base, pool, &list, err);
     beam_file_view_close(&view);

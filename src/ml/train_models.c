@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
+#include "io/filesystem.h"
 #include "ml/model_load.h"
 #include "ml/shared_device.h"
 #include "ml/train_config.h"
@@ -109,9 +109,13 @@ static beam_status read_result(const experiment *e, beam_pool *pool, beam_traini
                                beam_error *err)
 {
     beam_file_view view;
-    if (!e->folder || access(e->result_path, F_OK) != 0)
+    bool there;
+    if (!e->folder)
         return BEAM_NOT_FOUND;
-    BEAM_TRY(beam_file_view_open(e->result_path, &view, err));
+    BEAM_TRY(beam_fs_exists(e->result_path, &there, err));
+    if (!there)
+        return BEAM_NOT_FOUND;
+    BEAM_TRY(beam_fs_view(e->result_path, &view, err));
     beam_error why = {0};
     const beam_str text = {(const char *)view.data, view.size};
     beam_status status = beam_training_result_from_json(text, pool, result, &why);
@@ -131,9 +135,10 @@ static beam_status read_result(const experiment *e, beam_pool *pool, beam_traini
                               "%s is of another configuration: its %s differs. Give this one "
                               "another experiment_id or checkpoint_dir",
                               e->result_path, other);
-    if (result->model_path.len && access(e->model_path, R_OK) != 0)
-        return BEAM_NOT_FOUND;
-    return BEAM_OK;
+    if (!result->model_path.len)
+        return BEAM_OK;
+    BEAM_TRY(beam_fs_exists(e->model_path, &there, err));
+    return there ? BEAM_OK : BEAM_NOT_FOUND;
 }
 
 /* Emits the stored result, if there is one of use. */
@@ -161,7 +166,7 @@ static beam_status store_result(const experiment *e, const beam_training_result 
                                 beam_error *err)
 {
     beam_str json;
-    beam_new_file file = {0};
+    beam_writer *file = NULL;
     if (!e->folder)
         return BEAM_OK;
     beam_pool *pool = beam_pool_new();
@@ -169,17 +174,17 @@ static beam_status store_result(const experiment *e, const beam_training_result 
         return no_memory(err);
     beam_status status = beam_training_result_to_json(result, pool, &json, err);
     if (status == BEAM_OK)
-        status = beam_make_folders(e->folder, err);
+        status = beam_fs_make_folder(e->folder, err);
     if (status == BEAM_OK)
-        status = beam_new_file_open(e->result_path, &file, err);
+        status = beam_fs_create(e->result_path, false, &file, err);
     if (status == BEAM_OK)
-        status = beam_new_file_write(&file, json.at, json.len, err);
+        status = beam_writer_write(file, json.at, json.len, err);
     if (status == BEAM_OK)
-        status = beam_new_file_write(&file, "\n", 1, err);
+        status = beam_writer_write(file, "\n", 1, err);
     if (status == BEAM_OK)
-        status = beam_new_file_commit(&file, err);
+        status = beam_writer_commit(file, err);
     else
-        beam_new_file_abandon(&file);
+        beam_writer_abandon(file);
     beam_pool_free(pool);
     return status;
 }

@@ -56,10 +56,6 @@ static beam_status copy_options(beam_trainer *t, const beam_trainer_options *opt
             (long long)(o->keep_checkpoints < 0 ? o->keep_checkpoints : o->checkpoint_steps));
     if (!o->checkpoint_dir)
         return BEAM_OK;
-    if (strstr(o->checkpoint_dir, "://"))
-        return beam_error_set(err, BEAM_UNIMPLEMENTED,
-                              "checkpoint_dir %s: checkpoints go to local folders only",
-                              o->checkpoint_dir);
     const char *folder = copy_text(t, o->checkpoint_dir, strlen(o->checkpoint_dir));
     if (!folder)
         return beam_trainer_no_memory(err);

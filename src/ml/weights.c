@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "io/filesystem.h"
 #include "ml/weights_file.h"
 
 /* What a file may cost beyond its own size.  A tensor that repeats one value (stride 0) or a
@@ -136,7 +137,7 @@ beam_status beam_weights_open(const char *path, beam_weights **weights, beam_err
 {
     *weights = NULL;
     beam_file_view view;
-    BEAM_TRY(beam_file_view_open(path, &view, err));
+    BEAM_TRY(beam_fs_view(path, &view, err));
     return open_bytes(path, view.data, view.size, view, weights, err);
 }
 

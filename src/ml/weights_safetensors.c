@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "io/filesystem.h"
 #include "ml/weights_file.h"
 
 /* The format's own limit. */
@@ -316,15 +317,15 @@ beam_status beam_safetensors_header(const char *path, const beam_named_tensor *c
 static beam_status write_all(const char *path, const beam_buffer *header,
                              const beam_named_tensor *const *sorted, size_t count, beam_error *err)
 {
-    beam_new_file file;
-    BEAM_TRY(beam_new_file_open(path, &file, err));
-    beam_status status = beam_new_file_write(&file, header->data, header->len, err);
+    beam_writer *file;
+    BEAM_TRY(beam_fs_create(path, false, &file, err));
+    beam_status status = beam_writer_write(file, header->data, header->len, err);
     for (size_t i = 0; i < count && status == BEAM_OK; i++)
-        status = beam_new_file_write(&file, sorted[i]->tensor.data,
-                                     beam_tensor_bytes(&sorted[i]->tensor), err);
+        status = beam_writer_write(file, sorted[i]->tensor.data,
+                                   beam_tensor_bytes(&sorted[i]->tensor), err);
     if (status == BEAM_OK)
-        return beam_new_file_commit(&file, err);
-    beam_new_file_abandon(&file);
+        return beam_writer_commit(file, err);
+    beam_writer_abandon(file);
     return status;
 }
 

@@ -833,9 +833,9 @@ static void test_bad_options(void **state)
     options.keep_checkpoints = -1;
     assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_INVALID_ARGUMENT,
                  err, "keep_checkpoints is -1");
-    options = options_for(f, "gs://bucket/run");
+    options = options_for(f, "s3://bucket/run");
     assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_UNIMPLEMENTED, err,
-                 "gs://bucket/run");
+                 "s3://bucket/run");
     config.dataset = beam_str_of("/no/such/folder");
     assert_fails(beam_trainer_open(f->device, &config, NULL, &t, &err), BEAM_NOT_FOUND, err,
                  "/no/such/folder");
