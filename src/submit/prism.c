@@ -7,10 +7,10 @@
 #include <glob.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,9 +20,7 @@
 #include "base/file.h"
 #include "io/cache.h"
 
-extern char **environ;
-
-enum { TRIES = 5, PATIENCE = 30 }; /* ports; seconds until a started Prism answers */
+enum { TRIES = 5, PATIENCE = 30 /* seconds until a started Prism answers */, FAILED = 127 };
 
 static beam_status no_memory(beam_error *err)
 {
@@ -112,6 +110,21 @@ static bool answers(uint16_t port)
     return connected;
 }
 
+/* In the child: nothing but calls that a signal handler may make. */
+static void become(char *const *argv, pid_t parent)
+{
+    int nothing = open("/dev/null", O_RDONLY);
+    /* Killed with the thread that runs the job, however that ends. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(FAILED);
+    /* What it says goes to stderr; stdout is the program's own.  In a group of its own a terminal's
+     * Ctrl-C reaches it after the job was cancelled, by beam_prism_stop. */
+    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(2, 1) < 0 || setpgid(0, 0) != 0)
+        _exit(FAILED);
+    (void)execv(argv[0], argv);
+    _exit(FAILED);
+}
+
 static beam_status spawn(const char *path, uint16_t port, const beam_logger *logger, pid_t *pid,
                          beam_error *err)
 {
@@ -130,22 +143,16 @@ static beam_status spawn(const char *path, uint16_t port, const beam_logger *log
                           log_level,
                           "-idle_shutdown_timeout=30s",
                           NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int number = posix_spawn_file_actions_init(&actions);
-    if (number == 0 && (number = posix_spawnattr_init(&attributes)) == 0) {
-        /* What it says goes to stderr; stdout is the program's own.  In a group of its own a
-         * terminal's Ctrl-C reaches it after the job was cancelled, by beam_prism_stop. */
-        (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        (void)posix_spawn_file_actions_adddup2(&actions, 2, 1);
-        (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-        number = posix_spawn(pid, path, &actions, &attributes, argv, environ);
-        (void)posix_spawnattr_destroy(&attributes);
-    }
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return number == 0 ? BEAM_OK
-                       : beam_error_set(err, beam_status_of_errno(number), "cannot start %s: %s",
-                                        path, strerror(number));
+    pid_t self = getpid();
+    *pid = fork();
+    if (*pid == 0)
+        become(argv, self);
+    int number = errno;
+    if (*pid > 0)
+        return BEAM_OK;
+    *pid = 0;
+    return beam_error_set(err, beam_status_of_errno(number), "cannot start %s: %s", path,
+                          strerror(number));
 }
 
 static void nap(void)

@@ -32,6 +32,15 @@ ended 1 "was killed by signal 9 (Prism, which this program had started)"
 nothing
 waits_for "the worker's end" gone "$worker"
 
+begins program_killed --runner=prism --environment_type=PROCESS
+prism_of
+worker_of "$prism"
+kill -9 "$client"
+ended 137
+nothing
+waits_for "Prism's end" gone "$prism"
+waits_for "the worker's end" gone "$worker"
+
 begins interrupted --runner=prism --environment_type=PROCESS
 prism_of
 kill -INT "$client"
