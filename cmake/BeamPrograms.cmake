@@ -54,7 +54,7 @@ set(BEAM_TEST_ENVIRONMENT
     "ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1"
     "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0"
     "UBSAN_OPTIONS=print_stacktrace=1"
-    "TSAN_OPTIONS=second_deadlock_stack=1")
+    "TSAN_OPTIONS=second_deadlock_stack=1:ignore_noninstrumented_modules=1") # gRPC is none of ours
 
 function(beam_tests)
     file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
