@@ -71,13 +71,13 @@ target_include_directories(beam_public INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_compile_definitions(beam_public INTERFACE _GNU_SOURCE)
 target_link_libraries(beam_public INTERFACE
     Threads::Threads PkgConfig::PROTOBUF_C PkgConfig::XXHASH PkgConfig::ZSTD ZLIB::ZLIB PNG::PNG
-    JPEG::JPEG PkgConfig::JANSSON OpenSSL::Crypto ${CMAKE_DL_LIBS} m)
+    JPEG::JPEG PkgConfig::JANSSON ${CMAKE_DL_LIBS} m)
 
 # What the library's own files, tests, tools and benchmarks are compiled with: src/ too.
 add_library(beam_settings INTERFACE)
 target_include_directories(beam_settings INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_include_directories(beam_settings SYSTEM INTERFACE
-    ${BEAM_GENERATED_DIR} ${OneDNN_INCLUDE_DIR} ${CURL_INCLUDE_DIRS})
+    ${BEAM_GENERATED_DIR} ${OneDNN_INCLUDE_DIR} ${CURL_INCLUDE_DIRS} ${OPENSSL_INCLUDE_DIR})
 target_link_libraries(beam_settings INTERFACE beam_public PJRT::header)
 
 set(BEAM_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes)

@@ -11,6 +11,7 @@
 #include "device/onednn_library.h"
 #include "graph/pipeline.h"
 #include "model/urn.h"
+#include "net/crypto_library.h"
 #include "net/curl_library.h"
 #include "net/grpc_library.h"
 #include "submit/prism.h"
@@ -106,8 +107,8 @@ static beam_status add_files(engine_run *run, const beam_pipeline *pipeline, bea
  * not here is not sent: whoever needs it is told. */
 static beam_status add_program(beam_artifacts *artifacts, beam_error *err)
 {
-    beam_library *const libraries[] = {&beam_onednn_library, &beam_curl_library,
-                                       &beam_grpc_library};
+    beam_library *const libraries[] = {&beam_onednn_library, &beam_crypto_library,
+                                       &beam_curl_library, &beam_grpc_library};
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
         (void)beam_library_open(libraries[i], NULL);
     return beam_artifacts_add_program(artifacts, err);

@@ -1,13 +1,11 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* auth_file.c - what credential files and token services say, and the signing of requests. */
 #include <jansson.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "net/auth.h"
+#include "net/crypto_library.h"
 
 static const char google_tokens[] = "https://oauth2.googleapis.com/token";
 
@@ -20,7 +18,7 @@ static beam_status no_memory(beam_error *err)
 static void forget(char *text)
 {
     if (text)
-        OPENSSL_cleanse(text, strlen(text));
+        explicit_bzero(text, strlen(text));
     beam_free(text);
 }
 
@@ -166,12 +164,13 @@ beam_status beam_auth_jwt(const beam_auth_file *file, int64_t now, char **out, b
 {
     enum { LASTS = 3600 };
     beam_buffer jwt = {0};
+    *out = NULL;
+    BEAM_TRY(beam_library_open(&beam_crypto_library, err));
     json_t *head = json_pack("{s:s,s:s,s:s*}", "alg", "RS256", "typ", "JWT", "kid", file->key_id);
     json_t *claims =
         json_pack("{s:s,s:s,s:s,s:I,s:I}", "iss", file->email, "scope",
                   "https://www.googleapis.com/auth/cloud-platform", "aud", file->token_uri, "iat",
                   (json_int_t)now, "exp", (json_int_t)now + LASTS);
-    *out = NULL;
     beam_status status = add_part(&jwt, head);
     if (status == BEAM_OK)
         status = beam_buffer_u8(&jwt, '.');

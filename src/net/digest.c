@@ -2,11 +2,11 @@
 /* digest.c - checksums by OpenSSL. */
 #include "net/digest.h"
 
-#include <openssl/evp.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "net/crypto_library.h"
 
 struct beam_digest {
     EVP_MD_CTX *context;
@@ -15,6 +15,7 @@ struct beam_digest {
 beam_status beam_digest_new(const char *algorithm, beam_digest **digest, beam_error *err)
 {
     *digest = NULL;
+    BEAM_TRY(beam_library_open(&beam_crypto_library, err));
     const EVP_MD *md = EVP_get_digestbyname(algorithm);
     if (!md)
         return beam_error_set(err, BEAM_UNIMPLEMENTED, "there is no digest %s", algorithm);
