@@ -24,6 +24,7 @@
 #include <beam/optimizer.h>
 #include <beam/status.h>
 #include <beam/tensor.h>
+#include <beam/weights.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -127,6 +128,35 @@ BEAM_API beam_status beam_device_compile(beam_device *device, const beam_network
                                          beam_error *err);
 /* Gives up the caller's hold; NULL is allowed. */
 BEAM_API void beam_model_free(beam_model *model);
+
+/* ---- models made elsewhere: docs/howto ---- */
+
+typedef struct beam_load_options {
+    size_t struct_size;
+    beam_precision precision; /* of ONNX; a StableHLO module computes in what it was exported in */
+    int64_t max_batch;        /* 1; a model of fixed batch sizes may take less: beam_model_info */
+    const beam_named_tensor *weights; /* arguments of a StableHLO module; ONNX has its own */
+    size_t num_weights;
+    /* What the arguments of a module's main are, a name a line: a weight's, or another, which is an
+     * input.  NULL: the weights in their order, then the inputs. */
+    const char *arguments;
+} beam_load_options;
+
+/* Loads a model from a file, told by its name:
+ *   .onnx         ONNX with its weights inside, run by OpenVINO, which must be installed, on the
+ *                 device "cpu"
+ *   .mlir, .stablehlo   a StableHLO module, text or portable bytecode, on any PJRT plugin; several
+ *                 files, separated by commas, are one model exported for several batch sizes
+ * Inputs and outputs are f32 with the batch first.  A module's batch size is fixed: a smaller batch
+ * is padded and its rows cut.  `options` may be NULL.
+ * BEAM_INVALID_ARGUMENT: not such a file, or what it takes and what it is given differ; the message
+ * names the argument.  What the compiler says of a module that does not verify, with its line, is
+ * the error. */
+BEAM_API beam_status beam_device_load(beam_device *device, const char *path,
+                                      const beam_load_options *options, beam_model **model,
+                                      beam_error *err);
+/* Whether this names such a file. */
+BEAM_API bool beam_is_model_file(const char *path);
 
 typedef struct beam_model_info {
     beam_device *device;

@@ -73,6 +73,7 @@ struct beam_device {
 
 struct beam_model {
     beam_device *device;
+    const beam_device_driver *driver; /* the device's, or that of models made elsewhere */
     atomic_uint references;
     beam_network *network;
     beam_precision precision;

@@ -96,11 +96,12 @@ beam_status beam_device_compile(beam_device *device, const beam_network *network
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
     }
     made->device = device;
+    made->driver = device->driver;
     made->precision = o.precision;
     made->max_batch = o.max_batch;
     atomic_init(&made->references, 1);
     beam_device_retain(device);
-    beam_status status = device->driver->compile(made, network->parameters, &o, err);
+    beam_status status = made->driver->compile(made, network->parameters, &o, err);
     if (status != BEAM_OK) {
         beam_device_count_weights(made, -atomic_load(&made->weight_bytes));
         beam_network_free(made->network);
@@ -117,7 +118,7 @@ void beam_model_free(beam_model *model)
     if (!model || atomic_fetch_sub(&model->references, 1) != 1)
         return;
     beam_device *device = model->device;
-    device->driver->discard(model);
+    model->driver->discard(model);
     beam_device_count_weights(model, -atomic_load(&model->weight_bytes));
     beam_network_free(model->network);
     beam_free(model);
@@ -159,7 +160,7 @@ beam_status beam_model_context_new(beam_model *model, beam_model_context **conte
     if (!made->inputs)
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model's context");
     if (status == BEAM_OK)
-        status = model->device->driver->context_open(made, err);
+        status = model->driver->context_open(made, err);
     if (status != BEAM_OK) {
         beam_free(made->inputs);
         beam_free(made);
@@ -175,7 +176,7 @@ void beam_model_context_free(beam_model_context *context)
     if (!context)
         return;
     beam_model *model = context->model;
-    model->device->driver->context_close(context);
+    model->driver->context_close(context);
     beam_free(context->inputs);
     beam_free(context);
     beam_model_free(model);
@@ -214,7 +215,7 @@ beam_status beam_model_feed(beam_model_context *context, const beam_tensor *inpu
     context->batch = 0;
     BEAM_TRY(check_inputs(context->model, inputs, num_inputs, err));
     memcpy(context->inputs, inputs, num_inputs * sizeof *inputs);
-    const beam_device_driver *driver = context->model->device->driver;
+    const beam_device_driver *driver = context->model->driver;
     if (driver->feed)
         BEAM_TRY(driver->feed(context, err));
     context->batch = inputs[0].shape[0];
@@ -233,7 +234,7 @@ beam_status beam_model_execute(beam_model_context *context, beam_tensor *outputs
                               "network %s: execute without inputs fed before", network->name);
     for (size_t i = 0; i < num_outputs; i++)
         outputs[i] = beam_network_output(network, i, context->batch);
-    beam_status status = context->model->device->driver->execute(context, outputs, err);
+    beam_status status = context->model->driver->execute(context, outputs, err);
     context->batch = 0;
     return status;
 }

@@ -1,0 +1,546 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* module.c - StableHLO modules made elsewhere, on PJRT: each file is compiled for every chip, and
+ * the weights among its arguments lie there.  What main takes is asked of the compiler, so that
+ * text and bytecode are read by nobody else. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "device/foreign.h"
+#include "device/pjrt.h"
+#include "device/program_shape.h"
+#include "nn/network.h"
+
+/* One batch size. */
+typedef struct variant {
+    int64_t batch;
+    PJRT_LoadedExecutable **programs; /* one a chip */
+} variant;
+
+typedef struct module_model {
+    beam_model *model;
+    const beam_pjrt_client *client;
+    variant variants[BEAM_FOREIGN_MAX_FILES]; /* batch sizes ascending */
+    size_t num_variants, num_chips;
+    beam_program_shape shape; /* of the first file; the others differ in the batch only */
+    int64_t first_batch;
+    bool *is_input;        /* one an argument */
+    PJRT_Buffer **weights; /* num_chips times one an argument; NULL where it is an input */
+    size_t num_inputs;
+} module_model;
+
+typedef struct module_context {
+    size_t chip;
+    const variant *variant;  /* for what was fed */
+    PJRT_Buffer **arguments; /* those of inputs are the context's own */
+    PJRT_Event **copied;     /* one an argument */
+    PJRT_Buffer **results;
+    PJRT_Event **returned;
+    float **padded, **outputs;
+} module_context;
+
+/* "f32{8, 10}" */
+typedef struct words {
+    char text[160];
+} words;
+
+static const char *say(const beam_tensor *tensor, words *out)
+{
+    int at = snprintf(out->text, sizeof out->text, "%s{", beam_dtype_name(tensor->dtype));
+    for (uint32_t i = 0; i < tensor->rank && at < 140; i++)
+        at += snprintf(out->text + at, sizeof out->text - (size_t)at, "%s%lld", i ? ", " : "",
+                       (long long)tensor->shape[i]);
+    (void)snprintf(out->text + at, sizeof out->text - (size_t)at, "}");
+    return out->text;
+}
+
+static beam_hlo_value value_of(const beam_tensor *tensor)
+{
+    static const beam_hlo_type types[] = {[BEAM_F32] = BEAM_HLO_F32,
+                                          [BEAM_F16] = BEAM_HLO_F16,
+                                          [BEAM_BF16] = BEAM_HLO_BF16,
+                                          [BEAM_I32] = BEAM_HLO_I32,
+                                          [BEAM_BOOL] = BEAM_HLO_PRED};
+    beam_hlo_value value = {.type = types[tensor->dtype], .rank = tensor->rank};
+    memcpy(value.dims, tensor->shape, sizeof value.dims);
+    return value;
+}
+
+static bool can_upload(beam_dtype dtype)
+{
+    return dtype == BEAM_F32 || dtype == BEAM_F16 || dtype == BEAM_BF16 || dtype == BEAM_I32 ||
+           dtype == BEAM_BOOL;
+}
+
+/* ---- arguments ---- */
+
+/* The next line of the list, or NULL. */
+static const char *next_line(const char **list, size_t *len)
+{
+    const char *line = *list;
+    if (!line || !*line)
+        return NULL;
+    *len = strcspn(line, "\n");
+    *list = line + *len + (line[*len] == '\n');
+    return line;
+}
+
+static const beam_named_tensor *find_weight(const beam_load_options *o, const char *name,
+                                            size_t len)
+{
+    for (size_t i = 0; i < o->num_weights; i++)
+        if (strlen(o->weights[i].name) == len && memcmp(o->weights[i].name, name, len) == 0)
+            return &o->weights[i];
+    return NULL;
+}
+
+/* Which weight each argument is; NULL for inputs. */
+static beam_status match_weights(const module_model *state, const beam_load_options *o,
+                                 const beam_named_tensor **found, beam_error *err)
+{
+    size_t n = state->shape.num_arguments, used = 0, len = 0, i = 0;
+    const char *list = o->arguments, *line = NULL;
+    if (!list) {
+        if (o->num_weights > n)
+            return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                                  "main takes %zu arguments and there are %zu weights", n,
+                                  o->num_weights);
+        for (; used < o->num_weights; used++)
+            found[used] = &o->weights[used];
+        return BEAM_OK;
+    }
+    for (; (line = next_line(&list, &len)) != NULL && i < n; i++) {
+        found[i] = find_weight(o, line, len);
+        used += found[i] != NULL;
+    }
+    if (line || i != n)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "main takes %zu arguments, and the weights' note \"arguments\" names "
+                              "%s",
+                              n, line ? "more" : "fewer");
+    if (used != o->num_weights)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "of %zu weights, main's arguments are %zu", o->num_weights, used);
+    return BEAM_OK;
+}
+
+static beam_status check_weight(size_t index, const beam_tensor *wanted,
+                                const beam_named_tensor *weight, beam_error *err)
+{
+    words is, should;
+    if (!beam_tensor_same_shape(wanted, &weight->tensor))
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "argument %zu of main is %s, and the weight %s is %s", index,
+                              say(wanted, &should), weight->name, say(&weight->tensor, &is));
+    if (!can_upload(wanted->dtype))
+        return beam_error_set(err, BEAM_UNIMPLEMENTED, "argument %zu of main, %s, is %s", index,
+                              weight->name, say(wanted, &should));
+    return BEAM_OK;
+}
+
+static beam_status upload_weight(module_model *state, size_t index, const beam_named_tensor *weight,
+                                 beam_error *err)
+{
+    beam_hlo_value shape = value_of(&weight->tensor);
+    for (size_t chip = 0; chip < state->num_chips; chip++) {
+        PJRT_Event *done = NULL;
+        BEAM_TRY(beam_pjrt_upload(state->client, chip, weight->tensor.data, &shape, &done,
+                                  &state->weights[chip * state->shape.num_arguments + index], err));
+        BEAM_TRY(beam_pjrt_await(state->client->api, done, "copying to the device", err));
+        beam_device_count_weights(state->model, (int64_t)beam_tensor_bytes(&weight->tensor));
+    }
+    return BEAM_OK;
+}
+
+static beam_status take_weights(module_model *state, const beam_load_options *o, beam_error *err)
+{
+    size_t n = state->shape.num_arguments;
+    const beam_named_tensor **found = beam_calloc(n, sizeof *found);
+    state->is_input = beam_calloc(n, sizeof *state->is_input);
+    state->weights = beam_calloc(n * state->num_chips, sizeof(PJRT_Buffer *));
+    beam_status status = BEAM_OK;
+    if (!found || !state->is_input || !state->weights)
+        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
+    if (status == BEAM_OK)
+        status = match_weights(state, o, found, err);
+    for (size_t i = 0; status == BEAM_OK && i < n; i++) {
+        state->is_input[i] = !found[i];
+        state->num_inputs += !found[i];
+        if (!found[i])
+            continue;
+        status = check_weight(i, &state->shape.tensors[i], found[i], err);
+        if (status == BEAM_OK)
+            status = upload_weight(state, i, found[i], err);
+    }
+    beam_free(found);
+    return status;
+}
+
+/* ---- shapes ---- */
+
+/* An input or result, which must be f32 with the batch first. */
+static beam_status take_port(const char *what, size_t index, const beam_tensor *tensor,
+                             int64_t *batch, beam_foreign_port *port, beam_error *err)
+{
+    words is;
+    if (tensor->dtype != BEAM_F32 || tensor->rank < 1 || tensor->shape[0] < 1)
+        return beam_error_set(
+            err, BEAM_INVALID_ARGUMENT,
+            "%s %zu of main is %s; inputs and results must be f32, with the batch "
+            "first. If it is a weight, name it in the weights",
+            what, index, say(tensor, &is));
+    if (*batch != 0 && *batch != tensor->shape[0])
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "%s %zu of main is %s, which does not begin with the batch, %lld",
+                              what, index, say(tensor, &is), (long long)*batch);
+    *batch = tensor->shape[0];
+    *port = (beam_foreign_port){.rank = tensor->rank};
+    memcpy(port->shape, tensor->shape, sizeof port->shape);
+    port->shape[0] = BEAM_NN_BATCH;
+    return BEAM_OK;
+}
+
+static beam_status describe(module_model *state, const char *name, beam_error *err)
+{
+    const beam_program_shape *shape = &state->shape;
+    beam_foreign_port ins[BEAM_FOREIGN_MAX_PORTS], outs[BEAM_FOREIGN_MAX_PORTS];
+    size_t num_ins = 0;
+    if (state->num_inputs < 1 || state->num_inputs > BEAM_FOREIGN_MAX_PORTS ||
+        shape->num_results < 1 || shape->num_results > BEAM_FOREIGN_MAX_PORTS)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "main has %zu inputs beside weights and %zu results, not 1 to %d of "
+                              "each; give its weights (or the note \"arguments\" in them)",
+                              state->num_inputs, shape->num_results, BEAM_FOREIGN_MAX_PORTS);
+    for (size_t i = 0; i < shape->num_arguments; i++)
+        if (state->is_input[i])
+            BEAM_TRY(take_port("argument", i, &shape->tensors[i], &state->first_batch,
+                               &ins[num_ins++], err));
+    for (size_t i = 0; i < shape->num_results; i++)
+        BEAM_TRY(take_port("result", i, &shape->tensors[shape->num_arguments + i],
+                           &state->first_batch, &outs[i], err));
+    return beam_foreign_describe(state->model, name, ins, num_ins, outs, shape->num_results, err);
+}
+
+/* Another file of the same model: all the same but the batch. */
+static beam_status check_variant(const module_model *state, const beam_program_shape *other,
+                                 int64_t *batch, beam_error *err)
+{
+    const beam_program_shape *shape = &state->shape;
+    size_t n = shape->num_arguments + shape->num_results;
+    bool same =
+        other->num_arguments == shape->num_arguments && other->num_results == shape->num_results;
+    *batch = 0;
+    for (size_t i = 0; same && i < n; i++) {
+        beam_tensor wanted = shape->tensors[i];
+        if (i >= shape->num_arguments || state->is_input[i]) {
+            if (*batch == 0 && other->tensors[i].rank > 0)
+                *batch = other->tensors[i].shape[0];
+            wanted.shape[0] = *batch;
+        }
+        same = beam_tensor_same_shape(&wanted, &other->tensors[i]);
+    }
+    return same ? BEAM_OK
+                : beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                                 "its files take other arguments or give other results: they must "
+                                 "differ in the batch alone");
+}
+
+/* ---- compiling ---- */
+
+static beam_status compile_for(const module_model *state, const beam_file_view *file, size_t chip,
+                               PJRT_LoadedExecutable **program, beam_error *err)
+{
+    int64_t id;
+    BEAM_TRY(beam_pjrt_device_id(state->client, chip, &id, err));
+    return beam_pjrt_compile(state->client, file->data, file->size,
+                             &(beam_pjrt_target){.device_ids = &id}, program, err);
+}
+
+/* Into its place by batch size. */
+static void insert(module_model *state, variant added)
+{
+    size_t at = state->num_variants++;
+    while (at > 0 && state->variants[at - 1].batch > added.batch) {
+        state->variants[at] = state->variants[at - 1];
+        at--;
+    }
+    state->variants[at] = added;
+}
+
+static beam_status add_file(module_model *state, const beam_foreign_files *files, size_t index,
+                            const beam_load_options *options, beam_error *err)
+{
+    variant added = {.programs = beam_calloc(state->num_chips, sizeof(PJRT_LoadedExecutable *))};
+    beam_program_shape shape = {0};
+    beam_status status = BEAM_OK;
+    if (!added.programs)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
+    for (size_t chip = 0; status == BEAM_OK && chip < state->num_chips; chip++)
+        status = compile_for(state, &files->views[index], chip, &added.programs[chip], err);
+    if (status == BEAM_OK)
+        status = beam_program_shape_of(state->client->api, added.programs[0], &shape, err);
+    if (status == BEAM_OK && index == 0) {
+        state->shape = shape;
+        shape = (beam_program_shape){0};
+        status = take_weights(state, options, err);
+        if (status == BEAM_OK)
+            status = describe(state, files->name, err);
+        added.batch = state->first_batch;
+    } else if (status == BEAM_OK) {
+        status = check_variant(state, &shape, &added.batch, err);
+    }
+    insert(state, added); /* whatever came: so that it is freed */
+    beam_program_shape_free(&shape);
+    return status;
+}
+
+static void module_discard(beam_model *model)
+{
+    module_model *state = model->state;
+    const PJRT_Api *api = state->client->api;
+    for (size_t i = 0; i < state->num_variants; i++) {
+        for (size_t chip = 0; chip < state->num_chips; chip++)
+            beam_pjrt_executable_free(api, state->variants[i].programs[chip]);
+        beam_free(state->variants[i].programs);
+    }
+    for (size_t i = 0; state->weights && i < state->num_chips * state->shape.num_arguments; i++)
+        beam_pjrt_buffer_free(api, state->weights[i]);
+    beam_program_shape_free(&state->shape);
+    beam_free(state->is_input);
+    beam_free(state->weights);
+    beam_free(state);
+}
+
+beam_status beam_module_load(beam_model *model, const beam_foreign_files *files,
+                             const beam_load_options *options, beam_error *err)
+{
+    const beam_pjrt_device *device = model->device->state;
+    if (options->precision != BEAM_PRECISION_F32)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "a StableHLO module computes in what it was exported in; leave the "
+                              "precision out");
+    module_model *state = model->state = beam_calloc(1, sizeof *state);
+    if (!state)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
+    state->model = model;
+    state->client = device->client;
+    state->num_chips = model->device->slots;
+    beam_status status = BEAM_OK;
+    for (size_t i = 0; status == BEAM_OK && i < files->count; i++)
+        status = add_file(state, files, i, options, err);
+    if (status != BEAM_OK) {
+        module_discard(model);
+        return status;
+    }
+    int64_t most = state->variants[state->num_variants - 1].batch;
+    if (most < model->max_batch)
+        model->max_batch = most;
+    atomic_store(&model->programs, (unsigned)state->num_variants);
+    return BEAM_OK;
+}
+
+/* ---- contexts ---- */
+
+static void drop_inputs(const beam_model_context *context)
+{
+    module_context *c = context->state;
+    const module_model *state = context->model->state;
+    for (size_t i = 0; i < state->shape.num_arguments; i++) {
+        if (!state->is_input[i])
+            continue;
+        (void)beam_pjrt_await(state->client->api, c->copied[i], "", NULL);
+        beam_pjrt_buffer_free(state->client->api, c->arguments[i]);
+        c->copied[i] = NULL;
+        c->arguments[i] = NULL;
+    }
+}
+
+static void module_context_close(beam_model_context *context)
+{
+    module_context *c = context->state;
+    const beam_network *network = context->model->network;
+    if (c->arguments && c->copied)
+        drop_inputs(context);
+    for (size_t i = 0; c->padded && i < network->num_inputs; i++)
+        beam_free(c->padded[i]);
+    for (size_t i = 0; c->outputs && i < network->num_outputs; i++)
+        beam_free(c->outputs[i]);
+    beam_free(c->arguments);
+    beam_free(c->copied);
+    beam_free(c->results);
+    beam_free(c->returned);
+    beam_free(c->padded);
+    beam_free(c->outputs);
+    beam_free(c);
+}
+
+static float *row_memory(const beam_tensor *tensor)
+{
+    return beam_aligned_alloc(64, (beam_tensor_bytes(tensor) + 63) / 64 * 64);
+}
+
+static beam_status allocate_all(const beam_model_context *context)
+{
+    module_context *c = context->state;
+    const module_model *state = context->model->state;
+    const beam_network *network = context->model->network;
+    int64_t most = state->variants[state->num_variants - 1].batch;
+    c->arguments = beam_calloc(state->shape.num_arguments, sizeof(PJRT_Buffer *));
+    c->copied = beam_calloc(state->shape.num_arguments, sizeof(PJRT_Event *));
+    c->results = beam_calloc(network->num_outputs, sizeof(PJRT_Buffer *));
+    c->returned = beam_calloc(network->num_outputs, sizeof(PJRT_Event *));
+    c->padded = beam_calloc(network->num_inputs, sizeof *c->padded);
+    c->outputs = beam_calloc(network->num_outputs, sizeof *c->outputs);
+    if (!c->arguments || !c->copied || !c->results || !c->returned || !c->padded || !c->outputs)
+        return BEAM_RESOURCE_EXHAUSTED;
+    for (size_t i = 0; i < network->num_outputs; i++) {
+        beam_tensor shape = beam_network_output(network, i, most);
+        c->outputs[i] = row_memory(&shape);
+        if (!c->outputs[i])
+            return BEAM_RESOURCE_EXHAUSTED;
+    }
+    return BEAM_OK;
+}
+
+static beam_status module_context_open(beam_model_context *context, beam_error *err)
+{
+    const module_model *state = context->model->state;
+    beam_pjrt_device *device = context->model->device->state;
+    module_context *c = context->state = beam_calloc(1, sizeof *c);
+    if (!c)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model's context");
+    c->chip = atomic_fetch_add(&device->contexts, 1) % state->num_chips;
+    beam_status status = allocate_all(context);
+    if (status != BEAM_OK) {
+        module_context_close(context);
+        return beam_error_set(err, status, "no memory for a model's context");
+    }
+    memcpy(c->arguments, state->weights + c->chip * state->shape.num_arguments,
+           state->shape.num_arguments * sizeof *c->arguments);
+    return BEAM_OK;
+}
+
+/* The input as it is, or with zeros behind it where the program's batch is larger. */
+static beam_status staged(const beam_model_context *context, size_t input, const beam_tensor *full,
+                          const void **data, beam_error *err)
+{
+    module_context *c = context->state;
+    const module_model *state = context->model->state;
+    const beam_tensor *given = &context->inputs[input];
+    *data = given->data;
+    if (given->shape[0] == full->shape[0])
+        return BEAM_OK;
+    beam_tensor most = *full;
+    most.shape[0] = state->variants[state->num_variants - 1].batch;
+    if (!c->padded[input])
+        c->padded[input] = row_memory(&most);
+    if (!c->padded[input])
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to pad a batch");
+    size_t bytes = beam_tensor_bytes(given);
+    memcpy(c->padded[input], given->data, bytes);
+    memset((char *)c->padded[input] + bytes, 0, beam_tensor_bytes(full) - bytes);
+    *data = c->padded[input];
+    return BEAM_OK;
+}
+
+static beam_status module_feed(beam_model_context *context, beam_error *err)
+{
+    module_context *c = context->state;
+    const module_model *state = context->model->state;
+    size_t input = 0;
+    beam_status status = BEAM_OK;
+    drop_inputs(context);
+    c->variant = state->variants;
+    while (c->variant->batch < context->inputs[0].shape[0])
+        c->variant++;
+    for (size_t i = 0; status == BEAM_OK && i < state->shape.num_arguments; i++) {
+        if (!state->is_input[i])
+            continue;
+        const void *data = NULL;
+        beam_tensor full = beam_network_input(context->model->network, input, c->variant->batch);
+        beam_hlo_value shape = value_of(&full);
+        status = staged(context, input++, &full, &data, err);
+        if (status == BEAM_OK)
+            status = beam_pjrt_upload(state->client, c->chip, data, &shape, &c->copied[i],
+                                      &c->arguments[i], err);
+    }
+    if (status != BEAM_OK)
+        drop_inputs(context);
+    return status;
+}
+
+/* Weights stay, even those of a module that would put its results in their place. */
+static beam_status launch(const beam_model_context *context, beam_error *err)
+{
+    module_context *c = context->state;
+    const module_model *state = context->model->state;
+    const PJRT_Api *api = state->client->api;
+    size_t n = state->shape.num_arguments;
+    int64_t *kept = beam_calloc(n, sizeof *kept);
+    if (!kept)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to run a model");
+    for (size_t i = 0; i < n; i++)
+        kept[i] = (int64_t)i;
+    PJRT_ExecuteOptions options = {.struct_size = PJRT_ExecuteOptions_STRUCT_SIZE,
+                                   .non_donatable_input_indices = kept,
+                                   .num_non_donatable_input_indices = n};
+    PJRT_Buffer *const *arguments = c->arguments;
+    PJRT_Buffer **results = c->results;
+    PJRT_LoadedExecutable_Execute_Args *execute =
+        BEAM_PJRT(PJRT_LoadedExecutable_Execute, .executable = c->variant->programs[c->chip],
+                  .options = &options, .argument_lists = &arguments, .num_devices = 1,
+                  .num_args = n, .output_lists = &results);
+    beam_status status =
+        beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err);
+    beam_free(kept);
+    return status;
+}
+
+/* Starts the copies of all results, then waits for each; the results are freed whatever happens. */
+static beam_status fetch(const beam_model_context *context, beam_error *err)
+{
+    module_context *c = context->state;
+    const module_model *state = context->model->state;
+    const beam_network *network = context->model->network;
+    const PJRT_Api *api = state->client->api;
+    beam_status status = BEAM_OK;
+    for (size_t i = 0; status == BEAM_OK && i < network->num_outputs; i++) {
+        beam_tensor shape = beam_network_output(network, i, c->variant->batch);
+        status = beam_pjrt_download(api, c->results[i], shape.rank, c->outputs[i],
+                                    beam_tensor_bytes(&shape), &c->returned[i], err);
+    }
+    for (size_t i = 0; i < network->num_outputs; i++) {
+        beam_status came =
+            beam_pjrt_await(api, c->returned[i], "running", status == BEAM_OK ? err : NULL);
+        status = status == BEAM_OK ? came : status;
+        beam_pjrt_buffer_free(api, c->results[i]);
+        c->returned[i] = NULL;
+        c->results[i] = NULL;
+    }
+    return status;
+}
+
+static beam_status module_execute(beam_model_context *context, beam_tensor *outputs,
+                                  beam_error *err)
+{
+    const module_context *c = context->state;
+    beam_status status = launch(context, err);
+    if (status == BEAM_OK)
+        status = fetch(context, err);
+    drop_inputs(context);
+    if (status != BEAM_OK)
+        return beam_error_wrap(err, status, "model %s, batches of %lld",
+                               context->model->network->name, (long long)c->variant->batch);
+    for (size_t i = 0; i < context->model->network->num_outputs; i++)
+        outputs[i].data = c->outputs[i];
+    return BEAM_OK;
+}
+
+const beam_device_driver beam_module_driver = {
+    .kind = "module",
+    .discard = module_discard,
+    .context_open = module_context_open,
+    .context_close = module_context_close,
+    .feed = module_feed,
+    .execute = module_execute,
+};
