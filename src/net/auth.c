@@ -57,7 +57,7 @@ static beam_status read_file(const char *path, beam_auth_file *file, beam_error 
     beam_error why = {0};
     beam_status status = beam_file_view_open(path, &view, &why);
     if (status != BEAM_OK)
-        return beam_error_set(err, status, "no credentials: %s", why.message);
+        return beam_error_set(err, BEAM_UNAUTHENTICATED, "no credentials: %s", why.message);
     if (view.size > MOST_FILE)
         status = beam_error_set(err, BEAM_UNAUTHENTICATED, "%s is too large for credentials", path);
     else

@@ -27,7 +27,10 @@ static void start_curl(void)
 
 static beam_status take(beam_http *http, CURL **curl, beam_error *err)
 {
-    BEAM_TRY(beam_library_open(&beam_curl_library, err));
+    beam_error why = {0};
+    beam_status status = beam_library_open(&beam_curl_library, &why);
+    if (status != BEAM_OK) /* not UNAVAILABLE, which is worth another try */
+        return beam_error_set(err, BEAM_FAILED_PRECONDITION, "%s", why.message);
     if (pthread_once(&once, start_curl) != 0 || global != CURLE_OK)
         return beam_error_set(err, BEAM_INTERNAL, "libcurl does not start");
     pthread_mutex_lock(&http->mutex);
