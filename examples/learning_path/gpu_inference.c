@@ -107,7 +107,7 @@ int main(int argc, char **argv)
             {"split", "test|train|all", NULL, "which of them; default: test if there is one", 0},
             {"data_dir", "DIR", NULL, "CIFAR-10's; default: $BEAM_DATA_DIR, else the cache", 0},
             {"num_images", "N", "0", "only the first so many; 0: all", 0},
-            {"model", "resnet18|resnet34|resnet50|small_cnn", NULL, "default: as data suits", 0},
+            {"model", "NAME|FILE", NULL, "resnet18, 34, 50, small_cnn, or FILE.onnx, .mlir", 0},
             {"weights", "FILE|NAME", NULL, ".pth, .safetensors, resnet18-cifar10, ...", 0},
             {"image_size", "N", "0", "height and width; 0: as the model was made for", 0},
             {"device", "gpu|tpu|auto|cpu|pjrt:PATH", "gpu", "what runs the model", 0},

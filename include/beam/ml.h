@@ -46,7 +46,7 @@ BEAM_STRUCT(beam_normalization, BEAM_NORMALIZATION_);
 /* A network, its weights and where it runs; travels with the graph.  Left out (empty, 0) means
  * what stands behind; numbers that the weights tell are taken from them. */
 #define BEAM_MODEL_SPEC_(FIELD, S)                                                             \
-    FIELD(S, beam_str, network)       /* of beam_network_known: must be given */               \
+    FIELD(S, beam_str, network)       /* of beam_network_known, or beam_device_load's file */  \
     FIELD(S, beam_str, weights)       /* a file, or of beam_weights_known; made from a seed */ \
     FIELD(S, beam_str, device)        /* as beam_device_open takes it: auto */                 \
     FIELD(S, beam_str, precision)     /* f32 */                                                \

@@ -191,7 +191,8 @@ static beam_status take_port(const char *what, size_t index, const beam_tensor *
             what, index, say(tensor, &is));
     if (*batch != 0 && *batch != tensor->shape[0])
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                              "%s %zu of main is %s, which does not begin with the batch, %lld",
+                              "%s %zu of main is %s, which does not begin with the batch, %lld; "
+                              "if it is a weight, name it in the weights",
                               what, index, say(tensor, &is), (long long)*batch);
     *batch = tensor->shape[0];
     *port = (beam_foreign_port){.rank = tensor->rank};

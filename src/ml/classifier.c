@@ -148,10 +148,40 @@ static const char *default_network(const beam_dataset_info *dataset)
     return strcmp(dataset->name, "digits") == 0 ? "small_cnn" : "resnet18";
 }
 
+/* What a model's file tells of it once it is loaded.  A device that is elsewhere, with a worker,
+ * cannot be asked: then the model is taken for one of the data set's classes. */
+static beam_status look_into_file(beam_model_spec *spec, beam_error *err)
+{
+    beam_spec_text name;
+    beam_device *device = NULL;
+    beam_model *model = NULL;
+    const beam_model_request request = {.spec = spec, .max_batch = 1};
+    const beam_device_options quiet = {.struct_size = sizeof quiet};
+    BEAM_TRY(beam_spec_field(spec->device, "device", "auto", &name, err));
+    if (beam_device_open(name.text, &quiet, &device, NULL) != BEAM_OK)
+        return BEAM_OK;
+    beam_status status = beam_model_load(&request, device, &model, err);
+    if (status == BEAM_OK) {
+        beam_tensor input = beam_model_input(model, 0, 1), output = beam_model_output(model, 0, 1);
+        spec->num_classes = output.shape[output.rank - 1];
+        if (input.rank == 4) {
+            spec->channels = input.shape[1];
+            spec->height = input.shape[2];
+            spec->width = input.shape[3];
+        }
+    }
+    beam_model_free(model);
+    beam_device_close(device);
+    return status;
+}
+
 static beam_status look_into(const beam_dataset_info *dataset, const beam_classifier_options *o,
                              beam_classifier *c, beam_error *err)
 {
     beam_weights *weights = NULL;
+    bool file = beam_spec_is_file(&c->model);
+    if (file)
+        BEAM_TRY(look_into_file(&c->model, err));
     BEAM_TRY(beam_spec_open_weights(&c->model, NULL, &weights, err));
     beam_spec_complete(&c->model, weights);
     if (!c->model.network.len)
@@ -160,10 +190,10 @@ static beam_status look_into(const beam_dataset_info *dataset, const beam_classi
         c->model.num_classes = dataset->num_classes;
     if (!c->model.channels)
         c->model.channels = dataset->channels;
-    if (weights)
+    if (weights || file)
         compare_classes(dataset, c);
     set_input(dataset, o->image_size, &c->model);
-    beam_status status = try_weights(&c->model, weights, err);
+    beam_status status = file ? BEAM_OK : try_weights(&c->model, weights, err);
     beam_weights_close(weights);
     return status;
 }
@@ -182,7 +212,7 @@ beam_status beam_choose_classifier(const beam_dataset_info *dataset,
     c->model.precision = beam_str_of(o.precision ? o.precision : "");
     if (o.weights)
         c->model.weights = beam_str_of(o.weights);
-    else
+    else if (!beam_spec_is_file(&c->model))
         BEAM_TRY(
             default_weights(dataset, o.network ? o.network : default_network(dataset), &o, c, err));
     return look_into(dataset, &o, c, err);

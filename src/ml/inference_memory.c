@@ -37,6 +37,8 @@ beam_status beam_inference_allocate(beam_ctx *ctx, beam_inference *state)
     beam_model_get_info(state->cached.model, &info);
     state->num_inputs = info.num_inputs;
     state->num_outputs = info.num_outputs;
+    if (info.max_batch < state->max_count) /* of a model that was exported for fewer */
+        state->max_count = state->fits = info.max_batch;
     if (!state->handler->unpack && info.num_outputs != 1)
         return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
                          "handler %s makes predictions, which hold one output; the model has %zu",

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/alloc.h"
+
 static const uint64_t SEED = 1; /* of weights that nobody gave */
 
 beam_status beam_spec_field(beam_str field, const char *what, const char *otherwise,
@@ -171,41 +173,117 @@ static beam_status compile(const beam_model_request *request, const beam_network
     return beam_device_compile(device, network, &options, model, err);
 }
 
+/* ---- models made elsewhere ---- */
+
+/* A classifier must tell as many classes apart as is taken for granted. */
+static beam_status check_classes(const beam_model_spec *spec, const beam_model *model,
+                                 beam_error *err)
+{
+    beam_tensor output = beam_model_output(model, 0, 1);
+    int64_t classes = output.shape[output.rank - 1];
+    if (spec->num_classes == 0 || (output.rank == 2 && classes == spec->num_classes))
+        return BEAM_OK;
+    return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                          "model %.*s gives %lld numbers for an example, and %lld classes were "
+                          "expected",
+                          (int)spec->network.len, spec->network.at, (long long)classes,
+                          (long long)spec->num_classes);
+}
+
+/* Loads the file that the spec names as its network, with the weights for its arguments. */
+static beam_status load_file(const beam_model_spec *spec, const char *path, int64_t max_batch,
+                             const beam_weights *weights, beam_device *device, beam_model **model,
+                             beam_error *err)
+{
+    beam_spec_text precision;
+    beam_load_options options = {.struct_size = sizeof options, .max_batch = max_batch};
+    BEAM_TRY(beam_spec_field(spec->precision, "precision", "f32", &precision, err));
+    BEAM_TRY(beam_precision_parse(precision.text, &options.precision, err));
+    options.num_weights = weights ? beam_weights_count(weights) : 0;
+    beam_named_tensor *named = beam_calloc(options.num_weights, sizeof *named);
+    if (!named)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a list of weights");
+    for (size_t i = 0; i < options.num_weights; i++)
+        named[i] =
+            (beam_named_tensor){beam_weights_name(weights, i), beam_weights_tensor(weights, i)};
+    options.weights = named;
+    options.arguments = weights ? beam_weights_metadata(weights, "arguments") : NULL;
+    beam_status status = beam_device_load(device, path, &options, model, err);
+    beam_free(named);
+    if (status == BEAM_OK)
+        status = check_classes(spec, *model, err);
+    if (status != BEAM_OK) {
+        beam_model_free(*model);
+        *model = NULL;
+    }
+    return status;
+}
+
+bool beam_spec_is_file(const beam_model_spec *spec)
+{
+    beam_spec_text path;
+    return beam_spec_field(spec->network, "network", "", &path, NULL) == BEAM_OK &&
+           beam_is_model_file(path.text);
+}
+
+/* ---- loading ---- */
+
+/* A network of ours: made, given its weights, compiled. */
+static beam_status load_network(const beam_model_request *request, const beam_model_spec *spec,
+                                const beam_weights *weights, beam_device *device,
+                                beam_model **model, beam_error *err)
+{
+    beam_network *network = NULL;
+    beam_status status = make_network(request, spec, &network, err);
+    if (status == BEAM_OK)
+        status = give_weights(request, weights, network, err);
+    if (status == BEAM_OK)
+        status = compile(request, network, device, model, err);
+    beam_network_free(network);
+    return status;
+}
+
+static void tell(const beam_model_request *request, const beam_model *model, double read,
+                 double compiled)
+{
+    beam_model_info info;
+    beam_device_info where;
+    beam_model_get_info(model, &info);
+    beam_device_get_info(info.device, &where);
+    beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
+                   "%.*s is on device %s in %s: weights read in %.3f s, compiled and packed "
+                   "(%.1f MB) in %.3f s",
+                   (int)request->spec->network.len, request->spec->network.at, where.kind,
+                   beam_precision_name(info.precision), read, (double)info.weight_bytes / 1e6,
+                   compiled);
+}
+
 beam_status beam_model_load(const beam_model_request *request, beam_device *device,
                             beam_model **model, beam_error *err)
 {
     beam_model_spec spec = *request->spec;
     beam_weights *weights = NULL;
-    beam_network *network = NULL;
     double began = now();
     beam_download_options download = {.struct_size = sizeof download, .logger = request->logger};
+    const char *none = beam_spec_is_file(&spec) ? "its own" : "random";
     *model = NULL;
     beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
                    "loading %.*s, weights %.*s", (int)spec.network.len, spec.network.at,
-                   (int)(spec.weights.len ? spec.weights.len : 6),
-                   spec.weights.len ? spec.weights.at : "random");
+                   (int)(spec.weights.len ? spec.weights.len : strlen(none)),
+                   spec.weights.len ? spec.weights.at : none);
     beam_status status = beam_spec_open_weights(&spec, &download, &weights, err);
-    if (status == BEAM_OK) {
+    double read = now();
+    if (status == BEAM_OK && beam_spec_is_file(&spec)) {
+        beam_spec_text path;
+        status = beam_spec_field(spec.network, "network", "", &path, err);
+        if (status == BEAM_OK)
+            status = load_file(&spec, path.text, request->max_batch, weights, device, model, err);
+    } else if (status == BEAM_OK) {
         beam_spec_complete(&spec, weights);
-        status = make_network(request, &spec, &network, err);
+        status = load_network(request, &spec, weights, device, model, err);
     }
     if (status == BEAM_OK)
-        status = give_weights(request, weights, network, err);
-    double bound = now();
-    if (status == BEAM_OK)
-        status = compile(request, network, device, model, err);
-    if (status == BEAM_OK) {
-        beam_model_info info;
-        beam_device_info where;
-        beam_model_get_info(*model, &info);
-        beam_device_get_info(device, &where);
-        beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
-                       "%s is on device %s in %s: weights read in %.3f s, compiled and packed "
-                       "(%.1f MB) in %.3f s",
-                       beam_network_name(network), where.kind, beam_precision_name(info.precision),
-                       bound - began, (double)info.weight_bytes / 1e6, now() - bound);
-    }
-    beam_network_free(network);
+        tell(request, *model, read - began, now() - read);
     beam_weights_close(weights);
     return status;
 }

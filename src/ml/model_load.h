@@ -32,7 +32,11 @@ beam_status beam_spec_open_weights(const beam_model_spec *spec,
  * beam_trainer_export writes, else in the shapes of their tensors. */
 void beam_spec_complete(beam_model_spec *spec, const beam_weights *weights);
 
-/* Builds the network, gives it its weights, compiles it.  Says in the log what it does. */
+/* Whether its network is a file of a model made elsewhere: see beam_device_load. */
+bool beam_spec_is_file(const beam_model_spec *spec);
+
+/* Builds the network, gives it its weights, compiles it; or loads the model's file.  Says in the
+ * log what it does. */
 beam_status beam_model_load(const beam_model_request *request, beam_device *device,
                             beam_model **model, beam_error *err);
 
