@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* inference_graph.c - RunInference in a pipeline under construction. */
 #include <beam/ml.h>
+#include <string.h>
 
 #include "ml/model_load.h"
 #include "ml/staging.h"
@@ -53,6 +54,20 @@ void beam_pipeline_needs_weights(beam_pipeline *pipeline, const char *name)
     beam_pipeline_needs_file(pipeline, BEAM_STAGED_WEIGHTS, name, locate);
 }
 
+/* Files of a model made elsewhere go to workers as weights do. */
+static beam_status needs_files(beam_pipeline *pipeline, const beam_model_spec *model,
+                               beam_error *err)
+{
+    beam_spec_text paths;
+    if (!beam_spec_is_file(model))
+        return BEAM_OK;
+    BEAM_TRY(beam_spec_field(model->network, "network", "", &paths, err));
+    char *rest = NULL;
+    for (char *path = strtok_r(paths.text, ",", &rest); path; path = strtok_r(NULL, ",", &rest))
+        beam_pipeline_needs_weights(pipeline, path);
+    return BEAM_OK;
+}
+
 beam_pcoll beam_run_inference_(beam_pcoll in, const beam_run_inference_args *args)
 {
     const beam_pcoll none = {in.pipeline, 0};
@@ -60,7 +75,8 @@ beam_pcoll beam_run_inference_(beam_pcoll in, const beam_run_inference_args *arg
     beam_error err = {0};
     if (check(in, args) != BEAM_OK)
         return none;
-    if (beam_spec_field(args->model.weights, "weights", "", &weights, &err) != BEAM_OK) {
+    if (beam_spec_field(args->model.weights, "weights", "", &weights, &err) != BEAM_OK ||
+        needs_files(in.pipeline, &args->model, &err) != BEAM_OK) {
         (void)refuse(in, args, err.message);
         return none;
     }

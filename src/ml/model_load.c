@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 
 static const uint64_t SEED = 1; /* of weights that nobody gave */
 
@@ -190,11 +191,30 @@ static beam_status check_classes(const beam_model_spec *spec, const beam_model *
                           (long long)spec->num_classes);
 }
 
+/* Where the files lie that a spec names as its network: with the pipeline's program, or as named.
+ */
+static beam_status locate_files(const beam_model_spec *spec, beam_buffer *paths, beam_error *err)
+{
+    beam_spec_text names;
+    char *rest = NULL;
+    BEAM_TRY(beam_spec_field(spec->network, "network", "", &names, err));
+    for (char *name = strtok_r(names.text, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+        char *path = NULL;
+        BEAM_TRY(beam_weights_locate(name, NULL, &path, err));
+        beam_status status = beam_buffer_printf(paths, "%s%s", paths->len ? "," : "", path);
+        beam_weights_path_free(path);
+        if (status != BEAM_OK)
+            return beam_error_set(err, status, "no memory for a path");
+    }
+    return BEAM_OK;
+}
+
 /* Loads the file that the spec names as its network, with the weights for its arguments. */
-static beam_status load_file(const beam_model_spec *spec, const char *path, int64_t max_batch,
+static beam_status load_file(const beam_model_spec *spec, int64_t max_batch,
                              const beam_weights *weights, beam_device *device, beam_model **model,
                              beam_error *err)
 {
+    beam_buffer paths = {0};
     beam_spec_text precision;
     beam_load_options options = {.struct_size = sizeof options, .max_batch = max_batch};
     BEAM_TRY(beam_spec_field(spec->precision, "precision", "f32", &precision, err));
@@ -208,8 +228,11 @@ static beam_status load_file(const beam_model_spec *spec, const char *path, int6
             (beam_named_tensor){beam_weights_name(weights, i), beam_weights_tensor(weights, i)};
     options.weights = named;
     options.arguments = weights ? beam_weights_metadata(weights, "arguments") : NULL;
-    beam_status status = beam_device_load(device, path, &options, model, err);
+    beam_status status = locate_files(spec, &paths, err);
+    if (status == BEAM_OK)
+        status = beam_device_load(device, (const char *)paths.data, &options, model, err);
     beam_free(named);
+    beam_buffer_free(&paths);
     if (status == BEAM_OK)
         status = check_classes(spec, *model, err);
     if (status != BEAM_OK) {
@@ -274,10 +297,7 @@ beam_status beam_model_load(const beam_model_request *request, beam_device *devi
     beam_status status = beam_spec_open_weights(&spec, &download, &weights, err);
     double read = now();
     if (status == BEAM_OK && beam_spec_is_file(&spec)) {
-        beam_spec_text path;
-        status = beam_spec_field(spec.network, "network", "", &path, err);
-        if (status == BEAM_OK)
-            status = load_file(&spec, path.text, request->max_batch, weights, device, model, err);
+        status = load_file(&spec, request->max_batch, weights, device, model, err);
     } else if (status == BEAM_OK) {
         beam_spec_complete(&spec, weights);
         status = load_network(request, &spec, weights, device, model, err);
