@@ -28,9 +28,18 @@ waits_for() {
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# worker_of ENGINE: waits for a worker process that the engine's process began, and sets $worker.
+# child PID WORD: the first process that it began whose command line has the word.
+child() {
+    local pid
+    for pid in $(cat /proc/"$1"/task/*/children 2>/dev/null); do
+        tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q -- "$2" && echo "$pid" && return
+    done
+    return 1
+}
+
+# worker_of ENGINE: waits for a worker that the engine's process began, and sets $worker.
 worker_of() {
-    waits_for "a worker" eval "worker=\$(pgrep -P $1 -f -- --id= | head -n 1); [ -n \"\$worker\" ]"
+    waits_for "a worker" eval "worker=\$(child $1 --id=)"
 }
 
 # ended STATUS WORDS...: the run ends in time, with the status, and says the words.

@@ -14,8 +14,7 @@ pid_of() { cat "$BEAM_ENGINE_DIR/$1.pid"; }
 # napping: waits for the worker at work, and sets $worker and $manager, the TaskManager's name.
 napping() {
     for manager in taskmanager1 taskmanager2; do
-        worker=$(pgrep -P "$(pid_of $manager)" -f -- --id= | head -n 1)
-        [ -z "$worker" ] || return 0
+        worker=$(child "$(pid_of $manager)" --id=) && return
     done
     return 1
 }

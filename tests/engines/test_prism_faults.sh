@@ -6,7 +6,7 @@
 . "$root/tests/engines/faults.sh"
 need beam
 need_prism
-prism_of() { prism=$(pgrep -P "$client" -x prism); }
+prism_of() { prism=$(child "$client" -job_port); }
 
 begins worker_killed --runner=prism --environment_type=PROCESS
 prism_of
