@@ -320,6 +320,8 @@ class Handler(BaseHTTPRequestHandler):
                                    "data": bytearray(), "done": None,
                                    "expected": self.query.get("ifGenerationMatch")}
             return 200, {}, {"Location": "http://%s%s" % (self.headers["Host"], place)}
+        if self.query["uploadType"] == "media":
+            return 200, self.store((bucket, self.query["name"]), body), {}
         boundary = self.headers["Content-Type"].split("boundary=")[1].encode()
         head, rest = body.split(b"\r\n\r\n", 1)
         about, rest = rest.split(b"\r\n--" + boundary + b"\r\n", 1)

@@ -1,0 +1,150 @@
+#!/bin/bash
+# Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
+# Programs whose files are all in Cloud Storage: on fake-gcs-server, and on one that fails one request
+# in ten; word counts, and a sweep that is killed and started again.
+set -u
+bin=${BEAM_BIN:?}
+root=${BEAM_SOURCE_DIR:?}
+export LC_ALL=C BEAM_SHARE_DIR=$root/share
+place=$(mktemp -d /tmp/libbeam-gs.XXXXXX)
+servers=()
+failures=0
+clean_up() {
+    exec 9>&-
+    for pid in "${servers[@]}"; do
+        kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    done
+    rm -rf "$place"
+}
+trap clean_up EXIT
+
+skip() {
+    echo "$*: nothing to test"
+    exit 77
+}
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+runs() { # program, its options
+    "$bin/$1" "${@:2}" >"$place/out" 2>"$place/err" || complain "$*: $(tail -n 3 "$place/err")"
+}
+upload() { # file, name
+    curl -sf --data-binary "@$1" -H 'Content-Type: application/octet-stream' -o /dev/null \
+        "$STORAGE_EMULATOR_HOST/upload/storage/v1/b/bucket/o?uploadType=media&name=$2" ||
+        complain "cannot upload $1"
+}
+names() { # prefix: the objects that begin with it
+    curl -sf "$STORAGE_EMULATOR_HOST/storage/v1/b/bucket/o?prefix=$1" |
+        grep -o '"name": *"[^"]*"' | sed 's/.*"\([^"]*\)"$/\1/' | sort
+}
+# all PREFIX: the lines of all objects that begin with it, sorted.
+all() {
+    local name
+    for name in $(names "$1"); do
+        curl -sf "$STORAGE_EMULATOR_HOST/storage/v1/b/bucket/o/${name//\//%2F}?alt=media" ||
+            complain "cannot read $name"
+    done | sort
+}
+
+for program in wordcount parallel_training; do
+    [ -x "$bin/$program" ] || skip "$bin/$program is not built"
+done
+cache=${BEAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libbeam}
+fake=$(ls "$cache"/fake-gcs-server-*/fake-gcs-server 2>/dev/null | tail -n 1)
+[ -x "$fake" ] || skip "there is no fake-gcs-server (scripts/deps go fake-gcs-server)"
+command -v curl >/dev/null || skip "there is no curl"
+
+start_fake() {
+    local port=0 try
+    for try in 1 2 3 4 5; do # the port may be taken by the time it is used
+        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+        "$fake" -scheme http -host 127.0.0.1 -port "$port" -backend memory >"$place/fake" 2>&1 &
+        servers+=($!)
+        export STORAGE_EMULATOR_HOST=http://127.0.0.1:$port
+        for _ in $(seq 100); do
+            curl -sf -o /dev/null "$STORAGE_EMULATOR_HOST/storage/v1/b" && return
+            kill -0 "${servers[-1]}" 2>/dev/null || break
+            sleep 0.1
+        done
+    done
+    skip "fake-gcs-server does not start: $(tail -n 1 "$place/fake")"
+}
+
+# ---- Real programs on fake-gcs-server ---------------------------------------------------------
+
+start_fake
+curl -sf -o /dev/null -H 'Content-Type: application/json' -d '{"name": "bucket"}' \
+    "$STORAGE_EMULATOR_HOST/storage/v1/b" || complain "no bucket"
+
+cat "$root"/docs/*.md >"$place/a.txt"
+gzip -c "$root/README.md" >"$place/b.txt.gz"
+upload "$place/a.txt" in%2Fa.txt
+upload "$place/b.txt.gz" in%2Fb.txt.gz
+runs wordcount --input="$place/?.txt*" --output="$place/counts"
+runs wordcount --input='gs://bucket/in/?.txt*' --output=gs://bucket/out/counts
+[ "$(sort "$place"/counts-*)" = "$(all out/counts)" ] || complain "other counts from gs:// to gs://"
+[ -n "$(all out/counts)" ] || complain "no counts"
+[ -z "$(names out/.beam)" ] || complain "temporary objects are left: $(names out/.beam)"
+runs wordcount --input='gs://bucket/in/?.txt*' --output=gs://bucket/out/counts
+[ "$(sort "$place"/counts-*)" = "$(all out/counts)" ] || complain "other counts the second time"
+
+sweep=(--dataset=digits --model=small_cnn --trials=2 --batch_size=32 --epochs=3 --device=cpu)
+swept() { # place
+    runs parallel_training "${sweep[@]}" --checkpoint_dir="$1/runs" --output="$1/out" \
+        --serving_dir="$1/serving" --result_json="$1/result.json"
+}
+results() { # of a sweep, without what differs from run to run
+    python3 -c '
+import json, sys
+for line in sorted(sys.stdin):
+    result = json.loads(line)
+    del result["seconds"], result["model_path"]
+    print(json.dumps(result))'
+}
+mkdir "$place/a"
+swept "$place/a"
+undisturbed=$(cat "$place"/a/out-* | results)
+for after in 0.3 0.6 0.9; do
+    "$bin/parallel_training" "${sweep[@]}" --checkpoint_dir=gs://bucket/b/runs \
+        --output=gs://bucket/b/out >"$place/out" 2>"$place/err" &
+    pid=$!
+    sleep $after
+    kill -KILL $pid 2>/dev/null
+    wait $pid 2>/dev/null
+done
+swept gs://bucket/b
+[ "$(all b/out- | results)" = "$undisturbed" ] || complain "a killed sweep on gs:// has other results"
+curl -sf -o "$place/served" \
+    "$STORAGE_EMULATOR_HOST/storage/v1/b/bucket/o/b%2Fserving%2Fmodel.safetensors?alt=media"
+cmp "$place/a/serving/model.safetensors" "$place/served" || complain "another model is served"
+[ "$(names b/result.json)" = b/result.json ] || complain "no report"
+swept gs://bucket/b
+all b/result.json | grep -q '"epochs_run": 0' || complain "a finished sweep trained again"
+
+# ---- The same where one request in ten fails --------------------------------------------------
+
+mkfifo "$place/pipe"
+python3 "$root/tests/support/gcs_fault.py" "$root/src/base/crc32c.c" <"$place/pipe" \
+    >"$place/address" &
+servers+=($!)
+exec 9>"$place/pipe"
+for _ in $(seq 200); do
+    [ -s "$place/address" ] && break
+    sleep 0.1
+done
+STORAGE_EMULATOR_HOST=$(cat "$place/address")
+control() {
+    curl -sf -o /dev/null -d "$1" "$STORAGE_EMULATOR_HOST/_control" || complain "no server with faults"
+}
+upload "$place/a.txt" in%2Fa.txt
+upload "$place/b.txt.gz" in%2Fb.txt.gz
+control '{"rate": 0.1, "page": 2, "faults": ["error", "after", "reset", "truncate", "slow"]}'
+runs wordcount --input='gs://bucket/in/?.txt*' --output=gs://bucket/out/counts
+swept gs://bucket/c
+control '{"rate": 0, "page": 1000}'
+[ "$(sort "$place"/counts-*)" = "$(all out/counts)" ] || complain "other counts where requests fail"
+[ "$(all c/out- | results)" = "$undisturbed" ] || complain "other results where requests fail"
+
+[ "$failures" = 0 ] && echo "all good"
+exit "$((failures > 0))"
