@@ -128,7 +128,7 @@ int main(int argc, char **argv)
             {"augment", "LIST", NULL, "none, or some of flip,crop,cutout; default: as suits", 0},
             {"flip_average", NULL, NULL, "evaluate an image and its mirror image", 0},
             {"shift_average", NULL, NULL, "and moved by a pixel both ways, for half the weight", 0},
-            {"lookahead", "N", "0", "average weights every so many steps; negative: never", 0},
+            {"lookahead", "N", "0", "average weights every so many steps; 0: never", 0},
             {"cifar_stem", NULL, NULL, "ResNets: a first layer for small images", 0},
             {"image_size", "N", "0", "resize images to this; 0: as they are, or 224", 0},
             {"checkpoint_dir", "DIR", NULL, "keep checkpoints and model; default: none are kept",

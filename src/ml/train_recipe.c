@@ -11,16 +11,15 @@ typedef struct recipe {
     int64_t batch_size, epochs;
     double momentum, weight_decay, bias_lr_factor, label_smoothing;
     const char *augment;
-    int64_t lookahead;
     bool averages; /* over flips and shifts */
 } recipe;
 
 /* The first that fits counts.  docs/training.md has what they reach. */
 static const recipe recipes[] = {
-    {"small_cnn", true, 0.1, 32, 30, 0, 0, 0, 0, "", 0, false},
-    {"", true, 0.02, 64, 20, 0, 0, 0, 0, "", 0, false},
-    {"fastnet", false, 0.75, 512, 11, 0.85, 1.3e-3, 64, 0.2, "alternating_flip,crop:2", 10, true},
-    {"", false, 0.1, 128, 15, 0, 0, 0, 0.1, "", 0, false},
+    {"small_cnn", true, 0.1, 32, 30, 0, 0, 0, 0, "", false},
+    {"", true, 0.02, 64, 20, 0, 0, 0, 0, "", false},
+    {"fastnet", false, 0.75, 512, 11, 0.85, 1.3e-3, 64, 0.2, "alternating_flip,crop:2", true},
+    {"", false, 0.1, 128, 15, 0, 0, 0, 0.1, "", false},
 };
 
 static const recipe *find(beam_str model, bool digits)
@@ -55,8 +54,6 @@ void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config
         config->label_smoothing = r->label_smoothing;
     if (!config->augment.len)
         config->augment = beam_str_of(r->augment);
-    if (!config->lookahead)
-        config->lookahead = r->lookahead;
     config->flip_average |= r->averages;
     config->shift_average |= r->averages;
 }

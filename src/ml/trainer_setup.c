@@ -184,7 +184,7 @@ static beam_status train_on_device(beam_trainer *t, const beam_network *network,
     beam_training_options options;
     BEAM_TRY(set_options(t, &options, err));
     BEAM_TRY(beam_device_train(t->device, network, &options, &t->training, err));
-    if (t->config.lookahead <= 0)
+    if (t->config.lookahead == 0)
         return BEAM_OK;
     return beam_lookahead_open(&t->lookahead, t->training, beam_network_num_parameters(network),
                                err);
