@@ -5,6 +5,7 @@
  *     beam devices [NAME...]
  *     beam aot --target=v5e:1x1 --model=resnet18 [...]
  *     beam cheatsheet RESULT...
+ *     beam copy FROM TO
  *     beam worker-pool [--port=50000] [--host=localhost]
  *     beam --id=ID --provision_endpoint=HOST:PORT [...]
  *
@@ -26,6 +27,8 @@ static int usage(FILE *file, int code)
           "           compiles for an accelerator that is not here; beam aot --help\n"
           "       beam cheatsheet RESULT...\n"
           "           what runs cost, and when an accelerator is worth its price\n"
+          "       beam copy FROM TO\n"
+          "           a file to gs://, from there, or within it\n"
           "       beam --id=ID --provision_endpoint=HOST:PORT [...]\n"
           "           is a worker: fetches its job's program and runs it\n",
           file);
@@ -39,6 +42,7 @@ int main(int argc, char **argv)
         int (*run)(int argc, char **argv);
     } verbs[] = {{"aot", beam_verb_aot},
                  {"cheatsheet", beam_verb_cheatsheet},
+                 {"copy", beam_verb_copy},
                  {"devices", beam_verb_devices},
                  {"worker-pool", beam_verb_worker_pool}};
     beam_worker_request request;

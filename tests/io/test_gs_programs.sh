@@ -1,7 +1,7 @@
 #!/bin/bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # Programs whose files are all in Cloud Storage: on fake-gcs-server, and on one that fails one request
-# in ten; word counts, and a sweep that is killed and started again.
+# in ten; word counts, a sweep that is killed and started again, and copies.
 set -u
 bin=${BEAM_BIN:?}
 root=${BEAM_SOURCE_DIR:?}
@@ -47,7 +47,7 @@ all() {
     done | sort
 }
 
-for program in wordcount parallel_training; do
+for program in wordcount parallel_training beam; do
     [ -x "$bin/$program" ] || skip "$bin/$program is not built"
 done
 cache=${BEAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libbeam}
@@ -142,6 +142,12 @@ upload "$place/b.txt.gz" in%2Fb.txt.gz
 control '{"rate": 0.1, "page": 2, "faults": ["error", "after", "reset", "truncate", "slow"]}'
 runs wordcount --input='gs://bucket/in/?.txt*' --output=gs://bucket/out/counts
 swept gs://bucket/c
+head -c 40000000 /dev/urandom >"$place/large"
+export BEAM_CACHE=$place/cache
+runs beam copy "$place/large" gs://bucket/large/
+runs beam copy gs://bucket/large/large gs://bucket/again
+runs beam copy gs://bucket/again "$place/back"
+cmp "$place/large" "$place/back" || complain "beam copy changes bytes"
 control '{"rate": 0, "page": 1000}'
 [ "$(sort "$place"/counts-*)" = "$(all out/counts)" ] || complain "other counts where requests fail"
 [ "$(all c/out- | results)" = "$undisturbed" ] || complain "other results where requests fail"

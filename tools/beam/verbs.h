@@ -12,6 +12,8 @@ enum { BEAM_VERB_FAILED = 1, BEAM_VERB_USAGE = 2 };
 int beam_verb_aot(int argc, char **argv);
 /* Writes what runs cost, and when an accelerator is worth its price. */
 int beam_verb_cheatsheet(int argc, char **argv);
+/* Copies a file to Cloud Storage, from there, or within it. */
+int beam_verb_copy(int argc, char **argv);
 /* Tells which devices this machine has, and why it has not the others. */
 int beam_verb_devices(int argc, char **argv);
 /* Starts workers for engines that ask for them. */
