@@ -246,6 +246,13 @@ static void test_what_must_not_be_fused(void **state)
     y = beam_nn_add(net, conv_bn(net, beam_nn_relu(net, z), "conv", "bn"), x);
     compare(net, beam_nn_add(net, y, beam_nn_max_pool2d(net, z, .kernel = 1)), 2);
 
+    net = beam_network_new("dropped_twice"); /* three names of one buffer, the second one added */
+    x = beam_nn_conv2d(net, image(net, 3, 6, 6), "stem", .out_channels = 16, .kernel = 1);
+    z = beam_nn_dropout(net, x, 0.5f);
+    y = beam_nn_dropout(net, z, 0.5f);
+    x = beam_nn_add(net, conv_bn(net, beam_nn_gelu(net, x), "conv", "bn"), z);
+    compare(net, beam_nn_add(net, x, beam_nn_max_pool2d(net, y, .kernel = 1)), 2);
+
     net = beam_network_new("flattened_and_used");
     x = beam_nn_conv2d(net, image(net, 3, 4, 4), "stem", .out_channels = 2, .kernel = 1);
     z = beam_nn_flatten(net, x);
