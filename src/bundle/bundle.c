@@ -147,12 +147,12 @@ beam_status beam_bundle_push(beam_bundle *bundle, beam_plan_source *source,
 }
 
 beam_status beam_bundle_merge(beam_bundle *bundle, beam_plan_source *source, void *const *accs,
-                              const void *const *others, size_t n)
+                              const void *others, size_t stride, size_t n)
 {
     if (BEAM_UNLIKELY(bundle->state != BEAM_BUNDLE_RUNNING))
         return BEAM_FAILED_PRECONDITION;
     enter(bundle);
-    beam_status status = beam_plan_merge(bundle->plan, source, accs, others, n);
+    beam_status status = beam_plan_merge(bundle->plan, source, accs, others, stride, n);
     leave();
     return BEAM_LIKELY(status == BEAM_OK) ? BEAM_OK : broken(bundle, NULL);
 }

@@ -49,7 +49,7 @@ beam_status beam_bundle_push(beam_bundle *bundle, beam_plan_source *source,
                              const beam_element_info *info, const void *elements, size_t n);
 /* Merges accumulators, for a source whose elements are merged (beam_plan_source_merges). */
 beam_status beam_bundle_merge(beam_bundle *bundle, beam_plan_source *source, void *const *accs,
-                              const void *const *others, size_t n);
+                              const void *others, size_t stride, size_t n);
 /* Flushes every buffer into the sinks. Afterwards the metrics and counts are those of the
  * whole bundle, until the next start. */
 beam_status beam_bundle_finish(beam_bundle *bundle, beam_error *err);

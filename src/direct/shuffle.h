@@ -102,9 +102,10 @@ typedef struct beam_shuffle_groups {
 } beam_shuffle_groups;
 
 /* Merges values of one key as they are read, so that groups have fewer of them: values[i] takes
- * all of others[i], one after another; a value may come again. */
+ * the i-th of n others, `stride` bytes apart, one after another; a value may come again. */
 typedef struct beam_shuffle_merger {
-    beam_status (*merge)(void *self, void *const *values, const void *const *others, size_t n);
+    beam_status (*merge)(void *self, void *const *values, const void *others, size_t stride,
+                         size_t n);
     void *self;
 } beam_shuffle_merger;
 

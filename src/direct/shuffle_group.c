@@ -247,11 +247,11 @@ static void place_groups(beam_grouping *grouping, const beam_shuffle_layout *lay
     }
 }
 
-static beam_status grow_array(beam_grouping *grouping, size_t bytes)
+static beam_status grow_bytes(char **bytes, size_t *capacity, size_t need)
 {
-    void *array = grouping->array;
-    int grown = beam_grow(&array, &grouping->array_capacity, bytes, 1);
-    grouping->array = array;
+    void *grows = *bytes;
+    int grown = beam_grow(&grows, capacity, need, 1);
+    *bytes = grows;
     return grown == 0 ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
 }
 
@@ -270,7 +270,7 @@ static beam_status scatter(beam_grouping *grouping, const beam_shuffle_layout *l
     grouping->record_ids = ids;
     if (grown != 0)
         return BEAM_RESOURCE_EXHAUSTED;
-    BEAM_TRY(grow_array(grouping, n * layout->stride));
+    BEAM_TRY(grow_bytes(&grouping->array, &grouping->array_capacity, n * layout->stride));
     const bool pairs = are_pairs(layout);
     size_t at = 0;
     for (const beam_generation *g = generations; g; g = g->next)
@@ -294,8 +294,7 @@ enum { MERGED_AT_ONCE = 64 };
 
 typedef struct merge_queue {
     void *values[MERGED_AT_ONCE];
-    const void *others[MERGED_AT_ONCE];
-    size_t n;
+    size_t n, stride;
     /* Groups from here on have no value yet.  They are numbered as they come, so a group is new
      * when it has the next number.  Those of chunk lists came before any record. */
     size_t fresh, from_lists;
@@ -305,7 +304,8 @@ static beam_status merge_queued(const beam_grouping *grouping, merge_queue *queu
 {
     size_t n = queue->n;
     queue->n = 0;
-    return n ? grouping->merger.merge(grouping->merger.self, queue->values, queue->others, n)
+    return n ? grouping->merger.merge(grouping->merger.self, queue->values, grouping->others,
+                                      queue->stride, n)
              : BEAM_OK;
 }
 
@@ -327,6 +327,7 @@ merge_records(beam_grouping *grouping, const beam_shuffle_layout *layout, const 
     const size_t stride = pairs ? sizeof(uint64_t) : layout->stride;
     const size_t record_size = pairs ? 2 * sizeof(uint64_t) : layout->record;
     const size_t value_at = pairs ? sizeof(uint64_t) : layout->record_value;
+    char *const others = grouping->others;
     for (; chunk; chunk = chunk->prev) {
         const char *record = beam_chunk_data(chunk);
         const ptrdiff_t next = chunk->prev ? (const char *)chunk->prev - (const char *)chunk : 0;
@@ -345,7 +346,7 @@ merge_records(beam_grouping *grouping, const beam_shuffle_layout *layout, const 
                 continue;
             }
             queue->values[queue->n] = value;
-            queue->others[queue->n] = record + value_at;
+            memcpy(others + queue->n * stride, record + value_at, stride);
             if (++queue->n == MERGED_AT_ONCE)
                 BEAM_TRY(merge_queued(grouping, queue));
         }
@@ -359,8 +360,12 @@ static beam_status merge(beam_grouping *grouping, const beam_shuffle_layout *lay
 {
     merge_queue queue;
     queue.n = 0;
+    queue.stride = layout->stride;
     queue.fresh = queue.from_lists = grouping->n_groups;
-    BEAM_TRY(grow_array(grouping, (grouping->n_groups + n) * layout->stride));
+    BEAM_TRY(grow_bytes(&grouping->array, &grouping->array_capacity,
+                        (grouping->n_groups + n) * layout->stride));
+    BEAM_TRY(
+        grow_bytes(&grouping->others, &grouping->others_capacity, MERGED_AT_ONCE * layout->stride));
     for (const beam_generation *g = generations; g; g = g->next) {
         const beam_chunk *records = g->radix ? g->radix[partition].chunk : NULL;
         if (are_pairs(layout))
@@ -412,6 +417,7 @@ void beam_grouping_free(beam_grouping *grouping)
     beam_free(grouping->ids);
     beam_free(grouping->groups);
     beam_free(grouping->counts);
+    beam_free(grouping->others);
     beam_free(grouping->record_ids);
     beam_free(grouping->array);
     *grouping = (beam_grouping){0};

@@ -169,6 +169,8 @@ typedef struct beam_grouping {
     uint64_t *counts; /* of records, then places in the array: one a group */
     size_t counts_capacity;
     beam_shuffle_merger merger; /* of records of one key; merge NULL: they all stay */
+    char *others;               /* values that are about to be merged */
+    size_t others_capacity;
     uint32_t *record_ids;
     size_t record_ids_capacity;
     char *array;

@@ -108,10 +108,11 @@ static beam_status read_partitions(beam_processor *processor, beam_shuffle_reade
                : status;
 }
 
-static beam_status merge(void *self, void *const *values, const void *const *others, size_t n)
+static beam_status merge(void *self, void *const *values, const void *others, size_t stride,
+                         size_t n)
 {
     const beam_processor *processor = self;
-    return beam_bundle_merge(processor->bundle, processor->source, values, others, n);
+    return beam_bundle_merge(processor->bundle, processor->source, values, others, stride, n);
 }
 
 static beam_status open_reader(beam_processor *processor, beam_shuffle *shuffle,

@@ -234,14 +234,17 @@ bool beam_plan_source_merges(const beam_plan_source *source)
 }
 
 beam_status beam_plan_merge(beam_plan *plan, beam_plan_source *source, void *const *accs,
-                            const void *const *others, size_t n)
+                            const void *others, size_t stride, size_t n)
 {
     beam_node *node = consumer_of(source);
     const beam_combinefn *fn = ((const beam_combine_node *)node)->fn;
     beam_status status = BEAM_OK;
     plan->frame.active = &node->ctx;
-    for (size_t i = 0; i < n && status == BEAM_OK; i++)
-        status = fn->merge(&node->ctx, accs[i], others[i]);
+    if (fn->merge == fn->add && fn->add_batch) /* accumulators are inputs, as those of sums */
+        status = fn->add_batch(&node->ctx, accs, others, stride, n);
+    else
+        for (size_t i = 0; i < n && status == BEAM_OK; i++)
+            status = fn->merge(&node->ctx, accs[i], (const char *)others + i * stride);
     if (status != BEAM_OK)
         beam_node_failed(node, status, "process", NULL, 0);
     plan->frame.active = &((beam_node *)source)->ctx;

@@ -133,10 +133,11 @@ const beam_plan_port *beam_plan_source_port(const beam_plan_source *source);
 /* Whether all that the source's elements (groups) meet first is a merge of accumulators that are
  * flat and own nothing: then whoever makes the groups may merge some of their values before. */
 bool beam_plan_source_merges(const beam_plan_source *source);
-/* accs[i] takes all of others[i], one after another, by the source's CombineFn; an accumulator
- * may come again.  In a bundle only; a failure is the bundle's, as that of a push. */
+/* accs[i] takes the i-th of n others, `stride` bytes apart, one after another, by the source's
+ * CombineFn; an accumulator may come again.  In a bundle only; a failure is the bundle's, as that
+ * of a push. */
 beam_status beam_plan_merge(beam_plan *plan, beam_plan_source *source, void *const *accs,
-                            const void *const *others, size_t n);
+                            const void *others, size_t stride, size_t n);
 size_t beam_plan_n_sinks(const beam_plan *plan);
 const beam_plan_port *beam_plan_sink_port(const beam_plan *plan, size_t index);
 

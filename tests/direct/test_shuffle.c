@@ -407,11 +407,13 @@ typedef struct adder {
     uint64_t fails_after;
 } adder;
 
-static beam_status add_up(void *self, void *const *values, const void *const *others, size_t n)
+static beam_status add_up(void *self, void *const *values, const void *others, size_t stride,
+                          size_t n)
 {
     adder *m = self;
-    for (size_t i = 0; i < n; i++) {
-        *(int64_t *)values[i] += *(const int64_t *)others[i];
+    const char *other = others;
+    for (size_t i = 0; i < n; i++, other += stride) {
+        *(int64_t *)values[i] += *(const int64_t *)(const void *)other;
         if (++m->merged == m->fails_after)
             return BEAM_DATA_LOSS;
     }
