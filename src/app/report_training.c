@@ -4,6 +4,7 @@
 #include <beam/app.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include "app/report.h"
 
@@ -31,7 +32,8 @@ beam_status beam_report_device(beam_report *report, const char *requested, const
     beam_device_get_info(device, &info);
     beam_report_str(report, "device", info.kind);
     beam_report_int(report, "device_fell_back", info.fell_back);
-    beam_report_str(report, "precision", info.native_bf16 ? precision : "f32");
+    bool native = strcmp(precision, "f16") == 0 ? info.native_f16 : info.native_bf16;
+    beam_report_str(report, "precision", native ? precision : "f32");
     beam_device_close(device);
     return BEAM_OK;
 }
@@ -65,11 +67,15 @@ beam_status beam_report_training(beam_report *report, const beam_result *result,
                                  const beam_training_report *what, beam_error *err)
 {
     beam_str precision = what->config->precision;
+    bool half = beam_str_equal(precision, beam_str_of("bf16")) ||
+                beam_str_equal(precision, beam_str_of("f16"));
     report_text(report, "dataset", what->config->dataset);
     if (what->config->model_name.len)
         report_text(report, "model", what->config->model_name);
     BEAM_TRY(beam_report_device(report, what->device ? what->device : "auto",
-                                beam_str_equal(precision, beam_str_of("bf16")) ? "bf16" : "f32",
+                                !half                ? "f32"
+                                : precision.len == 3 ? "f16"
+                                                     : "bf16",
                                 err));
     report_work(report, result);
     int64_t told = beam_metric_sum(result, "models_told");

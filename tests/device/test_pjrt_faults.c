@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -313,6 +315,44 @@ static void test_cache(void **state)
     beam_device_close(device);
 }
 
+/* Programs that are asked for at once, by processes that know nothing of each other: each gets one,
+ * and one whole file stays. */
+static void test_cache_of_many(void **state)
+{
+    enum { PROCESSES = 4 };
+    const char *folder = test_path(*state, "programs");
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s", folder);
+    set("BEAM_COMPILATION_CACHE_DIR", path);
+    pid_t children[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            char locks[64]; /* each thinks that the accelerator is its own */
+            (void)snprintf(locks, sizeof locks, "%d", i);
+            set("BEAM_LOCK_DIR", test_path(*state, locks));
+            assert_int_equal(mkdir(getenv("BEAM_LOCK_DIR"), 0700), 0);
+            beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+            for (int n = 0; n < 20; n++)
+                beam_model_free(compile(device, 1 + n % 2));
+            beam_device_close(device);
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(test_count_files(path), 2);
+    set("PJRT_FAKE_FAIL", "PJRT_Client_Compile");
+    beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+    beam_model_free(compile(device, 1));
+    beam_model_free(compile(device, 2));
+    beam_device_close(device);
+}
+
 static beam_status whole_life(const beam_network *net, const float *images, beam_error *err)
 {
     beam_device *device = NULL;
@@ -365,6 +405,31 @@ static void test_every_call_fails_once(void **state)
         }
     }
     assert_true(failed > 40);
+    beam_network_free(net);
+}
+
+/* The same with the folder of kept programs, empty and filled: a program that cannot be kept, or
+ * found again, is compiled. */
+static void test_cache_fails_everywhere(void **state)
+{
+    beam_network *net = nets_small();
+    float images[12 * 64] = {0};
+    char path[4096], empty[4200];
+    (void)snprintf(path, sizeof path, "%s", test_path(*state, "programs"));
+    (void)snprintf(empty, sizeof empty, "rm -rf %s", path);
+    set("BEAM_COMPILATION_CACHE_DIR", path);
+    for (int filled = 0; filled < 2; filled++) {
+        for (uint64_t n = 1;; n++) {
+            beam_error err = {0};
+            assert_int_equal(filled ? 0 : system(empty), 0);
+            *fake = (pjrt_fake_control){.fail_at = n, .code = 14};
+            beam_status status = whole_life(net, images, &err);
+            assert_int_equal(fake->live, 0);
+            assert_true(status == BEAM_OK || status == BEAM_UNAVAILABLE);
+            if (fake->calls < n)
+                break;
+        }
+    }
     beam_network_free(net);
 }
 
@@ -503,6 +568,8 @@ int main(void)
         TEST(test_out_of_memory),
         TEST(test_slow),
         TEST(test_cache),
+        TEST(test_cache_of_many),
+        TEST(test_cache_fails_everywhere),
         TEST(test_every_call_fails_once),
         TEST(test_every_allocation_fails_once),
         TEST(test_training_fails_everywhere),

@@ -1,0 +1,42 @@
+#!/bin/bash
+# Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
+# Stage 3 on the PJRT plugin for the CPU, as it would run on an accelerator: several chips share each
+# step, compiled programs are kept, and it learns what the CPU device learns.
+cache=${BEAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libbeam}
+plugin=$(ls -d "$cache"/lammps-jax-pjrt-cpu-*/*/*.so 2>/dev/null | head -n 1)
+if [ -z "$plugin" ]; then
+    echo "skipped: scripts/deps get lammps-jax-pjrt-cpu has not been run"
+    exit 77
+fi
+. "$(dirname "$0")/training.sh"
+
+# train NAME ARGUMENTS...
+train() {
+    name=$1
+    shift
+    succeeds tpu_training --dataset=digits --device="pjrt:$plugin" --epochs=8 \
+        --compilation_cache_dir="$place/programs" --result_json="$place/$name.json" "$@"
+}
+
+train shared --num_replicas=4 --checkpoint_dir="$place/runs"
+python3 -c "import sys; sys.exit(float(sys.argv[1]) < 0.97)" "$(field "$place/shared.json" accuracy)" ||
+    complain "four chips reach $(field "$place/shared.json" accuracy)"
+kept=$(ls "$place/programs" | wc -l)
+[ "$kept" -ge 2 ] || complain "$kept programs are kept"
+succeeds cpu_inference --dataset=digits --weights="$place/runs/model.safetensors" \
+    --result_json="$place/served.json"
+same_accuracy "$place/shared.json" "$place/served.json"
+refuses 1 "its num_replicas differs" tpu_training --dataset=digits --device="pjrt:$plugin" --epochs=8 \
+    --checkpoint_dir="$place/runs" --num_replicas=2
+refuses 1 "num_replicas is 2, but device cpu has 1 chip" tpu_training --dataset=digits \
+    --num_replicas=2
+
+# The same again compiles nothing.
+train again --num_replicas=4
+[ "$(ls "$place/programs" | wc -l)" = "$kept" ] || complain "programs that were kept are not found"
+
+train half --precision=f16
+[ "$(field "$place/half.json" precision)" = f16 ] || complain "no f16"
+python3 -c "import sys; sys.exit(float(sys.argv[1]) < 0.97)" "$(field "$place/half.json" accuracy)" ||
+    complain "f16 reaches $(field "$place/half.json" accuracy)"
+[ $failures = 0 ]
