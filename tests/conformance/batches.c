@@ -57,7 +57,7 @@ static void batch_pardo_of_many(beam_pipeline *p)
     beam_assert_that(beam_pardo(x, &triple_fn), beam_int64, expected, 5000);
 }
 
-/* ---- Side inputs, times and windows of a batch ---------------------------------------------- */
+/* ---- Side inputs, times and windows of a batch ------------------------------------------ */
 
 static beam_status less_the_mean(beam_ctx *c, const beam_int64 *x, size_t n)
 {
@@ -142,8 +142,7 @@ static void batch_pardo_overlapping_windows(beam_pipeline *p)
            18, 21, 36, 42, 48, 54, 81);
 }
 
-/* ---- From batches to elements and back --------------------------------------------------------
- */
+/* ---- From batches to elements and back -------------------------------------------------- */
 
 static beam_status sum_of_all(beam_ctx *c, const beam_int64 *x, size_t n)
 {

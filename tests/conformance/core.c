@@ -121,7 +121,7 @@ static void main_and_side_outputs(beam_pipeline *p)
     EXPECT(beam_output(main, 2), beam_int64, 1, 3);
 }
 
-/* ---- Elements that are arrays ------------------------------------------------------------ */
+/* ---- Elements that are arrays ----------------------------------------------------------- */
 
 static beam_status entries(beam_ctx *c, const beam_tensor *tensor)
 {
@@ -139,7 +139,7 @@ static void flat_map_of_a_tensor(beam_pipeline *p)
     EXPECT(beam_pardo(all, &entries_fn), beam_int64, 0, 1, 2, 3, 4);
 }
 
-/* ---- Composites -------------------------------------------------------------------------- */
+/* ---- Composites ------------------------------------------------------------------------- */
 
 static beam_pcoll first_of(beam_pcoll a, beam_pcoll b)
 {

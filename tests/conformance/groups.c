@@ -2,7 +2,7 @@
 /* GroupByKey, CoGroupByKey, combines, Reshuffle, Flatten. */
 #include "conformance/suite.h"
 
-/* ---- GroupByKey --------------------------------------------------------------------------- */
+/* ---- GroupByKey ------------------------------------------------------------------------- */
 
 static const str_int pairs[] = {{S("a"), 1}, {S("a"), 2}, {S("b"), 3}};
 
@@ -54,7 +54,7 @@ static void group_read_in_part(beam_pipeline *p)
     EXPECT(beam_pardo(groups, &first_value_fn), beam_int64, 1, 4, 6);
 }
 
-/* ---- Groups and elements that are large ----------------------------------------------------- */
+/* ---- Groups and elements that are large ------------------------------------------------- */
 
 enum { VALUES = 200, VALUE_BYTES = 30000, LARGE_BYTES = 5 << 20 };
 
@@ -125,7 +125,7 @@ static void large_elements(beam_pipeline *p)
            {S("a"), 2 * LARGE_BYTES}, {S("b"), LARGE_BYTES});
 }
 
-/* ---- CoGroupByKey --------------------------------------------------------------------------- */
+/* ---- CoGroupByKey ----------------------------------------------------------------------- */
 
 BEAM_ITERABLE(ints, beam_int64);
 BEAM_ITERABLE(texts, beam_str);
@@ -171,8 +171,7 @@ static void co_group_by_key(beam_pipeline *p)
     join_three(p, false);
 }
 
-/* ---- Combines ---------------------------------------------------------------------------------
- */
+/* ---- Combines --------------------------------------------------------------------------- */
 
 static void combine_per_key(beam_pipeline *p)
 {
@@ -188,8 +187,7 @@ static void two_combines_of_one_input(beam_pipeline *p)
     EXPECT(beam_combine_globally(x, &beam_max_int64), beam_int64, 30);
 }
 
-/* ---- Reshuffle --------------------------------------------------------------------------------
- */
+/* ---- Reshuffle -------------------------------------------------------------------------- */
 
 static void reshuffle(beam_pipeline *p)
 {
@@ -212,8 +210,7 @@ static void reshuffle_in_windows(beam_pipeline *p)
     beam_assert_that(x, beam_int64, all, 1, .window = &last);
 }
 
-/* ---- Flatten ----------------------------------------------------------------------------------
- */
+/* ---- Flatten ---------------------------------------------------------------------------- */
 
 static const beam_int64 one_to_nine[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 

@@ -7,8 +7,7 @@
 
 static const beam_str texts[] = {S("a"), S("zzz")};
 
-/* ---- Metrics ------------------------------------------------------------------------------------
- */
+/* ---- Metrics ---------------------------------------------------------------------------- */
 
 static beam_status count_one(beam_ctx *c, const beam_str *text)
 {
@@ -57,8 +56,7 @@ static void check_metrics(const beam_result *done)
     assert_int_equal(metric(done, NULL, "gauge").sum, 3);
 }
 
-/* ---- Errors -------------------------------------------------------------------------------------
- */
+/* ---- Errors ----------------------------------------------------------------------------- */
 
 static beam_status pass(beam_ctx *c, const beam_str *text)
 {

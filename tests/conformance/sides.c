@@ -4,8 +4,7 @@
 
 static const beam_int64 one_to_nine[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 
-/* ---- Iterables --------------------------------------------------------------------------------
- */
+/* ---- Iterables -------------------------------------------------------------------------- */
 
 static beam_status sum_side(beam_ctx *c, const beam_bytes *impulse)
 {
@@ -75,8 +74,7 @@ static void side_cross_product(beam_pipeline *p)
            {S("c"), S("y")});
 }
 
-/* ---- What cannot be fused ---------------------------------------------------------------------
- */
+/* ---- What cannot be fused --------------------------------------------------------------- */
 
 static const str_str crossed[] = {
     {S("a"), S("a")}, {S("a"), S("b")}, {S("b"), S("a")}, {S("b"), S("b")}};
@@ -170,8 +168,7 @@ static void side_sparse_dependencies(beam_pipeline *p)
     EXPECT(x[COUNT(x) - 1], beam_int64, 1);
 }
 
-/* ---- Maps -------------------------------------------------------------------------------------
- */
+/* ---- Maps ------------------------------------------------------------------------------- */
 
 static const str_int pairs[] = {{S("a"), 1}, {S("b"), 2}, {S("a"), 3}};
 

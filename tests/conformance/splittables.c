@@ -4,7 +4,7 @@
 
 #include "conformance/suite.h"
 
-/* ---- Letters of a text ---------------------------------------------------------------------- */
+/* ---- Letters of a text ------------------------------------------------------------------ */
 
 static beam_status whole_text(beam_ctx *c, const void *element, void *restriction)
 {
@@ -93,8 +93,7 @@ static void splittable_that_does_not_finish(beam_pipeline *p)
     beam_pardo(beam_create(p, beam_str, alphabet, 4), &unfinished_fn);
 }
 
-/* ---- Sources of many records ------------------------------------------------------------------
- */
+/* ---- Sources of many records ------------------------------------------------------------ */
 
 static beam_status whole_count(beam_ctx *c, const void *element, void *restriction)
 {
@@ -152,8 +151,7 @@ static void splittable_that_takes_long(beam_pipeline *p)
     expect_records(p, INTS(3000), 500);
 }
 
-/* ---- Text --------------------------------------------------------------------------------------
- */
+/* ---- Text ------------------------------------------------------------------------------- */
 
 static void read_text(beam_pipeline *p)
 {

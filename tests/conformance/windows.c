@@ -17,8 +17,7 @@ static beam_pcoll timed(beam_pipeline *p, const beam_int64 *values, size_t n)
     return beam_pardo(beam_create(p, int_int, kvs, n), &at_seconds_fn);
 }
 
-/* ---- Sums in windows ----------------------------------------------------------------------------
- */
+/* ---- Sums in windows -------------------------------------------------------------------- */
 
 static beam_status sum_group(beam_ctx *c, const str_ints *group)
 {
@@ -65,8 +64,7 @@ static void window_sums_combined(beam_pipeline *p)
     window_sums(p, combined_sums);
 }
 
-/* ---- Means, groups and sessions -----------------------------------------------------------------
- */
+/* ---- Means, groups and sessions --------------------------------------------------------- */
 
 static void expect_means(beam_pcoll in, beam_windowing windowing, const str_double *expected,
                          size_t n)
@@ -124,8 +122,7 @@ static void sessions(beam_pipeline *p)
            {3, 303, 100, 112, 111});
 }
 
-/* ---- Side inputs in windows ---------------------------------------------------------------------
- */
+/* ---- Side inputs in windows ------------------------------------------------------------- */
 
 /* In each of an element's windows: itself and the sum of the side input there. */
 static beam_status add_side(beam_ctx *c, const beam_int64 *x)

@@ -21,7 +21,7 @@
 #include "base/buffer.h"
 #include "type/coder.h"
 
-/* ---- A row of all kinds -------------------------------------------------------------------- */
+/* ---- A row of all kinds ----------------------------------------------------------------- */
 
 #define POINT(FIELD, S) FIELD(S, beam_str, name) FIELD(S, beam_double, x)
 BEAM_STRUCT(point, POINT);
@@ -126,7 +126,7 @@ static const beam_training_result results[] = {{
     .plain_accuracy = 0.25,
 }};
 
-/* ---- To hexadecimal text and back ------------------------------------------------------------ */
+/* ---- To hexadecimal text and back ------------------------------------------------------- */
 
 static beam_status to_hex(beam_ctx *c, const void *row)
 {
@@ -181,8 +181,7 @@ static beam_status from_hex(beam_ctx *c, const void *element)
 FROM_HEX(all_kinds);
 FROM_HEX(beam_training_result);
 
-/* ---- Pipelines ---------------------------------------------------------------------------------
- */
+/* ---- Pipelines -------------------------------------------------------------------------- */
 
 static void run(beam_pipeline *p)
 {
