@@ -22,13 +22,20 @@
 #include "support/files.h"
 
 /* What the test needs of OpenSSL besides what the library does. */
-#define FUNCTIONS(X)                                                                               \
-    X(BIO_free)                                                                                    \
-    X(BIO_new)                                                                                     \
-    X(BIO_read)                                                                                    \
-    X(BIO_s_mem) X(EVP_DecodeBlock) X(EVP_DigestVerify) X(EVP_DigestVerifyInit) X(EVP_MD_CTX_free) \
-        X(EVP_MD_CTX_new) X(EVP_PKEY_Q_keygen) X(EVP_PKEY_free) X(EVP_sha256)                      \
-            X(PEM_write_bio_PrivateKey)
+#define FUNCTIONS(X)        \
+    X(BIO_free)             \
+    X(BIO_new)              \
+    X(BIO_read)             \
+    X(BIO_s_mem)            \
+    X(EVP_DecodeBlock)      \
+    X(EVP_DigestVerify)     \
+    X(EVP_DigestVerifyInit) \
+    X(EVP_MD_CTX_free)      \
+    X(EVP_MD_CTX_new)       \
+    X(EVP_PKEY_Q_keygen)    \
+    X(EVP_PKEY_free)        \
+    X(EVP_sha256)           \
+    X(PEM_write_bio_PrivateKey)
 BEAM_LIBRARY_DECLARE(crypto, FUNCTIONS);
 BEAM_LIBRARY_DEFINE(crypto, FUNCTIONS, "libcrypto.so.3", "OpenSSL 3");
 #define CALL(function) crypto_functions.function
