@@ -11,7 +11,7 @@
 #include "net/auth.h"
 
 beam_gs_settings beam_gs_settings_now = {
-    .part = 16 << 20, .range = 4 << 20, .first_ms = 250, .deadline_ms = 5 * 60 * 1000};
+    .part = 16 << 20, .range = 4 << 20, .first_ms = 250, .deadline_ms = 2 * 60 * 1000};
 
 enum { MOST_PAUSE_MS = 30 * 1000 };
 

@@ -192,6 +192,18 @@ static void where_gcloud_leaves_a_user(void **state)
     assert_int_equal(gcs_count("token refresh_token"), 1);
 }
 
+static void a_machine_in_google_cloud(void **state)
+{
+    beam_error err = {0};
+    bool exists;
+    (void)state;
+    setenv("GCE_METADATA_HOST", gcs_address() + strlen("http://"), 1);
+    set("{\"token_uses\": 2}");
+    for (int i = 0; i < 3; i++)
+        assert_ok(beam_fs_exists("gs://bucket/none", &exists, &err), err);
+    assert_int_equal(gcs_count("GET computeMetadata"), 3); /* is it there? and two tokens */
+}
+
 static void who_pays(void **state)
 {
     beam_error err = {0};
@@ -327,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_service_account_signs, begin, end),
         cmocka_unit_test_setup_teardown(the_signature_is_the_keys, begin, end),
         cmocka_unit_test_setup_teardown(where_gcloud_leaves_a_user, begin, end),
+        cmocka_unit_test_setup_teardown(a_machine_in_google_cloud, begin, end),
         cmocka_unit_test_setup_teardown(who_pays, begin, end),
         cmocka_unit_test_setup_teardown(credentials_of_no_use, begin, end),
         cmocka_unit_test_setup_teardown(a_key_that_others_may_read, begin, end),

@@ -93,6 +93,8 @@ class Handler(BaseHTTPRequestHandler):
             if url.path == "/token":
                 return self.give_token()
             count(self.command + " " + url.path.split("/")[1])
+            if url.path.startswith("/computeMetadata/"):
+                return self.give_metadata()
             if url.path == "/_leak":
                 return self.answer(200, {})
             if control["redirect"]:
@@ -188,6 +190,15 @@ class Handler(BaseHTTPRequestHandler):
             state["uses"] = 0
         self.answer(200, {"access_token": "token-%d" % state["token"], "expires_in": 3599,
                           "token_type": "Bearer"})
+
+    def give_metadata(self):
+        account = "/computeMetadata/v1/instance/service-accounts/default/"
+        if self.headers.get("Metadata-Flavor") != "Google":
+            self.answer(403, {})
+        elif self.route == account + "token":
+            self.give_token()
+        else:
+            self.answer(200 if self.route == account + "email" else 404, b"robot@project")
 
     def check_token(self):
         if self.route.startswith("/session/"):
