@@ -114,7 +114,7 @@ makes_machine() {
         while read -r library; do cp "$library" "$place/machine/"; done
     for folder in "$root" "$(cd "$bin/.." && pwd)" "${BEAM_TEST_DATA:-$root/../shared}" \
         "${HOME:-/root}"; do
-        [ ! -d "$folder" ] || hidden+=("$folder")
+        [[ ! -d $folder || $place/ = "$folder"/* ]] || hidden+=("$folder")
     done
     for unshare in "unshare -m" "unshare -rm"; do
         $unshare mount -t tmpfs none /mnt 2>/dev/null && break
