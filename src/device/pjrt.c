@@ -92,8 +92,15 @@ static beam_status add_what_shows(beam_pjrt_platform platform, beam_status statu
     const beam_error answer = *err;
     const char *trace = beam_pjrt_trace(platform);
     bool gpu = platform == BEAM_PJRT_GPU;
+    int driver = gpu ? beam_nvidia_driver() : 0;
     if (trace && *trace != '/')
         return status; /* the environment's word, not the hardware's */
+    if (driver > 0 && driver < BEAM_PJRT_CUDA13_DRIVER)
+        return beam_error_set(
+            err, status,
+            "%s (Nvidia's driver here is %d; CUDA 13 wants %d: update it, or take "
+            "CUDA 12's plugin, scripts/deps plugin gpu12)",
+            answer.message, driver, BEAM_PJRT_CUDA13_DRIVER);
     if (trace)
         return beam_error_set(err, status, "%s (the hardware shows as %s)", answer.message, trace);
     return beam_error_set(err, status,

@@ -123,11 +123,11 @@ static size_t gpu_flags(const beam_pjrt_plugin *plugin, beam_pjrt_flag *flags, c
 {
     const char *inside = strstr(plugin->path, "/jax_plugins/");
     int root = inside ? (int)(inside - plugin->path) : 0;
-    const char *version = strstr(plugin->path, "cuda12") ? "cu12" : "cu13";
+    const char *tools = strstr(plugin->path, "cuda12") ? "cuda_nvcc" : "cu13";
     flags[0] = (beam_pjrt_flag){.name = "xla_gpu_autotune_level"};
     if (!inside)
         return 1;
-    (void)snprintf(folder, size, "%.*s/nvidia/%s", root, plugin->path, version);
+    (void)snprintf(folder, size, "%.*s/nvidia/%s", root, plugin->path, tools);
     flags[1] = (beam_pjrt_flag){.name = "xla_gpu_cuda_data_dir", .text = folder};
     return 2;
 }

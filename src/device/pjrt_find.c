@@ -3,6 +3,7 @@
 #include "device/pjrt_find.h"
 
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +21,9 @@ static const char *const tpu_places[] = {
     "/usr/lib/python3*/*-packages/libtpu/libtpu.so",
 };
 static const char *const gpu_places[] = {
+    "~/pjrt-gpu12/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
     "~/pjrt-gpu/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
+    "~/pjrt-gpu12/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
     "/usr/lib/libbeam/xla_cuda_plugin.so",
     "/usr/local/lib/libbeam/xla_cuda_plugin.so",
     "/usr/local/lib/python3*/*-packages/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
@@ -87,7 +90,9 @@ char *beam_pjrt_find(beam_pjrt_platform platform, beam_buffer *places)
     beam_status told =
         beam_buffer_printf(places, gpu ? "$PJRT_NAMES_AND_LIBRARY_PATHS" : "$TPU_LIBRARY_PATH");
     char *cache = beam_pjrt_cache_folder();
-    for (size_t i = 0; !path && cache && i < n; i++) {
+    int driver = gpu ? beam_nvidia_driver() : 0;
+    bool old = driver > 0 && driver < BEAM_PJRT_CUDA13_DRIVER;
+    for (size_t i = gpu && !old; !path && cache && i < n; i++) {
         bool cached = patterns[i][0] == '~';
         char *pattern = beam_asprintf("%s%s", cached ? cache : "", patterns[i] + (cached ? 1 : 0));
         path = pattern ? last_match(pattern) : NULL;
@@ -101,6 +106,32 @@ char *beam_pjrt_find(beam_pjrt_platform platform, beam_buffer *places)
 }
 
 /* ---- hardware ---- */
+
+/* "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  ...": the first word that is a number
+ * with a point in it. */
+int beam_nvidia_driver_major(const char *text)
+{
+    while (*text) {
+        size_t digits = strspn(text, "0123456789");
+        if (digits > 0 && digits < 6 && text[digits] == '.')
+            return atoi(text);
+        text += digits + strcspn(text + digits, " \t\n");
+        text += strspn(text, " \t\n");
+    }
+    return 0;
+}
+
+int beam_nvidia_driver(void)
+{
+    char text[512] = "";
+    FILE *file = fopen("/proc/driver/nvidia/version", "re");
+    if (!file)
+        return 0;
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    text[size] = '\0';
+    (void)fclose(file);
+    return beam_nvidia_driver_major(text);
+}
 
 const char *beam_pjrt_trace(beam_pjrt_platform platform)
 {

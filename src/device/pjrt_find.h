@@ -13,8 +13,16 @@ const char *beam_pjrt_trace(beam_pjrt_platform platform);
 /* The path of a plugin for the platform, or NULL when there is none (or no memory); release with
  * beam_free.  Appends to `places`, if it is not NULL, where it was looked for.  First what the
  * environment names (PJRT_NAMES_AND_LIBRARY_PATHS=tpu:PATH,cuda:PATH, TPU_LIBRARY_PATH), then what
- * scripts/deps fetched, then where packages and TPU machines have it. */
+ * scripts/deps fetched (CUDA 12's plugin first where the driver is too old for CUDA 13), then where
+ * packages and TPU machines have it. */
 char *beam_pjrt_find(beam_pjrt_platform platform, beam_buffer *places);
+
+/* The major version of Nvidia's driver, from the text of /proc/driver/nvidia/version; 0: it tells
+ * none.  CUDA 13 wants 580 at least. */
+enum { BEAM_PJRT_CUDA13_DRIVER = 580 };
+int beam_nvidia_driver_major(const char *text);
+/* That of this machine's driver; 0: there is none. */
+int beam_nvidia_driver(void);
 
 /* To be called before a plugin for the platform is opened: without a TPU, libtpu asks a metadata
  * server about one for minutes unless its environment says not to. */

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "device/nets.h"
+#include "device/pjrt_find.h"
 #include "device/pjrt_lease.h"
 #include "device/pjrt_plugin.h"
 #include "support/files.h"
@@ -113,6 +114,24 @@ static void test_bad_plugins(void **state)
     open_fails("pjrt:" FAKE, BEAM_UNAVAILABLE, "has PJRT API 0.12, without PJRT_Compile");
     set("PJRT_FAKE_MINOR", "200"); /* newer ones only add */
     beam_device_close(open_kind("pjrt:" FAKE, "tpu"));
+}
+
+static void test_driver(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int major;
+    } cases[] = {
+        {"NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n"
+         "GCC version:  gcc version 12.2.0 (Debian 12.2.0-14)\n",
+         550},
+        {"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build\n",
+         580},
+        {"NVRM version: none", 0},
+        {"", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(beam_nvidia_driver_major(cases[i].text), cases[i].major);
 }
 
 static void test_no_device(void **state)
@@ -561,6 +580,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_bad_plugins),
+        TEST(test_driver),
         TEST(test_no_device),
         TEST(test_chain),
         TEST(test_lease),

@@ -29,7 +29,7 @@ static const char usage[] =
     "  --model=resnet18     resnet18, resnet34, resnet50 or small_cnn\n"
     "  --train              its training step; else inference\n"
     "  --batch_size=N       in all; default 64; over all chips in training\n"
-    "  --precision=f32      or bf16\n"
+    "  --precision=f32      or bf16, f16\n"
     "  --optimizer=sgd      or adam, adamw; SGD has Nesterov's momentum\n"
     "  --image_size=N       default 32 in training, else 224\n"
     "  --num_classes=N      default 10 in training, else 1000\n"
@@ -137,8 +137,8 @@ static beam_status lower(const aot_options *o, const beam_aot_target *target, be
     if (o->precision)
         BEAM_TRY(beam_precision_parse(o->precision, &how.precision, err));
     if (how.precision == BEAM_PRECISION_BF16 && !target->chip->bf16)
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "a %s does not multiply bf16; use f32",
-                              target->chip->name);
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "a %s does not multiply bf16; use f16 or f32", target->chip->name);
     beam_lowering_for(target->chip->platform, &how);
     BEAM_TRY(beam_network_create(o->model, &shape, &network, err));
     beam_status status = o->train ? lower_training(network, o, &how, text, err)
