@@ -55,10 +55,13 @@ fake=$(ls "$cache"/fake-gcs-server-*/fake-gcs-server 2>/dev/null | tail -n 1)
 [ -x "$fake" ] || skip "there is no fake-gcs-server (scripts/deps go fake-gcs-server)"
 command -v curl >/dev/null || skip "there is no curl"
 
+free_port() { # which may be taken by the time it is used
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
 start_fake() {
-    local port=0 try
-    for try in 1 2 3 4 5; do # the port may be taken by the time it is used
-        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    local port=0
+    for _ in 1 2 3 4 5; do
+        port=$(free_port)
         "$fake" -scheme http -host 127.0.0.1 -port "$port" -backend memory >"$place/fake" 2>&1 &
         servers+=($!)
         export STORAGE_EMULATOR_HOST=http://127.0.0.1:$port
@@ -151,6 +154,30 @@ cmp "$place/large" "$place/back" || complain "beam copy changes bytes"
 control '{"rate": 0, "page": 1000}'
 [ "$(sort "$place"/counts-*)" = "$(all out/counts)" ] || complain "other counts where requests fail"
 [ "$(all c/out- | results)" = "$undisturbed" ] || complain "other results where requests fail"
+
+# ---- Somebody who cannot show that it is Cloud Storage ----------------------------------------
+
+if command -v openssl >/dev/null; then
+    printf '{"type": "authorized_user", "client_id": "a", "client_secret": "b",
+             "refresh_token": "c", "token_uri": "%s/token"}' "$STORAGE_EMULATOR_HOST" >"$place/me.json"
+    openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost \
+        -keyout "$place/key" -out "$place/certificate" 2>/dev/null
+    port=$(free_port)
+    openssl s_server -accept "127.0.0.1:$port" -key "$place/key" -cert "$place/certificate" \
+        -www >"$place/impostor" 2>&1 &
+    servers+=($!)
+    for _ in $(seq 100); do
+        grep -q ACCEPT "$place/impostor" && break
+        sleep 0.1
+    done
+    env -u STORAGE_EMULATOR_HOST GOOGLE_APPLICATION_CREDENTIALS="$place/me.json" \
+        CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE="https://localhost:$port" \
+        "$bin/beam" copy gs://bucket/again "$place/none" 2>"$place/err" &&
+        complain "an impostor is believed"
+    grep -q "cannot show that it is who it says" "$place/err" ||
+        complain "an impostor: $(cat "$place/err")"
+    [ ! -e "$place/none" ] || complain "an impostor's file is kept"
+fi
 
 [ "$failures" = 0 ] && echo "all good"
 exit "$((failures > 0))"
