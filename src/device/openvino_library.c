@@ -21,42 +21,49 @@ static const char *const places[] = {
     "/usr/lib/python3*/*-packages/openvino/libs/" SONAME,
 };
 
-static char *first_match(const char *pattern)
+/* The first match of FOLDER followed by PATTERN; *path stays NULL when there is none. */
+static beam_status look(const char *folder, const char *pattern, char **path)
 {
+    char *whole = beam_asprintf("%s%s", folder, pattern);
     glob_t found = {0};
-    char *path = NULL;
-    if (glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0)
-        path = beam_strdup(found.gl_pathv[0]);
+    if (!whole)
+        return BEAM_RESOURCE_EXHAUSTED;
+    bool there = glob(whole, 0, NULL, &found) == 0 && found.gl_pathc > 0;
+    if (there)
+        *path = beam_strdup(found.gl_pathv[0]);
     globfree(&found);
-    return path;
+    beam_free(whole);
+    return there && !*path ? BEAM_RESOURCE_EXHAUSTED : BEAM_OK;
 }
 
-static char *find(void)
+static beam_status find(char **path)
 {
     const char *own = getenv("OPENVINO_LIB_PATHS");
-    char *pattern = own && *own ? beam_asprintf("%s/" SONAME, own) : NULL;
-    char *path = pattern ? first_match(pattern) : NULL;
+    if (own && *own)
+        BEAM_TRY(look(own, "/" SONAME, path));
     char *cache = beam_pjrt_cache_folder();
-    beam_free(pattern);
-    for (size_t i = 0; !path && cache && i < sizeof places / sizeof *places; i++) {
+    beam_status status = cache ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+    for (size_t i = 0; status == BEAM_OK && !*path && i < sizeof places / sizeof *places; i++) {
         bool cached = places[i][0] == '~';
-        pattern = beam_asprintf("%s%s", cached ? cache : "", places[i] + (cached ? 1 : 0));
-        path = pattern ? first_match(pattern) : NULL;
-        beam_free(pattern);
+        status = look(cached ? cache : "", places[i] + (cached ? 1 : 0), path);
     }
     beam_free(cache);
-    return path;
+    return status;
 }
 
 beam_status beam_openvino_open(beam_error *err)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    char *path = NULL;
     (void)pthread_mutex_lock(&mutex);
-    char *path = find();
-    if (path)
-        beam_openvino_library.file = path;
-    beam_status status = beam_library_open(&beam_openvino_library, err);
-    beam_openvino_library.file = SONAME;
+    beam_status status = find(&path);
+    if (status != BEAM_OK) {
+        (void)beam_error_set(err, status, "no memory to look for OpenVINO");
+    } else {
+        beam_openvino_library.file = path ? path : SONAME;
+        status = beam_library_open(&beam_openvino_library, err);
+        beam_openvino_library.file = SONAME;
+    }
     (void)pthread_mutex_unlock(&mutex);
     beam_free(path);
     return status;

@@ -176,6 +176,45 @@ static void test_jax(void **state)
     beam_device_close(device);
 }
 
+/* Each allocation fails in turn, and nothing is left. */
+static void fail_each(beam_device *device, const char *path, const beam_load_options *options,
+                      const beam_tensor *input)
+{
+    beam_device_memory memory;
+    beam_status status = BEAM_RESOURCE_EXHAUSTED;
+    for (uint64_t n = 1; status != BEAM_OK; n++) {
+        beam_model *model = NULL;
+        beam_model_context *context = NULL;
+        beam_tensor output;
+        beam_alloc_fail_at(n, 0);
+        status = beam_device_load(device, path, options, &model, NULL);
+        if (status == BEAM_OK)
+            status = beam_model_context_new(model, &context, NULL);
+        if (status == BEAM_OK)
+            status = beam_model_run(context, input, 1, &output, 1, NULL);
+        beam_alloc_fail_at(0, 0);
+        assert_true(status == BEAM_OK || status == BEAM_RESOURCE_EXHAUSTED);
+        beam_model_context_free(context);
+        beam_model_free(model);
+        beam_device_get_memory(device, &memory);
+        assert_int_equal(memory.weight_bytes, 0);
+        assert_true(n < 500);
+    }
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    beam_device *device = open_plugin();
+    static const float pixels[3 * 64];
+    const beam_tensor three = {BEAM_F32, 4, {3, 1, 8, 8}, pixels};
+    jax_weights w;
+    open_weights(&w);
+    fail_each(device, MODELS "model.b16.stablehlo", &w.options, &three);
+    beam_weights_close(w.file);
+    beam_device_close(device);
+}
+
 /* ---- what is not as it should be ---- */
 
 typedef struct scratch {
@@ -394,6 +433,21 @@ static void test_onnx(void **state)
     beam_device_close(device);
 }
 
+static void test_onnx_no_memory(void **state)
+{
+    (void)state;
+    beam_device *device = open_openvino();
+    static const float in[2];
+    const beam_tensor one = {BEAM_F32, 2, {1, 2}, in}; /* padded to two */
+    scratch s;
+    beam_buffer bytes = make_onnx(2, NULL);
+    const beam_load_options options = {.struct_size = sizeof options, .max_batch = 8};
+    fail_each(device, write_file(&s, ".onnx", bytes.data, bytes.len), &options, &one);
+    beam_buffer_free(&bytes);
+    assert_int_equal(unlink(s.path), 0);
+    beam_device_close(device);
+}
+
 static void refused_onnx(beam_device *device, const beam_buffer *bytes, size_t size,
                          const char *words)
 {
@@ -432,6 +486,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_jax),         cmocka_unit_test(test_bad_modules),
+        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_onnx_no_memory),
         cmocka_unit_test(test_bad_weights), cmocka_unit_test(test_wrong_device),
         cmocka_unit_test(test_onnx),        cmocka_unit_test(test_bad_onnx),
     };
