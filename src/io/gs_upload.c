@@ -29,8 +29,7 @@ typedef struct upload {
     uint32_t crc;
     char *note; /* where the session is noted */
     char session[BEAM_HTTP_VALUE];
-    int64_t expected; /* the target's generation when the session began */
-    int64_t have;     /* bytes that the service has */
+    int64_t have; /* bytes that the service has */
     bool done;
     beam_gs_object object;
 } upload;
@@ -70,18 +69,13 @@ static beam_status name_note(upload *u, beam_error *err)
 static void keep_note(const upload *u)
 {
     beam_new_file file;
-    json_t *json =
-        json_pack("{s:s,s:I}", "session", u->session, "expected", (json_int_t)u->expected);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (text && beam_new_file_open(u->note, &file, NULL) == BEAM_OK) {
-        if (fchmod(file.fd, 0600) == 0 &&
-            beam_new_file_write(&file, text, strlen(text), NULL) == BEAM_OK)
-            (void)beam_new_file_commit(&file, NULL);
-        else
-            beam_new_file_abandon(&file);
-    }
-    free(text);
-    json_decref(json);
+    if (beam_new_file_open(u->note, &file, NULL) != BEAM_OK)
+        return;
+    if (fchmod(file.fd, 0600) == 0 &&
+        beam_new_file_write(&file, u->session, strlen(u->session), NULL) == BEAM_OK)
+        (void)beam_new_file_commit(&file, NULL);
+    else
+        beam_new_file_abandon(&file);
 }
 
 static bool read_note(upload *u)
@@ -89,15 +83,11 @@ static bool read_note(upload *u)
     beam_file_view view;
     if (access(u->note, F_OK) != 0 || beam_file_view_open(u->note, &view, NULL) != BEAM_OK)
         return false;
-    json_t *json = json_loadb((const char *)view.data, view.size, 0, NULL);
-    const char *session = json_string_value(json_object_get(json, "session"));
-    bool usable = session && strlen(session) < sizeof u->session;
+    bool usable = view.size > 0 && view.size < sizeof u->session;
     if (usable)
-        memcpy(u->session, session, strlen(session) + 1);
-    u->expected = json_integer_value(json_object_get(json, "expected"));
-    json_decref(json);
+        memcpy(u->session, view.data, view.size);
     beam_file_view_close(&view);
-    return usable;
+    return usable && beam_gs_is_ours(u->session);
 }
 
 /* ---- The session ----------------------------------------------------------------------------- */
@@ -107,7 +97,8 @@ static beam_status begin(upload *u, beam_error *err)
     char sum[9], length[64];
     beam_buffer path = {0};
     beam_gs_answer answer = {0};
-    BEAM_TRY(beam_gs_generation(&u->place, &u->expected, err));
+    int64_t expected;
+    BEAM_TRY(beam_gs_generation(&u->place, &expected, err));
     beam_gs_crc_text(u->crc, sum);
     (void)snprintf(length, sizeof length, "X-Upload-Content-Length: %zu", u->view.size);
     json_t *about = json_pack("{s:s,s:s,s:s}", "name", u->place.name, "crc32c", sum, "contentType",
@@ -117,7 +108,7 @@ static beam_status begin(upload *u, beam_error *err)
     bool ok = body && beam_gs_address(&path, "/upload/storage/v1", &u->place, false) == BEAM_OK &&
               beam_buffer_printf(&path, "?uploadType=resumable&name=") == BEAM_OK &&
               beam_http_escape(&path, beam_str_of(u->place.name)) == BEAM_OK &&
-              beam_buffer_printf(&path, "&ifGenerationMatch=%" PRId64, u->expected) == BEAM_OK &&
+              beam_buffer_printf(&path, "&ifGenerationMatch=%" PRId64, expected) == BEAM_OK &&
               beam_buffer_u8(&path, '\0') == BEAM_OK;
     const beam_gs_call call = {.method = "POST",
                                .place = &u->place,
@@ -201,16 +192,25 @@ static beam_status send_rest(upload *u, beam_error *err)
     return status;
 }
 
+/* In the session that an earlier process began, if any.  It may be over, and the object gone since.
+ */
+static beam_status go_on(upload *u)
+{
+    int64_t now;
+    if (!read_note(u) || send_rest(u, NULL) != BEAM_OK)
+        return BEAM_NOT_FOUND;
+    BEAM_TRY(beam_gs_generation(&u->place, &now, NULL));
+    return now == u->object.generation ? BEAM_OK : BEAM_NOT_FOUND;
+}
+
 static beam_status send(upload *u, beam_error *err)
 {
-    beam_status status = BEAM_OK;
-    bool noted = read_note(u) && beam_gs_is_ours(u->session);
-    for (int n = 0; n < SESSIONS && !u->done; n++) {
-        if (n > 0 || !noted)
-            BEAM_TRY(begin(u, err));
+    beam_status status = go_on(u);
+    for (int n = 0; n < SESSIONS && status != BEAM_OK; n++) {
+        u->done = false;
+        BEAM_TRY(begin(u, err));
         status = send_rest(u, err);
-        if (status != BEAM_NOT_FOUND && status != BEAM_DATA_LOSS &&
-            !(n == 0 && noted && status != BEAM_OK))
+        if (status != BEAM_NOT_FOUND && status != BEAM_DATA_LOSS)
             break;
     }
     return status;
