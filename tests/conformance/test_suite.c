@@ -8,7 +8,7 @@
 #include "support/runner.h"
 
 /* A case that hangs is cancelled, and fails. */
-enum { PATIENCE_S = 60, MAX_CASES = 256 };
+enum { PATIENCE_S = 180, MAX_CASES = 256 };
 static int cancel;
 
 static void give_up(int number)
@@ -17,12 +17,16 @@ static void give_up(int number)
     __atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
 }
 
-static void run_case(void **state)
+/* Prism 2.77 asks itself, instead of a worker, for the progress of a GroupByKey that takes more
+ * than 0.1 s, and panics: on a busy machine that is no news of libbeam. */
+static bool prism_panicked(const beam_error *err)
 {
-    const conformance_case *it = *state;
+    return strstr(err->message, "panic in stage.Execute") != NULL;
+}
+
+static beam_status run_once(const conformance_case *it, beam_result **result, beam_error *err)
+{
     beam_run_options options = test_runner();
-    beam_result *result = NULL;
-    beam_error err = {0};
     options.cancel = &cancel;
     options.direct_num_workers = 4;
     if (it->before)
@@ -32,9 +36,22 @@ static void run_case(void **state)
     it->build(p);
     __atomic_store_n(&cancel, 0, __ATOMIC_RELAXED);
     (void)alarm(PATIENCE_S);
-    beam_status status = beam_pipeline_run(p, &options, &result, &err);
+    beam_status status = beam_pipeline_run(p, &options, result, err);
     (void)alarm(0);
     beam_pipeline_free(p);
+    return status;
+}
+
+static void run_case(void **state)
+{
+    const conformance_case *it = *state;
+    beam_result *result = NULL;
+    beam_error err = {0};
+    beam_status status = run_once(it, &result, &err);
+    for (int again = 0; status != BEAM_OK && prism_panicked(&err) && again < 3; again++) {
+        beam_result_free(result);
+        status = run_once(it, &result, &err);
+    }
     bool right =
         it->fails ? status != BEAM_OK && strstr(err.message, it->fails) != NULL : status == BEAM_OK;
     if (right && it->after)
