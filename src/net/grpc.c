@@ -277,9 +277,9 @@ static beam_status take(grpc_byte_buffer *message, beam_buffer *bytes, beam_erro
 {
     grpc_byte_buffer_reader reader;
     grpc_slice slice;
-    beam_status status = BEAM_OK;
     if (!grpc_byte_buffer_reader_init(&reader, message))
         return beam_error_set(err, BEAM_DATA_LOSS, "a message that cannot be unpacked");
+    beam_status status = beam_buffer_reserve(bytes, grpc_byte_buffer_length(message));
     while (status == BEAM_OK && grpc_byte_buffer_reader_next(&reader, &slice)) {
         status = beam_buffer_append(bytes, GRPC_SLICE_START_PTR(slice), GRPC_SLICE_LENGTH(slice));
         grpc_slice_unref(slice);

@@ -22,6 +22,7 @@
     X(gpr_time_add)                            \
     X(gpr_time_from_millis)                    \
     X(grpc_byte_buffer_destroy)                \
+    X(grpc_byte_buffer_length)                 \
     X(grpc_byte_buffer_reader_destroy)         \
     X(grpc_byte_buffer_reader_init)            \
     X(grpc_byte_buffer_reader_next)            \
@@ -73,6 +74,7 @@ BEAM_LIBRARY_DECLARE(beam_grpc, BEAM_GRPC_FUNCTIONS);
 #define gpr_time_add beam_grpc_functions.gpr_time_add
 #define gpr_time_from_millis beam_grpc_functions.gpr_time_from_millis
 #define grpc_byte_buffer_destroy beam_grpc_functions.grpc_byte_buffer_destroy
+#define grpc_byte_buffer_length beam_grpc_functions.grpc_byte_buffer_length
 #define grpc_byte_buffer_reader_destroy beam_grpc_functions.grpc_byte_buffer_reader_destroy
 #define grpc_byte_buffer_reader_init beam_grpc_functions.grpc_byte_buffer_reader_init
 #define grpc_byte_buffer_reader_next beam_grpc_functions.grpc_byte_buffer_reader_next
