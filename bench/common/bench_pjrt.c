@@ -2,12 +2,13 @@
 /* Measures of the PJRT layer. */
 #include "common/bench_pjrt.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/bench_run.h"
 #include "device/pjrt.h"
 
-enum { ROUNDS = 20, MOST_ARGUMENTS = 4096 };
+enum { LEAST = 20, MOST_ARGUMENTS = 4096 };
 
 static void ok(beam_status status, const beam_error *err)
 {
@@ -57,23 +58,18 @@ void bench_pjrt_overhead(const bench_device_model *started, double seconds, doub
     if (state->main.num_arguments > MOST_ARGUMENTS)
         bench_fatal("a network of %zu arguments", state->main.num_arguments);
     ok(beam_model_context_new(started->model, &context, &err), &err);
-    double spent[2] = {0};
-    uint64_t batches[2] = {0};
-    for (int round = 0; round < 2 * ROUNDS; round++) {
-        int side = round % 2;
-        double began = bench_now(), now;
-        do {
-            if (side)
-                run_bare(state, &started->images, logits);
-            else
-                ok(beam_model_run(context, &started->images, 1, &out, 1, &err), &err);
-            batches[side]++;
-            now = bench_now();
-        } while (now - began < seconds / ROUNDS);
-        spent[side] += now - began;
+    double best[2] = {INFINITY, INFINITY}, start = bench_now();
+    for (int batch = 0; batch < 2 * LEAST || bench_now() - start < seconds; batch++) {
+        int side = batch % 2;
+        double began = bench_now();
+        if (side)
+            run_bare(state, &started->images, logits);
+        else
+            ok(beam_model_run(context, &started->images, 1, &out, 1, &err), &err);
+        best[side] = fmin(best[side], bench_now() - began);
     }
-    *layer = spent[0] / (double)batches[0];
-    *bare = spent[1] / (double)batches[1];
+    *layer = best[0];
+    *bare = best[1];
     beam_model_context_free(context);
     free(logits);
 }

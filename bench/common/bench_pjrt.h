@@ -6,8 +6,9 @@
 #include "common/bench_device_loop.h"
 #include "common/bench_report.h"
 
-/* Seconds a batch through the device layer, and in a bare loop that uploads, executes and downloads
- * with the very same executable and weights; rounds of both take turns. */
+/* Seconds of the fastest batch, the one that other programs held up least, through the device layer
+ * and in a bare loop that uploads, executes and downloads with the very same executable and
+ * weights; both take turns. */
 void bench_pjrt_overhead(const bench_device_model *started, double seconds, double *layer,
                          double *bare);
 
