@@ -14,7 +14,7 @@ export TMPDIR=$place/tmp # where workers keep what they are sent
 mkdir "$TMPDIR"
 running=() # ids of processes that end with the test
 failures=0
-patience=${BEAM_ENGINE_PATIENCE:-50} # seconds that one run may take
+patience=${BEAM_ENGINE_PATIENCE:-100} # seconds that one run may take
 
 clean_up() {
     local pid
