@@ -198,6 +198,25 @@ static beam_status look_into(const beam_dataset_info *dataset, const beam_classi
     return status;
 }
 
+/* A name that nobody knows is told of before weights are looked for. */
+static beam_status check_name(const char *network, beam_error *err)
+{
+    char known[256] = "";
+    const char *name;
+    if (beam_is_model_file(network))
+        return BEAM_OK;
+    for (size_t i = 0; (name = beam_network_known(i)) != NULL; i++) {
+        size_t at = strlen(known);
+        if (strcmp(name, network) == 0)
+            return BEAM_OK;
+        (void)snprintf(known + at, sizeof known - at, "%s, ", name);
+    }
+    return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                          "there is no model \"%s\"; known are %sand files that end in .onnx, "
+                          ".mlir or .stablehlo",
+                          network, known);
+}
+
 beam_status beam_choose_classifier(const beam_dataset_info *dataset,
                                    const beam_classifier_options *options,
                                    beam_classifier *classifier, beam_error *err)
@@ -207,6 +226,8 @@ beam_status beam_choose_classifier(const beam_dataset_info *dataset,
     if (options)
         memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
     *c = (beam_classifier){0};
+    if (o.network)
+        BEAM_TRY(check_name(o.network, err));
     c->model.network = beam_str_of(o.network ? o.network : "");
     c->model.device = beam_str_of(o.device ? o.device : "");
     c->model.precision = beam_str_of(o.precision ? o.precision : "");
