@@ -128,7 +128,7 @@ unset BEAM_SHARE_DIR BEAM_CACHE
 [ -z '$unshare' ] && exec '$place/machine/beam.there' "\$@"
 [ -n "\${BEAM_MACHINE-}" ] || exec env BEAM_MACHINE=1 $unshare '$place/machine/beam' "\$@"
 for folder in $(printf "'%s' " "${hidden[@]}"); do
-    mount -t tmpfs none "\$folder" || exit 1
+    [ ! -d "\$folder" ] || mount -t tmpfs none "\$folder" || exit 1 # it may lie in a hidden one
 done
 cd / && exec '$place/machine/beam.there' "\$@"
 END
