@@ -28,6 +28,8 @@ def export(function, weights, shape, batch_sizes, prefix, notes=None):
     leaves = jax.tree_util.tree_leaves_with_path(weights)
     names = [".".join(str(getattr(k, "key", getattr(k, "idx", k))) for k in path)
              for path, _ in leaves]
+    # Modules tell which line each operation comes from: the file's name, not where it lies here.
+    jax.config.update("jax_hlo_source_file_canonicalization_regex", ".*/")
     # Without keep_unused JAX drops arguments, and the names would no longer fit.
     jitted = jax.jit(function, keep_unused=True)
     for batch in batch_sizes:
