@@ -37,6 +37,7 @@ typedef struct module_context {
     PJRT_Buffer **results;
     PJRT_Event **returned;
     float **padded, **outputs;
+    int64_t *kept; /* the arguments that no run may give away: all of them */
 } module_context;
 
 /* "f32{8, 10}" */
@@ -372,6 +373,7 @@ static void module_context_close(beam_model_context *context)
     beam_free(c->returned);
     beam_free(c->padded);
     beam_free(c->outputs);
+    beam_free(c->kept);
     beam_free(c);
 }
 
@@ -392,8 +394,12 @@ static beam_status allocate_all(const beam_model_context *context)
     c->returned = beam_calloc(network->num_outputs, sizeof(PJRT_Event *));
     c->padded = beam_calloc(network->num_inputs, sizeof *c->padded);
     c->outputs = beam_calloc(network->num_outputs, sizeof *c->outputs);
-    if (!c->arguments || !c->copied || !c->results || !c->returned || !c->padded || !c->outputs)
+    c->kept = beam_calloc(state->shape.num_arguments, sizeof *c->kept);
+    if (!c->arguments || !c->copied || !c->results || !c->returned || !c->padded || !c->outputs ||
+        !c->kept)
         return BEAM_RESOURCE_EXHAUSTED;
+    for (size_t i = 0; i < state->shape.num_arguments; i++)
+        c->kept[i] = (int64_t)i;
     for (size_t i = 0; i < network->num_outputs; i++) {
         beam_tensor shape = beam_network_output(network, i, most);
         c->outputs[i] = row_memory(&shape);
@@ -477,13 +483,8 @@ static beam_status launch(const beam_model_context *context, beam_error *err)
     const module_model *state = context->model->state;
     const PJRT_Api *api = state->client->api;
     size_t n = state->shape.num_arguments;
-    int64_t *kept = beam_calloc(n, sizeof *kept);
-    if (!kept)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to run a model");
-    for (size_t i = 0; i < n; i++)
-        kept[i] = (int64_t)i;
     PJRT_ExecuteOptions options = {.struct_size = PJRT_ExecuteOptions_STRUCT_SIZE,
-                                   .non_donatable_input_indices = kept,
+                                   .non_donatable_input_indices = c->kept,
                                    .num_non_donatable_input_indices = n};
     PJRT_Buffer *const *arguments = c->arguments;
     PJRT_Buffer **results = c->results;
@@ -491,43 +492,18 @@ static beam_status launch(const beam_model_context *context, beam_error *err)
         BEAM_PJRT(PJRT_LoadedExecutable_Execute, .executable = c->variant->programs[c->chip],
                   .options = &options, .argument_lists = &arguments, .num_devices = 1,
                   .num_args = n, .output_lists = &results);
-    beam_status status =
-        beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err);
-    beam_free(kept);
-    return status;
-}
-
-/* Starts the copies of all results, then waits for each; the results are freed whatever happens. */
-static beam_status fetch(const beam_model_context *context, beam_error *err)
-{
-    module_context *c = context->state;
-    const module_model *state = context->model->state;
-    const beam_network *network = context->model->network;
-    const PJRT_Api *api = state->client->api;
-    beam_status status = BEAM_OK;
-    for (size_t i = 0; status == BEAM_OK && i < network->num_outputs; i++) {
-        beam_tensor shape = beam_network_output(network, i, c->variant->batch);
-        status = beam_pjrt_download(api, c->results[i], shape.rank, c->outputs[i],
-                                    beam_tensor_bytes(&shape), &c->returned[i], err);
-    }
-    for (size_t i = 0; i < network->num_outputs; i++) {
-        beam_status came =
-            beam_pjrt_await(api, c->returned[i], "running", status == BEAM_OK ? err : NULL);
-        status = status == BEAM_OK ? came : status;
-        beam_pjrt_buffer_free(api, c->results[i]);
-        c->returned[i] = NULL;
-        c->results[i] = NULL;
-    }
-    return status;
+    return beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err);
 }
 
 static beam_status module_execute(beam_model_context *context, beam_tensor *outputs,
                                   beam_error *err)
 {
     const module_context *c = context->state;
+    const module_model *state = context->model->state;
     beam_status status = launch(context, err);
     if (status == BEAM_OK)
-        status = fetch(context, err);
+        status = beam_pjrt_fetch(state->client->api, context->model->network, c->variant->batch,
+                                 c->results, c->returned, c->outputs, err);
     drop_inputs(context);
     if (status != BEAM_OK)
         return beam_error_wrap(err, status, "model %s, batches of %lld",

@@ -190,6 +190,27 @@ beam_status beam_pjrt_download(const PJRT_Api *api, PJRT_Buffer *buffer, uint32_
     return BEAM_OK;
 }
 
+beam_status beam_pjrt_fetch(const PJRT_Api *api, const beam_network *network, int64_t batch,
+                            PJRT_Buffer **results, PJRT_Event **returned, float *const *outputs,
+                            beam_error *err)
+{
+    beam_status status = BEAM_OK;
+    for (size_t i = 0; status == BEAM_OK && i < network->num_outputs; i++) {
+        beam_tensor shape = beam_network_output(network, i, batch);
+        status = beam_pjrt_download(api, results[i], shape.rank, outputs[i],
+                                    beam_tensor_bytes(&shape), &returned[i], err);
+    }
+    for (size_t i = 0; i < network->num_outputs; i++) {
+        beam_status came =
+            beam_pjrt_await(api, returned[i], "running", status == BEAM_OK ? err : NULL);
+        status = status == BEAM_OK ? came : status;
+        beam_pjrt_buffer_free(api, results[i]);
+        returned[i] = NULL;
+        results[i] = NULL;
+    }
+    return status;
+}
+
 /* ---- memory ---- */
 
 /* Half the rows, or fewer if it seems that not even so many would fit. */

@@ -43,6 +43,12 @@ beam_status beam_pjrt_upload(const beam_pjrt_client *client, size_t device, cons
 /* A buffer's numbers, row-major, once they are there. */
 beam_status beam_pjrt_download(const PJRT_Api *api, PJRT_Buffer *buffer, uint32_t rank, void *data,
                                size_t size, PJRT_Event **done, beam_error *err);
+/* The results of a network's run: starts all copies to `outputs`, then waits for each.  The results
+ * are freed whatever happens; `returned` has room for an event each, and is NULLs before and after.
+ */
+beam_status beam_pjrt_fetch(const PJRT_Api *api, const beam_network *network, int64_t batch,
+                            PJRT_Buffer **results, PJRT_Event **returned, float *const *outputs,
+                            beam_error *err);
 
 /* Wraps BEAM_RESOURCE_EXHAUSTED: what running the program with so many rows takes, what the device
  * has, and how many rows it would have room for. */

@@ -197,40 +197,18 @@ static beam_status launch(const beam_model_context *context, PJRT_LoadedExecutab
     return beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err);
 }
 
-/* Starts the copies of all results, then waits for each; the results are freed whatever happens. */
-static beam_status fetch(const beam_model_context *context, beam_error *err)
-{
-    pjrt_context *c = context->state;
-    const beam_network *network = context->model->network;
-    const beam_pjrt_model *state = context->model->state;
-    const PJRT_Api *api = state->client->api;
-    beam_status status = BEAM_OK;
-    for (size_t i = 0; status == BEAM_OK && i < network->num_outputs; i++) {
-        beam_tensor shape = beam_network_output(network, i, state->buckets[c->bucket]);
-        status = beam_pjrt_download(api, c->results[i], shape.rank, c->outputs[i],
-                                    beam_tensor_bytes(&shape), &c->returned[i], err);
-    }
-    for (size_t i = 0; i < network->num_outputs; i++) {
-        beam_status came =
-            beam_pjrt_await(api, c->returned[i], "running", status == BEAM_OK ? err : NULL);
-        status = status == BEAM_OK ? came : status;
-        beam_pjrt_buffer_free(api, c->results[i]);
-        c->returned[i] = NULL;
-        c->results[i] = NULL;
-    }
-    return status;
-}
-
 beam_status beam_pjrt_execute(beam_model_context *context, beam_tensor *outputs, beam_error *err)
 {
     pjrt_context *c = context->state;
+    beam_pjrt_model *state = context->model->state;
     PJRT_LoadedExecutable *program = NULL;
-    beam_status status =
-        beam_pjrt_program(context->model->state, c->replica, c->bucket, &program, err);
+    beam_status status = beam_pjrt_program(state, c->replica, c->bucket, &program, err);
     if (status == BEAM_OK)
         status = launch(context, program, err);
     if (status == BEAM_OK)
-        status = fetch(context, err);
+        status =
+            beam_pjrt_fetch(state->client->api, context->model->network, state->buckets[c->bucket],
+                            c->results, c->returned, c->outputs, err);
     drop_inputs(context);
     if (status != BEAM_OK)
         return explain(context, status, err);

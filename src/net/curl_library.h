@@ -1,5 +1,5 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* curl_library.h - libcurl, opened by the first download: see base/library.h. */
+/* curl_library.h - libcurl, opened by the first request: see base/library.h. */
 #ifndef NET_CURL_LIBRARY_H
 #define NET_CURL_LIBRARY_H
 
@@ -19,6 +19,10 @@
     X(curl_slist_append)       \
     X(curl_slist_free_all)
 BEAM_LIBRARY_DECLARE(beam_curl, BEAM_CURL_FUNCTIONS);
+
+/* Opens and starts it, before any of the functions is called; any thread.  UNAVAILABLE: it is not
+ * there.  INTERNAL: it does not start. */
+beam_status beam_curl_open(beam_error *err);
 
 #undef curl_easy_getinfo /* macros that check types, and call what they are named after */
 #undef curl_easy_setopt

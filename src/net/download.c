@@ -2,7 +2,6 @@
 /* download.c - downloads by libcurl. */
 #include "net/download.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
@@ -21,14 +20,6 @@ typedef struct transfer {
     beam_error *err;
     char words[CURL_ERROR_SIZE];
 } transfer;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode global;
-
-static void start_curl(void)
-{
-    global = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 static size_t on_data(char *data, size_t one, size_t count, void *user)
 {
@@ -161,9 +152,7 @@ static beam_status run(transfer *t)
 beam_status beam_net_download(const beam_download_request *request,
                               const beam_download_options *options, beam_error *err)
 {
-    BEAM_TRY(beam_library_open(&beam_curl_library, err));
-    if (pthread_once(&once, start_curl) != 0 || global != CURLE_OK)
-        return beam_error_set(err, BEAM_INTERNAL, "libcurl does not start");
+    BEAM_TRY(beam_curl_open(err));
     transfer t = {.request = request, .options = options, .err = err, .file.fd = -1};
     BEAM_TRY(beam_new_file_open(request->path, &t.file, err));
     beam_status status = BEAM_OK;

@@ -17,22 +17,13 @@ typedef struct exchange {
 
 /* ---- Connections ----------------------------------------------------------------------------- */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode global;
-
-static void start_curl(void)
-{
-    global = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static beam_status take(beam_http *http, CURL **curl, beam_error *err)
 {
     beam_error why = {0};
-    beam_status status = beam_library_open(&beam_curl_library, &why);
+    beam_status status = beam_curl_open(&why);
     if (status != BEAM_OK) /* not UNAVAILABLE, which is worth another try */
-        return beam_error_set(err, BEAM_FAILED_PRECONDITION, "%s", why.message);
-    if (pthread_once(&once, start_curl) != 0 || global != CURLE_OK)
-        return beam_error_set(err, BEAM_INTERNAL, "libcurl does not start");
+        return beam_error_set(err, status == BEAM_INTERNAL ? status : BEAM_FAILED_PRECONDITION,
+                              "%s", why.message);
     pthread_mutex_lock(&http->mutex);
     *curl = http->n_idle ? http->idle[--http->n_idle] : NULL;
     pthread_mutex_unlock(&http->mutex);

@@ -131,3 +131,13 @@ const char *nets_cpu_plugin(void)
     }
     return name;
 }
+
+void nets_close(beam_device *device)
+{
+    if (device) {
+        beam_device_memory memory;
+        beam_device_get_memory(device, &memory);
+        assert_int_equal(memory.weight_bytes + memory.working_bytes, 0);
+    }
+    beam_device_close(device);
+}

@@ -26,6 +26,9 @@ beam_network *nets_small(void);
  * not fetched it. */
 const char *nets_cpu_plugin(void);
 
+/* Closes a device, which must not hold memory for a model any more; NULL is fine. */
+void nets_close(beam_device *device);
+
 /* Fails the test with the error's message unless `status` is BEAM_OK. */
 void nets_ok(beam_status status, const beam_error *err);
 

@@ -390,12 +390,7 @@ static beam_status whole_life(const beam_network *net, const float *images, beam
     }
     beam_model_context_free(context);
     beam_model_free(model);
-    if (device) {
-        beam_device_memory memory;
-        beam_device_get_memory(device, &memory);
-        assert_int_equal(memory.weight_bytes + memory.working_bytes, 0);
-    }
-    beam_device_close(device);
+    nets_close(device);
     return status;
 }
 
@@ -498,12 +493,7 @@ static beam_status train(const beam_network *net, uint32_t replicas, const float
     if (status == BEAM_OK)
         status = beam_training_write(training, "conv1.weight", weights, err);
     beam_training_free(training);
-    if (device) {
-        beam_device_memory memory;
-        beam_device_get_memory(device, &memory);
-        assert_int_equal(memory.weight_bytes + memory.working_bytes, 0);
-    }
-    beam_device_close(device);
+    nets_close(device);
     return status;
 }
 
