@@ -80,8 +80,19 @@ static void measure_pjrt(bench_report *report, const char *device, double second
     bench_device_stop(&started);
 }
 
+static const beam_option options[] = {
+    {"device", "cpu|reference|pjrt:PATH", "cpu", "what is measured", false},
+    {"model", "resnet18|resnet34|resnet50|small_cnn", "resnet18", "the network", false},
+    {"threads", "N>0", "2", "each with a context of its own", false},
+    {"windows", "N>0", "3", "the best of so many counts", false},
+    {"seconds", "X>0", "1", "of a window", false},
+    BENCH_COMMON_OPTIONS,
+};
+
 int main(int argc, char **argv)
 {
+    bench_begin(argc, argv, "bench_device", "images a second of the bare device", options,
+                sizeof options / sizeof *options);
     unsigned threads = (unsigned)number_option(argc, argv, "threads", 2);
     unsigned windows = (unsigned)number_option(argc, argv, "windows", 3);
     double seconds = number_option(argc, argv, "seconds", 1);

@@ -290,28 +290,20 @@ static bool has_flag(int argc, char **argv, const char *flag)
     return false;
 }
 
-/* The benchmark takes minutes: a mistyped option does not start it. */
-static void check_options(int argc, char **argv)
-{
-    static const char *const known[] = {"--quick", "--rounds=", "--threads=", "--result_json="};
-    for (int i = 1; i < argc; i++) {
-        bool found = false;
-        for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
-            size_t len = strlen(known[k]);
-            found |= strncmp(argv[i], known[k], len) == 0 &&
-                     (known[k][len - 1] == '=' || argv[i][len] == '\0');
-        }
-        if (!found)
-            bench_fatal("%s: the options are --quick, --rounds=N, --threads=N, --result_json=FILE",
-                        argv[i]);
-    }
-}
+static const beam_option options[] = {
+    {"quick", NULL, NULL, "a short look", false},
+    {"rounds", "N>0", NULL, "the best of so many counts; default: 3, quick: 1", false},
+    {"threads", "N>0", "2", "of either side", false},
+    BENCH_COMMON_OPTIONS,
+};
 
 int main(int argc, char **argv)
 {
     if (bench_option(argc, argv, "job"))
         return run_job(argc, argv);
-    check_options(argc, argv);
+    bench_begin(argc, argv, "bench_engine",
+                "the embedded runner beside a hand-written C program, Polars and DuckDB", options,
+                sizeof options / sizeof *options);
     const char *rounds = bench_option(argc, argv, "rounds");
     const char *threads = bench_option(argc, argv, "threads");
     settings s = {.self = bench_sibling_program("bench_engine"),

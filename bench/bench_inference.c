@@ -5,11 +5,12 @@
  *   bench_inference [--quick] [--rounds=4] [--seconds=1] [--threads=2] [--result_json=FILE]
  *
  * ResNet-18, torchvision's layout with 1000 classes, at 32x32 in batches of 256 and at 224x224 in
- * batches of 32, f32 and bf16.  In each round the bare loop, the pipeline and OpenVINO (where
+ * batches of 32, f32, bf16 and int8.  In each round the bare loop, the pipeline and OpenVINO (where
  * bench/setup-peers has installed it) take their turns, and the best window of each counts, so that
  * other work on the machine hits all alike.  The pipeline reads images as bytes, normalises them,
  * batches and runs them, and counts what the model said.  `start to first inference` is a program
  * of its own, from its first line to the first result of a pipeline, weights read from a file.
+ * Where the CPU has no bf16, those rows are f32.  OpenVINO's int8 is made by its own tool, NNCF.
  * --quick is a short look at 32x32 without OpenVINO. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "common/bench_device_loop.h"
 #include "common/bench_report.h"
 #include "common/bench_run.h"
+#include "common/bench_weights.h"
 #include "ml/model_cache.h"
 
 enum { WINDOWS = 2 }; /* of each kind in a round */
@@ -148,27 +150,6 @@ static double run_pipeline(const bench_device_case *c, const char *weights, int6
     return seconds;
 }
 
-/* ---- Weights in a file
- * --------------------------------------------------------------------------- */
-
-static void write_weights(const char *path)
-{
-    enum { MOST = 256 };
-    static beam_named_tensor tensors[MOST];
-    beam_error err = {0};
-    beam_network *network = NULL;
-    ok(beam_network_create("resnet18", NULL, &network, &err), &err);
-    ok(beam_network_initialize(network, 1, &err), &err);
-    size_t n = beam_network_num_parameters(network);
-    for (size_t i = 0; i < n && i < MOST; i++) {
-        beam_parameter parameter;
-        ok(beam_network_parameter(network, i, &parameter), &err);
-        tensors[i] = (beam_named_tensor){parameter.name, parameter.tensor};
-    }
-    ok(beam_weights_save_safetensors(path, tensors, n, NULL, 0, &err), &err);
-    beam_network_free(network);
-}
-
 /* ---- OpenVINO
  * ------------------------------------------------------------------------------------ */
 
@@ -248,7 +229,7 @@ typedef struct settings {
     unsigned rounds, threads;
     double seconds;
     char *python;  /* NULL: no OpenVINO */
-    char *weights; /* a file of resnet18's */
+    char *weights; /* a file of resnet18's, f32 */
 } settings;
 
 static void larger(double *best, double value)
@@ -258,15 +239,17 @@ static void larger(double *best, double value)
 }
 
 /* Holds the model that the pipelines use, so that their windows load none. */
-static beam_cached_model hold_model(const bench_device_case *c, const char *weights)
+static beam_model_entry *hold_model(const bench_device_case *c, const char *weights)
 {
     const beam_model_spec spec = spec_of(c, weights);
     const beam_model_request request = {.spec = &spec, .max_batch = c->batch, .logger = &quiet};
-    beam_cached_model held;
-    bool loaded;
+    beam_model_entry *entry;
+    beam_model_lease lease;
     beam_error err = {0};
-    ok(beam_model_cache_get(&request, &held, &loaded, &err), &err);
-    return held;
+    ok(beam_model_cache_join(&request, &entry, &err), &err);
+    ok(beam_model_cache_lease(entry, &request, &lease, &err), &err);
+    beam_model_cache_return(&lease);
+    return entry;
 }
 
 static void add_rows(bench_report *report, const char *name, double bare, double pipeline,
@@ -284,31 +267,36 @@ static void add_rows(bench_report *report, const char *name, double bare, double
         free(row[i]);
 }
 
-static void measure(bench_report *report, const bench_device_case *c, const settings *s)
+/* Gives the images a second of the bare device. */
+static double measure(bench_report *report, const bench_device_case *c, const settings *s)
 {
     double bare = 0, pipeline = 0, peer = 0;
     bench_device_model started;
+    char *weights = c->precision == BEAM_PRECISION_INT8 ? bench_int8_weights_file(c->image_size)
+                                                        : bench_strdup(s->weights);
     bench_device_start(c, &started);
-    beam_cached_model held = hold_model(c, s->weights);
+    beam_model_entry *held = hold_model(c, weights);
     for (unsigned round = 0; round < s->rounds; round++) {
         larger(&bare, bench_device_loop(&started, s->threads, WINDOWS, s->seconds));
         int64_t batches = (int64_t)(bare * s->seconds / (double)c->batch) / s->threads;
         int64_t count = (batches > 3 ? batches : 3) * s->threads * c->batch;
         for (int window = 0; window < WINDOWS; window++)
-            larger(&pipeline, (double)count / run_pipeline(c, s->weights, count, s->threads));
+            larger(&pipeline, (double)count / run_pipeline(c, weights, count, s->threads));
         if (s->python)
             larger(&peer, openvino(s->python, c, s->weights, s->threads, s->seconds));
     }
-    beam_model_cache_release(&held);
+    beam_model_cache_leave(held);
     bench_device_stop(&started);
     char *name = bench_format("resnet18 %lldx%lld b%lld %s", (long long)c->image_size,
                               (long long)c->image_size, (long long)c->batch,
                               beam_precision_name(c->precision));
     add_rows(report, name, bare, pipeline, peer);
     char *row = bench_format("%s, start to first inference", name);
-    bench_report_add(report, row, best_start(c, s->weights, s->rounds), "s", NULL, BENCH_NO_RATIO);
+    bench_report_add(report, row, best_start(c, weights, s->rounds), "s", NULL, BENCH_NO_RATIO);
     free(row);
     free(name);
+    free(weights);
+    return bare;
 }
 
 static double number_option(int argc, char **argv, const char *name, double otherwise)
@@ -331,6 +319,14 @@ static bool is_quick(int argc, char **argv)
     return false;
 }
 
+static const beam_option options[] = {
+    {"quick", NULL, NULL, "a short look", false},
+    {"rounds", "N>0", NULL, "the best of so many counts; default: 4, quick: 1", false},
+    {"seconds", "X>0", NULL, "of a window; default: 1, quick: 0.1", false},
+    {"threads", "N>0", "2", "of either side", false},
+    BENCH_COMMON_OPTIONS,
+};
+
 int main(int argc, char **argv)
 {
     started_at = bench_now();
@@ -338,31 +334,40 @@ int main(int argc, char **argv)
     const char *start_with = bench_option(argc, argv, "start_with");
     if (start_with) {
         const char *precision = bench_option(argc, argv, "precision");
+        beam_error err = {0};
         c.image_size = (int64_t)number_option(argc, argv, "size", 224);
-        c.precision =
-            precision && strcmp(precision, "bf16") == 0 ? BEAM_PRECISION_BF16 : BEAM_PRECISION_F32;
+        ok(beam_precision_parse(precision ? precision : "f32", &c.precision, &err), &err);
         return measure_start(&c, start_with);
     }
+    bench_begin(argc, argv, "bench_inference", "a pipeline beside the bare device, and OpenVINO",
+                options, sizeof options / sizeof *options);
     bool quick = is_quick(argc, argv);
     settings s = {.rounds = (unsigned)number_option(argc, argv, "rounds", quick ? 1 : 4),
                   .threads = (unsigned)number_option(argc, argv, "threads", 2),
                   .seconds = number_option(argc, argv, "seconds", quick ? 0.1 : 1),
                   .python = quick ? NULL : bench_peer_python(),
-                  .weights = bench_cache_path("bench/resnet18-random.safetensors")};
+                  .weights = bench_weights_file()};
     if (s.rounds < 1 || s.threads < 1)
         bench_fatal("--rounds and --threads must be at least 1");
-    write_weights(s.weights);
     static const struct {
         int64_t size, batch;
     } shapes[] = {{32, 256}, {224, 32}};
+    static const beam_precision precisions[] = {BEAM_PRECISION_F32, BEAM_PRECISION_BF16,
+                                                BEAM_PRECISION_INT8};
     bench_report *report = bench_report_new("inference");
     for (size_t i = 0; i < (quick ? 1 : 2); i++) {
-        for (int precision = 0; precision < 2; precision++) {
+        double rates[3];
+        for (int k = 0; k < 3; k++) {
             c.image_size = shapes[i].size;
             c.batch = shapes[i].batch;
-            c.precision = (beam_precision)precision;
-            measure(report, &c, &s);
+            c.precision = precisions[k];
+            rates[k] = measure(report, &c, &s);
         }
+        char *row =
+            bench_format("resnet18 %lldx%lld b%lld int8 beside bf16, bare device",
+                         (long long)c.image_size, (long long)c.image_size, (long long)c.batch);
+        bench_report_add(report, row, rates[2], "images/s", "bf16", rates[2] / rates[1]);
+        free(row);
     }
     int status = bench_report_finish(report, bench_option(argc, argv, "result_json"));
     bench_report_free(report);

@@ -346,8 +346,22 @@ static void open_settings(settings *s)
         s->labels[i] = (uint32_t)i % CLASSES;
 }
 
+static const beam_option options[] = {
+    {"threads", "N>0", "2", "of a training, and trainings side by side", false},
+    {"batch", "N>0", "64", "images a step", false},
+    {"size", "N>0", "32", "height and width of an image", false},
+    {"rounds", "N>0", "3", "the best of so many counts", false},
+    {"seconds", "X>0", "2", "of a window", false},
+    {"precision", "f32|bf16", NULL, "only this one", false},
+    {"compile", NULL, NULL, "with PyTorch's compiler too", false},
+    {"peer", NULL, "true", "beside PyTorch, where it is installed", false},
+    BENCH_COMMON_OPTIONS,
+};
+
 int main(int argc, char **argv)
 {
+    bench_begin(argc, argv, "bench_training", "training, beside PyTorch and the machine's limit",
+                options, sizeof options / sizeof *options);
     settings s = {.threads = (unsigned)number_option(argc, argv, "threads", 2),
                   .rounds = (unsigned)number_option(argc, argv, "rounds", 3),
                   .batch = (int64_t)number_option(argc, argv, "batch", 64),

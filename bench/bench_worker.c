@@ -1,7 +1,8 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* bench_worker: a worker between the data it gets and the data it sends, over gRPC, with a scripted
- * engine in the same process: elements decoded, a ParDo, elements encoded.  And how soon a worker
- * is ready after its process started.
+ * engine in the same process: elements decoded, a ParDo, elements encoded.  How soon a worker is
+ * ready after its process started.  And what libbeam's, Go's and Python's take under the same Prism
+ * (bench_prism.h).
  *
  *   bench_worker [--quick] [--rounds=3] [--result_json=FILE]
  *
@@ -20,6 +21,7 @@
 #include <beam/fn.h>
 
 #include "base/alloc.h"
+#include "common/bench_prism.h"
 #include "common/bench_report.h"
 #include "common/bench_run.h"
 #include "model/coders.h"
@@ -500,13 +502,26 @@ static double seconds_to_ready(void)
     return seconds;
 }
 
+static const beam_option options[] = {
+    {"quick", NULL, NULL, "a short look", false},
+    {"rounds", "N>0", "3", "the best of so many counts", false},
+    BENCH_COMMON_OPTIONS,
+};
+
 int main(int argc, char **argv)
 {
+    beam_worker_keep_memory(); /* as a worker's program does */
     const char *endpoint = bench_option(argc, argv, "worker");
     if (endpoint) { /* seconds_to_ready's child */
         (void)work((void *)endpoint);
         return 0;
     }
+    int status = bench_prism_child(argc, argv);
+    if (status >= 0)
+        return status;
+    bench_begin(argc, argv, "bench_worker",
+                "a worker of an engine, between what it gets and what it sends", options,
+                sizeof options / sizeof *options);
     const char *rounds_given = bench_option(argc, argv, "rounds");
     int rounds = rounds_given ? atoi(rounds_given) : 3;
     bool quick = false;
@@ -526,5 +541,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < rounds; i++)
         ready = fmin(ready, seconds_to_ready());
     bench_report_add(report, "process start to ready", ready * 1e3, "ms", NULL, BENCH_NO_RATIO);
+    if (!quick)
+        bench_prism_measure(report, rounds);
     return bench_report_finish(report, bench_option(argc, argv, "result_json"));
 }

@@ -65,6 +65,20 @@ function(beam_protos sources)
     set(${sources} ${generated} PARENT_SCOPE)
 endfunction()
 
+# Makes C of the page that src/app/page.h tells of; sets `source` to the file.
+function(beam_page folder source)
+    set(made ${BEAM_GENERATED_DIR}/app/page_text.c)
+    set(script ${PROJECT_SOURCE_DIR}/cmake/EmbedPage.cmake)
+    file(GLOB parts CONFIGURE_DEPENDS ${folder}/*)
+    file(MAKE_DIRECTORY ${BEAM_GENERATED_DIR}/app)
+    add_custom_command(OUTPUT ${made}
+        COMMAND ${CMAKE_COMMAND} -DPAGE=${folder} -DOUTPUT=${made} -P ${script}
+        DEPENDS ${script} ${parts}
+        COMMENT "embedding the report's page"
+        VERBATIM)
+    set(${source} ${made} PARENT_SCOPE)
+endfunction()
+
 # What a program sees of the library: public headers, and what libbeam.a is linked with.
 add_library(beam_public INTERFACE)
 target_include_directories(beam_public INTERFACE ${PROJECT_SOURCE_DIR}/include)
@@ -113,6 +127,9 @@ foreach(_room IN LISTS BEAM_ROOMS)
     file(GLOB _headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${_room}/*.h)
     if(_room STREQUAL "model" AND BEAM_PROTO_SOURCES)
         list(APPEND _sources $<TARGET_OBJECTS:beam_proto_objects>)
+    elseif(_room STREQUAL "app")
+        beam_page(${PROJECT_SOURCE_DIR}/src/app/page _page)
+        list(APPEND _sources ${_page})
     endif()
     if(NOT _sources)
         continue()
@@ -129,6 +146,8 @@ foreach(_room IN LISTS BEAM_ROOMS)
     endif()
     if(_room STREQUAL "net")
         target_compile_definitions(beam_net PRIVATE BEAM_GRPC_SONAME="${BEAM_GRPC_SONAME}")
+    elseif(_room STREQUAL "submit")
+        target_compile_definitions(beam_submit PRIVATE BEAM_VERSION="${PROJECT_VERSION}")
     endif()
     if(_room STREQUAL "model" OR "model" IN_LIST BEAM_ROOM_${_room}_MAY_INCLUDE)
         add_dependencies(beam_${_room} beam_protos)

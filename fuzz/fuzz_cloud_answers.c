@@ -1,7 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_cloud_answers.c - what web services answer, and gs:// paths.  The first byte picks who reads
- * the rest: as JSON of Cloud Storage, as lines of an answer's head, as a token or credentials, or
- * as a path. */
+ * the rest: as JSON of Cloud Storage, as lines of an answer's head, as a token or credentials, as a
+ * path, or as what Dataflow, Compute Engine and registries answer. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "io/gs.h"
 #include "net/auth.h"
+#include "submit/dataflow.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -69,6 +70,33 @@ static void read_path(const uint8_t *data, size_t size)
     beam_buffer_free(&escaped);
 }
 
+static void read_dataflow(const uint8_t *data, size_t size)
+{
+    beam_arena arena = {0};
+    beam_map names = {0};
+    beam_dataflow_job job;
+    beam_dataflow_messages messages;
+    beam_job_metrics metrics;
+    beam_dataflow_manifest manifest;
+    beam_dataflow_image image;
+    double limit, usage;
+    char *next;
+    if (beam_dataflow_parse_job(data, size, &job) == BEAM_OK && !job.id[0])
+        abort();
+    (void)beam_dataflow_parse_jobs(data, size, "n", &arena, &job, &next);
+    if (beam_dataflow_parse_messages(data, size, &arena, &messages) == BEAM_OK)
+        for (size_t i = 0; i < messages.n; i++)
+            if (strpbrk(messages.items[i].text, "\x1b\r\n"))
+                abort();
+    (void)beam_dataflow_parse_metrics(data, size, &names, &arena, &metrics);
+    if (beam_dataflow_parse_manifest(data, size, &manifest) == BEAM_OK &&
+        strpbrk(manifest.config, "/?#%\r\n "))
+        abort();
+    (void)beam_dataflow_parse_image(data, size, &image);
+    (void)beam_dataflow_parse_quota(data, size, "CPUS", &limit, &usage);
+    beam_arena_free(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char token[BEAM_HTTP_VALUE];
@@ -77,14 +105,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     const uint8_t *rest = data + 1;
-    switch (data[0] % 5) {
+    switch (data[0] == 'F' ? 5 : data[0] % 5) {
     case 0:
         read_page(rest, size - 1);
         break;
     case 1:
         (void)beam_gs_parse_object(rest, size - 1, &object);
         (void)beam_gs_parse_rewrite(rest, size - 1, &object, token);
-        beam_gs_parse_error(rest, size - 1, message);
+        beam_rest_parse_error(rest, size - 1, message);
         break;
     case 2:
         read_head(rest, size - 1);
@@ -92,8 +120,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 3:
         read_secrets(rest, size - 1);
         break;
-    default:
+    case 4:
         read_path(rest, size - 1);
+        break;
+    default:
+        read_dataflow(rest, size - 1);
     }
     return 0;
 }

@@ -76,7 +76,7 @@ double bench_device_loop(const bench_device_model *started, unsigned threads, un
     return best;
 }
 
-static float *make_images(const beam_tensor *shape)
+float *bench_images(const beam_tensor *shape)
 {
     size_t count = beam_tensor_bytes(shape) / sizeof(float);
     float *images = bench_alloc(count * sizeof *images);
@@ -88,6 +88,19 @@ static float *make_images(const beam_tensor *shape)
     return images;
 }
 
+void bench_calibrate(beam_device *device, beam_network *network, const beam_tensor *images)
+{
+    enum { SAMPLE = 16 };
+    beam_error err = {0};
+    beam_calibration *calibration = NULL;
+    beam_tensor sample = *images;
+    sample.shape[0] = sample.shape[0] < SAMPLE ? sample.shape[0] : SAMPLE;
+    ok(beam_calibration_new(device, network, sample.shape[0], &calibration, &err), &err);
+    ok(beam_calibration_add(calibration, &sample, 1, &err), &err);
+    ok(beam_calibration_finish(calibration, network, &err), &err);
+    beam_calibration_free(calibration);
+}
+
 void bench_device_start(const bench_device_case *wanted, bench_device_model *started)
 {
     beam_error err = {0};
@@ -96,14 +109,16 @@ void bench_device_start(const bench_device_case *wanted, bench_device_model *sta
     ok(beam_network_create(wanted->network, &shape, &network, &err), &err);
     ok(beam_network_initialize(network, 1, &err), &err);
     started->images = beam_network_input(network, 0, wanted->batch);
-    started->images.data = make_images(&started->images);
+    started->images.data = bench_images(&started->images);
 
+    ok(beam_device_open(wanted->device, NULL, &started->device, &err), &err);
+    if (wanted->precision == BEAM_PRECISION_INT8)
+        bench_calibrate(started->device, network, &started->images);
     double began = bench_now();
     beam_model_context *context = NULL;
     beam_tensor out;
     beam_compile_options options = {
         .struct_size = sizeof options, .precision = wanted->precision, .max_batch = wanted->batch};
-    ok(beam_device_open(wanted->device, NULL, &started->device, &err), &err);
     ok(beam_device_compile(started->device, network, &options, &started->model, &err), &err);
     ok(beam_model_context_new(started->model, &context, &err), &err);
     ok(beam_model_run(context, &started->images, 1, &out, 1, &err), &err);

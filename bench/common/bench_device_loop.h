@@ -18,8 +18,13 @@ typedef struct bench_device_model {
     beam_device *device;
     beam_model *model;
     beam_tensor images;   /* one batch, always the same */
-    double start_seconds; /* opening the device, compiling and packing, to the first batch's end */
+    double start_seconds; /* compiling and packing, to the first batch's end */
 } bench_device_model;
+
+/* Numbers in (-1, 1) for a tensor of this shape; the caller frees them. */
+float *bench_images(const beam_tensor *shape);
+/* Gives `network` the ranges that int8 needs, of some of `images`. */
+void bench_calibrate(beam_device *device, beam_network *network, const beam_tensor *images);
 
 /* Both end the program when something fails. */
 void bench_device_start(const bench_device_case *wanted, bench_device_model *started);

@@ -53,6 +53,25 @@ char *bench_format(const char *format, ...)
     return text;
 }
 
+void bench_begin(int argc, char **argv, const char *name, const char *about,
+                 const beam_option *options, size_t n_options)
+{
+    const beam_command command = {
+        .name = name, .about = about, .groups = {{"Options", options, n_options}}};
+    beam_args *args;
+    beam_help help;
+    beam_error err = {0};
+    if (beam_args_parse(argc, argv, &command, &args, &help, &err) != BEAM_OK) {
+        fprintf(stderr, "%s: %s\n%s --help tells more\n", name, err.message, name);
+        exit(2);
+    }
+    beam_args_free(args);
+    if (!help)
+        return;
+    beam_help_print(help, &command, NULL, 0);
+    exit(0);
+}
+
 const char *bench_option(int argc, char **argv, const char *name)
 {
     size_t length = strlen(name);
@@ -179,6 +198,11 @@ static int spawn(const char *const arguments[], const int pipe_ends[2], pid_t *p
     return error;
 }
 
+static double seconds_of(struct timeval t)
+{
+    return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
+}
+
 bool bench_child_run(const char *const arguments[], bench_child *child)
 {
     int ends[2], status = 0;
@@ -203,6 +227,7 @@ bool bench_child_run(const char *const arguments[], bench_child *child)
     }
     child->seconds = bench_now() - start;
     child->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    child->cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
     child->peak_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
     return true;
 }

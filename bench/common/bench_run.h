@@ -4,6 +4,8 @@
 #define BENCH_RUN_H
 
 #include <jansson.h>
+
+#include "app/options.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +17,15 @@ void bench_fatal(const char *format, ...) __attribute__((noreturn, format(printf
 void *bench_alloc(size_t bytes);
 char *bench_strdup(const char *text);
 char *bench_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Options that every benchmark has. */
+#define BENCH_COMMON_OPTIONS \
+    {"result_json", "FILE", NULL, "write the rows as JSON", false}, BEAM_HELP_OPTION
+
+/* Holds the command line to the options that there are: benchmarks take minutes, and a mistyped one
+ * does not start.  Ends the program after --help, and with status 2 where something is wrong. */
+void bench_begin(int argc, char **argv, const char *name, const char *about,
+                 const beam_option *options, size_t n_options);
 
 /* The value of --name=VALUE, the last one given, or NULL.  name is without the dashes. */
 const char *bench_option(int argc, char **argv, const char *name);
@@ -39,8 +50,8 @@ char *bench_peer_python(void);
 /* --- Child programs --------------------------------------------------------------------------- */
 
 typedef struct bench_child {
-    int exit_status; /* 128 + n after signal n */
-    double seconds;
+    int exit_status;             /* 128 + n after signal n */
+    double seconds, cpu_seconds; /* by the clock; of all its threads, in and for it */
     /* As wait4 has it.  The kernel begins to count with what this program holds when it starts the
      * child, so that a child smaller than its parent looks as big as it; hence a benchmark measures
      * its own side in a child, too, and prefers a figure that the child printed. */

@@ -6,13 +6,13 @@ import json
 import time
 
 
-def throughput_options(description):
+def throughput_options(description, precisions=("f32", "bf16")):
     """The options of the scripts that measure ResNet-18; one result line has the same fields."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--batch", type=int, default=32, help="images a call")
     options.add_argument("--size", type=int, default=224, help="height and width of an image")
     options.add_argument("--classes", type=int, default=1000)
-    options.add_argument("--precision", choices=("f32", "bf16"), default="f32")
+    options.add_argument("--precision", choices=precisions, default="f32")
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--windows", type=int, default=3, help="the best of so many counts")
     options.add_argument("--seconds", type=float, default=2.0, help="length of a window")

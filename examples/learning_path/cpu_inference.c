@@ -109,7 +109,7 @@ int main(int argc, char **argv)
             {"weights", "FILE|NAME", NULL, ".pth, .safetensors, resnet18-cifar10, ...", 0},
             {"image_size", "N", "0", "height and width; 0: as the model was made for", 0},
             {"device", "auto|cpu|reference", "auto", "what runs the model", 0},
-            {"precision", "f32|bf16", "f32", "what it computes in", 0},
+            {"precision", "f32|bf16|int8", "f32", "what it computes in; int8: docs/int8.md", 0},
             {"max_batch_size", "N", "0", "most images at once; 0: 64", 0},
             {"output", "PREFIX", NULL, "write id,label,predicted of each to PREFIX-*", 0}),
         .build = build,

@@ -64,7 +64,8 @@ BEAM_API beam_status beam_report_classification(beam_report *report, const beam_
 /* What a run that trained was: dataset, model, device, device_requested, precision, configs,
  * configs_failed; of this run alone epochs_run, images, images_per_second (of the whole run) and
  * seconds_per_epoch; of the models that beam_tell_training told of, on average, epochs and
- * accuracy. BEAM_ABORTED where beam_tell_training had no model to tell of. */
+ * accuracy.  --result_json has the lines of the metric training_history (training.h) besides, as
+ * history. BEAM_ABORTED where beam_tell_training had no model to tell of. */
 typedef struct beam_training_report {
     size_t struct_size;
     const beam_training_config *config; /* dataset, precision and, unless empty, the model */
@@ -89,6 +90,7 @@ typedef struct beam_app {
     beam_functions functions; /* the program's own; the library's are known */
 } beam_app;
 
+/* The lists of beam_app: its options, and what a worker must find by name. */
 #define BEAM_OPTIONS(...)                          \
     .options = (const beam_option[]){__VA_ARGS__}, \
     .n_options = sizeof((const beam_option[]){__VA_ARGS__}) / sizeof(beam_option)
@@ -100,6 +102,7 @@ typedef struct beam_app {
     .n_combinefns =                                             \
         sizeof((const beam_combinefn *const[]){__VA_ARGS__}) / sizeof(const beam_combinefn *)
 
+/* The whole program, as told above; returns what main returns. */
 BEAM_API int beam_main(int argc, char **argv, const beam_app *app);
 
 #ifdef __cplusplus

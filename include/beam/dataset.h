@@ -62,6 +62,7 @@ typedef struct beam_dataset_info {
     const char *message; /* what the user should know (why the fallback); NULL: nothing */
 } beam_dataset_info;
 
+/* What it holds; lives as long as the data set. */
 BEAM_API const beam_dataset_info *beam_dataset_get_info(const beam_dataset *dataset);
 
 /* A data set of images at hand: `info` says how many (count) and what they are, all of one size;

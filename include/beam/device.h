@@ -51,6 +51,7 @@ typedef struct beam_device_options {
  *   "gpu", "tpu"  a PJRT plugin for it, found by its usual places and environment variables
  *                 (docs/accelerators.md); $BEAM_PJRT_OPTIONS, "name=value;...", is handed to it
  *   "pjrt:PATH"   this PJRT plugin
+ *   "remote"     servers elsewhere: see beam_remote_options
  *   "auto"        a TPU if $PJRT_DEVICE is TPU, else a GPU if one shows, else the CPU; that it fell
  *                 back to the CPU is logged and told by beam_device_info.  If it is set,
  *                 $BEAM_ACCELERATOR_BACKEND is the name used instead
@@ -73,6 +74,7 @@ typedef struct beam_device_info {
     bool native_f16;  /* and f16 */
 } beam_device_info;
 
+/* Fills *info; what it points to lives as long as the device. */
 BEAM_API void beam_device_get_info(const beam_device *device, beam_device_info *info);
 
 /* Bytes that the device holds for its models and contexts, now and at most so far. */
@@ -85,6 +87,7 @@ typedef struct beam_device_memory {
     uint64_t chip_bytes_limit;
 } beam_device_memory;
 
+/* Fills *memory with what holds at this moment; any thread may ask. */
 BEAM_API void beam_device_get_memory(const beam_device *device, beam_device_memory *memory);
 
 /* A lease on one slot: waits until fewer than `slots` are out.  Take it before beam_model_run
@@ -99,10 +102,13 @@ BEAM_API void beam_device_release(beam_device *device);
 typedef enum beam_precision {
     BEAM_PRECISION_F32 = 0,  /* f32 throughout */
     BEAM_PRECISION_BF16 = 1, /* weights and activations bf16, sums f32; inputs and outputs f32 */
-    BEAM_PRECISION_F16 = 2   /* the same in f16, for GPUs that have no bf16; f32 on the CPU */
+    BEAM_PRECISION_F16 = 2,  /* the same in f16, for GPUs that have no bf16; f32 on the CPU */
+    /* Convolutions and linear layers of which it is known how large their inputs get multiply
+     * integers of eight bits; the others f32.  Inference on the CPU only. */
+    BEAM_PRECISION_INT8 = 3
 } beam_precision;
 
-/* "f32", "bf16", "f16". */
+/* "f32", "bf16", "f16", "int8". */
 BEAM_API const char *beam_precision_name(beam_precision precision);
 /* BEAM_INVALID_ARGUMENT names the known ones. */
 BEAM_API beam_status beam_precision_parse(const char *text, beam_precision *precision,
@@ -140,14 +146,35 @@ typedef struct beam_load_options {
     /* What the arguments of a module's main are, a name a line: a weight's, or another, which is an
      * input.  NULL: the weights in their order, then the inputs. */
     const char *arguments;
+    const struct beam_remote_options *remote; /* of an address; NULL: all as it says there */
 } beam_load_options;
+
+/* How a server is asked that speaks the open inference protocol, version 2, over HTTP: Triton,
+ * KServe, OpenVINO's model server, MLServer (docs/howto/remote-model.md).  Datatypes become f32 and
+ * back; whole numbers that f32 does not hold exactly are errors.  A request that gets no answer, or
+ * 408, 429, 502 and above, is sent again, after 500 once; after 429, or 503 with Retry-After,
+ * nobody in this process asks for the model until that or throttle_delay_secs is over. */
+typedef struct beam_remote_options {
+    size_t struct_size;
+    int64_t num_retries;        /* 0: 5; -1: none */
+    double retry_delay_secs;    /* 1: before the first of them, doubled each time up to 60; by
+                                 * chance up to half of it less */
+    double throttle_delay_secs; /* 5 */
+    double timeout_secs;        /* 60: of one try */
+    double requests_per_second; /* of this process; 0: no limit */
+    /* Where a bearer token or a whole header ("X-Api-Key: ...") stands: "env:NAME" or "file:PATH",
+     * read again when it is refused.  Sent over https:// and to this machine only.  NULL: none. */
+    const char *credentials;
+} beam_remote_options;
 
 /* Loads a model from a file, told by its name:
  *   .onnx         ONNX with its weights inside, run by OpenVINO, which must be installed, on the
  *                 device "cpu"
  *   .mlir, .stablehlo   a StableHLO module, text or portable bytecode, on any PJRT plugin; several
  *                 files, separated by commas, are one model exported for several batch sizes
- * Inputs and outputs are f32 with the batch first.  A module's batch size is fixed: a smaller batch
+ * or from a server, by its address, on the device "remote":
+ *   http://HOST[:PORT]/v2/models/NAME[/versions/VERSION], or https://
+ * Inputs and outputs are f32 with the batch first.  Where the batch size is fixed, a smaller batch
  * is padded and its rows cut.  `options` may be NULL.
  * BEAM_INVALID_ARGUMENT: not such a file, or what it takes and what it is given differ; the message
  * names the argument.  What the compiler says of a module that does not verify, with its line, is
@@ -157,6 +184,16 @@ BEAM_API beam_status beam_device_load(beam_device *device, const char *path,
                                       beam_error *err);
 /* Whether this names such a file. */
 BEAM_API bool beam_is_model_file(const char *path);
+/* Whether this is such an address. */
+BEAM_API bool beam_is_model_address(const char *path);
+
+/* What the runs of a context took so far, of a model on a server; zeros for others. */
+typedef struct beam_remote_effort {
+    int64_t retries;      /* requests that were sent again */
+    int64_t throttled_ms; /* waited for an overloaded server */
+} beam_remote_effort;
+BEAM_API void beam_model_context_effort(const beam_model_context *context,
+                                        beam_remote_effort *effort);
 
 typedef struct beam_model_info {
     beam_device *device;
@@ -165,8 +202,10 @@ typedef struct beam_model_info {
     size_t num_inputs, num_outputs;
     uint64_t weight_bytes;
     uint32_t num_programs; /* compiled so far, on a device with static shapes */
+    bool any_batch;        /* no batch size is prepared for: padding to one gains nothing */
 } beam_model_info;
 
+/* Fills *info; what it points to lives as long as the model. */
 BEAM_API void beam_model_get_info(const beam_model *model, beam_model_info *info);
 /* Shape for the given batch (f32, batch first, data NULL). */
 BEAM_API beam_tensor beam_model_input(const beam_model *model, size_t index, int64_t batch);
@@ -174,6 +213,8 @@ BEAM_API beam_tensor beam_model_output(const beam_model *model, size_t index, in
 
 /* ---- running ----------------------------------------------------------------------------- */
 
+/* What one thread needs to run a model: room for activations, a place in a queue.  A context is
+ * used by one thread at a time and freed before its model. */
 BEAM_API beam_status beam_model_context_new(beam_model *model, beam_model_context **context,
                                             beam_error *err);
 BEAM_API void beam_model_context_free(beam_model_context *context);
@@ -192,6 +233,35 @@ BEAM_API beam_status beam_model_execute(beam_model_context *context, beam_tensor
 BEAM_API beam_status beam_model_run(beam_model_context *context, const beam_tensor *inputs,
                                     size_t num_inputs, beam_tensor *outputs, size_t num_outputs,
                                     beam_error *err);
+
+/* ---- calibration -------------------------------------------------------------------------
+ * Measures what inference in int8 must know (nn.h): how large the inputs and results of a network's
+ * layers get, for a sample of what it will be fed.  A few hundred examples will do.
+ *
+ *     beam_calibration_new(device, network, 16, &calibration, &err);
+ *     beam_calibration_add(calibration, &images, 1, &err);           as often as there are batches
+ *     beam_calibration_finish(calibration, network, &err);
+ *     beam_weights_save_int8("resnet18-int8.safetensors", network, ...);
+ *
+ * Used by one thread at a time. */
+
+typedef struct beam_calibration beam_calibration;
+
+/* For a finished network whose parameters all have their weights, run in f32 on a device in batches
+ * of at most `max_batch`.  The results of all layers are in memory at once. */
+BEAM_API beam_status beam_calibration_new(beam_device *device, const beam_network *network,
+                                          int64_t max_batch, beam_calibration **calibration,
+                                          beam_error *err);
+/* Runs one batch, as beam_model_run; takes a slot and gives it back.  BEAM_INVALID_ARGUMENT: a
+ * layer gives something that is no finite number. */
+BEAM_API beam_status beam_calibration_add(beam_calibration *calibration, const beam_tensor *inputs,
+                                          size_t num_inputs, beam_error *err);
+/* Gives `network`, the one that it was made for or another of its layers, the ranges of what was
+ * added.  Those of its last layers, whose results leave it, are left out: they stay in f32, which
+ * costs little and keeps most of the accuracy.  BEAM_FAILED_PRECONDITION: nothing was added. */
+BEAM_API beam_status beam_calibration_finish(const beam_calibration *calibration,
+                                             beam_network *network, beam_error *err);
+BEAM_API void beam_calibration_free(beam_calibration *calibration);
 
 /* ---- training ----------------------------------------------------------------------------
  * A network in training on a device: one step compiled, with the weights and what the optimizer
@@ -236,6 +306,30 @@ typedef struct beam_training_options {
 BEAM_API beam_status beam_device_train(beam_device *device, const beam_network *network,
                                        const beam_training_options *options,
                                        beam_training **training, beam_error *err);
+
+/* A step made elsewhere: docs/howto/own-training-jax.md. */
+typedef struct beam_step_module {
+    size_t struct_size;
+    const char *path;     /* a StableHLO module, text or portable bytecode */
+    beam_tensor images;   /* the shape of what it is fed: f32, the batch first; no data */
+    uint32_t num_classes; /* labels are below it */
+    /* What lasts from step to step, as it is at first: f32 or i32, copied. */
+    const beam_named_tensor *states;
+    size_t num_states;
+    /* What main takes and gives, a name a line.  It takes every state by its name, once, images,
+     * labels (i32 {batch}) and, where it wants them, learning_rate (f32 {}) and step (i32 {}, from
+     * 1).  It gives states that take the place of those before, loss (f32 {}, the batch's mean)
+     * and correct (i32 {}, images that it had right before the update). */
+    const char *arguments, *results;
+} beam_step_module;
+
+/* Compiles the step for one chip of a PJRT device, where the states stay.  The training is like any
+ * other, and its states are those of the module: beam_training_read and beam_training_write copy
+ * an i32 as it is.  BEAM_INVALID_ARGUMENT: module, names and states do not fit each other; the
+ * message names the argument or result.  What the compiler says of a module that does not verify,
+ * with its line, is the error. */
+BEAM_API beam_status beam_device_train_module(beam_device *device, const beam_step_module *module,
+                                              beam_training **training, beam_error *err);
 BEAM_API void beam_training_free(beam_training *training);
 
 typedef struct beam_training_info {
@@ -249,6 +343,7 @@ typedef struct beam_training_info {
     uint64_t working_bytes;
 } beam_training_info;
 
+/* Fills *info; what it points to lives as long as the training. */
 BEAM_API void beam_training_get_info(const beam_training *training, beam_training_info *info);
 
 typedef struct beam_step_result {

@@ -43,21 +43,52 @@ typedef struct beam_tracker beam_tracker;
 
 typedef enum beam_metric_kind {
     BEAM_COUNTER = 0,  /* a sum of int64 */
-    BEAM_DISTRIBUTION, /* sum, count, minimum, maximum of int64 */
-    BEAM_GAUGE         /* the latest int64 */
+    BEAM_DISTRIBUTION, /* sum, count, minimum, maximum of int64, and a histogram */
+    BEAM_GAUGE,        /* the latest int64 */
+    BEAM_STRING_SET    /* texts, each once: few, for what happens now and then */
 } beam_metric_kind;
 
+/* A metric that a function declares (BEAM_METRICS); callbacks address it by its place there. */
 typedef struct beam_metric {
     const char *name;
     beam_metric_kind kind;
 } beam_metric;
+
+/* What a BEAM_STRING_SET holds. */
+typedef struct beam_string_set beam_string_set;
 
 /* A metric's value in one bundle (or summed over all); read it with relaxed atomics. */
 typedef struct beam_metric_cell {
     int64_t sum; /* counter: the count; gauge: the latest value */
     int64_t count, min, max;
     int64_t timestamp; /* gauge: when, milliseconds since 1970 */
+    /* Distribution: how many values each bucket has, BEAM_METRIC_BUCKETS of them; NULL where that
+     * is not known, as on engines, which tell the numbers above only. */
+    uint64_t *buckets;
+    beam_string_set *strings; /* string set */
 } beam_metric_cell;
+
+/* Buckets of a distribution: four to a power of two, so each is at most a quarter wider than its
+ * least value, which for values up to 8 is the only one.  Bucket 0 has what is below zero. */
+enum { BEAM_METRIC_BUCKETS = 249 };
+static inline uint32_t beam_metric_bucket(int64_t value)
+{
+    if (value < 4)
+        return value < 0 ? 0 : 1 + (uint32_t)value;
+    uint32_t log = 63 - (uint32_t)__builtin_clzll((unsigned long long)value);
+    return 1 + 4 * (log - 1) + ((uint32_t)(value >> (log - 2)) & 3);
+}
+/* The least value of a bucket; of bucket BEAM_METRIC_BUCKETS, one that none reaches. */
+static inline int64_t beam_metric_bucket_low(uint32_t bucket)
+{
+    if (bucket < 6)
+        return bucket ? (int64_t)bucket - 1 : INT64_MIN;
+    uint32_t log = (bucket - 1) / 4 + 1;
+    return log > 62 ? INT64_MAX : (int64_t)(4 + (bucket - 1) % 4) << (log - 2);
+}
+/* Calls `visit` for each text of a set, which it may copy, in the order in which they came. */
+BEAM_API void beam_string_set_visit(const beam_string_set *set,
+                                    void (*visit)(void *user, beam_str text), void *user);
 
 /* ---- Side inputs ---------------------------------------------------------------------- */
 
@@ -93,7 +124,7 @@ typedef struct beam_receiver {
 
 /* What all instances of one bundle share; only what inline code needs is public. */
 typedef struct beam_frame {
-    beam_ctx *active;              /* whose callback is running: named in a crash report */
+    beam_ctx *active; /* whose callback is running: for crash reports and for who looks in */
     const beam_element_info *info; /* of the element being processed */
     int cancelled;                 /* set from another thread: leave soon */
 } beam_frame;
@@ -118,9 +149,10 @@ static inline beam_status beam_emit_element(beam_ctx *ctx, uint32_t output, cons
 {
     beam_receiver *r = &ctx->outputs[output];
     __atomic_store_n(&r->elements, r->elements + 1, __ATOMIC_RELAXED);
-    ctx->frame->active = r->ctx;
+    __atomic_store_n(&ctx->frame->active, r->ctx, __ATOMIC_RELAXED);
     beam_status status = r->process(r->ctx, element);
-    ctx->frame->active = ctx; /* read again: keeping it over the call costs more */
+    /* Read again: keeping it over the call costs more. */
+    __atomic_store_n(&ctx->frame->active, ctx, __ATOMIC_RELAXED);
     if (BEAM_LIKELY(status == BEAM_OK))
         return BEAM_OK;
     return beam_emit_failed_(ctx, output, status, element, 1);
@@ -132,9 +164,9 @@ static inline beam_status beam_emit_elements(beam_ctx *ctx, uint32_t output, con
 {
     beam_receiver *r = &ctx->outputs[output];
     __atomic_store_n(&r->elements, r->elements + n, __ATOMIC_RELAXED);
-    ctx->frame->active = r->ctx;
+    __atomic_store_n(&ctx->frame->active, r->ctx, __ATOMIC_RELAXED);
     beam_status status = r->process_batch(r->ctx, elements, n);
-    ctx->frame->active = ctx;
+    __atomic_store_n(&ctx->frame->active, ctx, __ATOMIC_RELAXED);
     if (BEAM_LIKELY(status == BEAM_OK))
         return BEAM_OK;
     return beam_emit_failed_(ctx, output, status, elements, n);
@@ -230,6 +262,7 @@ static inline const beam_element_info *beam_info(const beam_ctx *ctx)
  * one copy. NULL when memory is out. */
 BEAM_API const beam_element_info *beam_info_save(beam_ctx *ctx);
 
+/* The instance's own state, and the config that it was applied with, as pointers to T. */
 #define beam_self(ctx, T) ((T *)(ctx)->state)
 #define beam_config(ctx, T) ((const T *)(ctx)->config)
 
@@ -268,6 +301,8 @@ static inline void beam_count(beam_ctx *ctx, uint32_t metric, int64_t n)
 }
 BEAM_API void beam_distribution_update(beam_ctx *ctx, uint32_t metric, int64_t value);
 BEAM_API void beam_gauge_set(beam_ctx *ctx, uint32_t metric, int64_t value);
+/* Copies the text. What a set has beyond 1 MiB is left out, and logged. */
+BEAM_API void beam_string_set_add(beam_ctx *ctx, uint32_t metric, beam_str text);
 
 /* Side inputs, by position, in the window of the current element. Returned pointers live
  * until the bundle ends.  Each fails with words in the ctx's error when the side input
@@ -336,8 +371,11 @@ typedef struct beam_dofn {
     void (*teardown)(beam_ctx *ctx);
     const beam_splittable *splittable; /* NULL: an ordinary DoFn */
     bool finalizes;                    /* it calls beam_after_commit */
+    size_t n_optional_sides;           /* the last so many side inputs may be left out */
+    beam_str (*metrics_namespace)(const void *config); /* NULL, or what is empty: the name */
 } beam_dofn;
 
+/* The lists of a descriptor: types of its outputs, its metrics, the side inputs it expects. */
 #define BEAM_TYPES(...)                              \
     .outs = (const beam_type *const[]){__VA_ARGS__}, \
     .n_outs = sizeof((const beam_type *const[]){__VA_ARGS__}) / sizeof(const beam_type *)
@@ -433,8 +471,10 @@ static inline bool beam_try_claim_(beam_ctx *ctx, beam_tracker *tracker, const v
         beam_tracker_split_(ctx, tracker);
     return tracker->fn->try_claim(tracker->state, position);
 }
+/* False: the position belongs to somebody else by now; return at once, with BEAM_OK. */
 #define beam_try_claim(ctx, tracker, position) beam_try_claim_((ctx), (tracker), (position))
 
+/* From split_restriction: one part of the restriction that was given. */
 BEAM_API beam_status beam_emit_restriction(beam_ctx *ctx, const void *restriction);
 
 /* Restriction [start, stop) of int64 positions, claimed in rising order. */
@@ -494,6 +534,7 @@ typedef struct beam_combinefn {
 /* Memory that an accumulator owns; size 0 frees it. NULL when memory is out. */
 BEAM_API void *beam_acc_realloc(void *old, size_t size);
 
+/* BEAM_COMBINEFN(sum_fn, .in = ..., .add_input = ...): a descriptor named as its variable. */
 #define BEAM_COMBINEFN(NAME, ...)        \
     static const beam_combinefn NAME = { \
         .struct_size = sizeof(beam_combinefn), .name = #NAME, __VA_ARGS__}

@@ -28,6 +28,7 @@ typedef struct beam_image {
     uint8_t *pixels;                  /* owned; release with beam_image_free */
 } beam_image;
 
+/* Frees the pixels; an image that is all zero, or freed before, is fine. */
 BEAM_API void beam_image_free(beam_image *image);
 
 enum { BEAM_IMAGE_MAX_PIXELS = 64 << 20 };
@@ -36,6 +37,10 @@ typedef struct beam_image_options {
     size_t struct_size;
     uint64_t max_pixels; /* more (width x height) is refused before it is decoded; 0 means
                             BEAM_IMAGE_MAX_PIXELS */
+    /* What the picture will be made to cover (beam_image_cover); 0: unknown.  A JPEG of at least
+     * four times that is decoded at a half, a quarter or an eighth of its size, while at least
+     * twice of it are left: several times faster, and hardly another picture. */
+    uint32_t covers_width, covers_height;
 } beam_image_options;
 
 /* Decodes a JPEG or PNG, told apart by content, to three channels.  Grey becomes three equal

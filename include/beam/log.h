@@ -42,6 +42,7 @@ typedef struct beam_logger {
     beam_log_level min_level;
 } beam_logger;
 
+/* "DEBUG", "INFO", ...; a constant. */
 BEAM_API const char *beam_log_level_name(beam_log_level level);
 
 /* Parses "DEBUG", "info", ...; BEAM_INVALID_ARGUMENT names the levels there are. */
@@ -52,6 +53,7 @@ BEAM_API void beam_log_write(const beam_logger *logger, beam_log_level level, co
                              int line, const char *transform, const char *format, ...)
     BEAM_PRINTF(6, 7);
 
+/* A line in the log, with the place in the source that wrote it. */
 #define BEAM_LOG(logger, level, ...) \
     beam_log_write((logger), (level), __FILE__, __LINE__, NULL, __VA_ARGS__)
 

@@ -79,6 +79,7 @@ BEAM_API beam_value beam_nn_conv2d_(beam_network *network, beam_value in, const 
 BEAM_API beam_value beam_nn_batch_norm(beam_network *network, beam_value in, const char *name,
                                        float epsilon);
 
+/* max(in, 0). */
 BEAM_API beam_value beam_nn_relu(beam_network *network, beam_value in);
 /* x times about the chance that a normal number is below x (Hendrycks and Gimpel, 2016), by their
  * formula with tanh: PyTorch's GELU(approximate="tanh"). */
@@ -182,6 +183,7 @@ typedef struct beam_parameter {
     bool trainable;     /* false for running_mean and running_var */
 } beam_parameter;
 
+/* How many tensors with names the network has: weights, biases, what batch norm keeps. */
 BEAM_API size_t beam_network_num_parameters(const beam_network *network);
 /* In the order of PyTorch's state_dict. */
 BEAM_API beam_status beam_network_parameter(const beam_network *network, size_t index,
@@ -218,6 +220,19 @@ BEAM_API beam_status beam_network_set_parameter(beam_network *network, const cha
  * (fan out), linear layers uniform in +-1/sqrt(fan in), batch norm 1, 0, 0, 1.  The numbers
  * depend on `seed` and the parameter's position alone, on no thread and no order. */
 BEAM_API beam_status beam_network_initialize(beam_network *network, uint64_t seed, beam_error *err);
+
+/* ---- int8 --------------------------------------------------------------------------------
+ * A device that computes in int8 must know how large activations get.  beam_calibration measures
+ * that, and beam_network_bind takes it from weights that tell: LAYER.input_range, f32 {1}, above 0,
+ * the largest magnitude of what a convolution or linear layer reads, and LAYER.output_range, of
+ * what it gives, after the batch norm that follows it.  A layer is computed in int8 if its
+ * input_range is known.
+ *
+ * beam_network_bind also takes weights of eight bits, as beam_weights_save_int8 writes them: a NAME
+ * of rank 2 or more may be i8 where there is NAME_scale, f32 {rows}, what to multiply each of its
+ * rows (output channels) with.  They run in any precision. */
+
+/* ---- what else there is to weights ------------------------------------------------------- */
 
 /* Whether the network has a first layer that is computed from images and not trained. */
 BEAM_API bool beam_network_whitens(const beam_network *network);

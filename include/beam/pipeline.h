@@ -106,13 +106,19 @@ BEAM_API void beam_release(void *memory);
 
 /* ---- Running -------------------------------------------------------------------------- */
 
+typedef struct beam_result beam_result;
+
 typedef struct beam_progress {
     double seconds;        /* since the run began */
     const char *transform; /* the busiest now */
     uint64_t elements;     /* read by all roots so far */
     double fraction;       /* of the run's work, 0..1; negative when unknown */
+    /* What was done so far, bundles at work included, for the time of the call: where options have
+     * `profile` and the runner is the direct one; else NULL. */
+    const beam_result *result;
 } beam_progress;
 
+/* A name and a text, such as an option that only an engine knows. */
 typedef struct beam_named_value {
     const char *name, *value;
 } beam_named_value;
@@ -120,7 +126,8 @@ typedef struct beam_named_value {
 typedef struct beam_run_options {
     size_t struct_size;
     /* "direct" (NULL too) runs the pipeline in this process; "prism", "flink", "spark" and
-     * "portable" hand it to an engine's job service: docs/engines.md. */
+     * "portable" hand it to an engine's job service: docs/engines.md; "dataflow" to Google's
+     * service, which takes all else from pipeline_options: docs/howto/dataflow.md. */
     const char *runner;
     uint32_t direct_num_workers; /* threads; 0: one a core */
     uint64_t memory_budget;      /* bytes that shuffles may hold before they spill; 0: no limit */
@@ -130,6 +137,7 @@ typedef struct beam_run_options {
     const int *cancel;               /* the run stops soon after *cancel becomes non-zero */
     void (*on_progress)(void *user, const beam_progress *progress); /* about twice a second */
     void *progress_user;
+    bool profile; /* direct: see what runs, 200 times a second, to tell how long transforms took */
     /* For engines; all may be NULL. */
     const char *job_name;
     const char *job_endpoint;       /* host:port of the job service */
@@ -140,8 +148,6 @@ typedef struct beam_run_options {
     size_t n_pipeline_options;
 } beam_run_options;
 
-typedef struct beam_result beam_result;
-
 /* Runs the pipeline to its end (options may be NULL).  *result (result may be NULL) is set
  * when the run took place at all, also when it failed; free it with beam_result_free. */
 BEAM_API beam_status beam_pipeline_run(beam_pipeline *pipeline, const beam_run_options *options,
@@ -149,7 +155,8 @@ BEAM_API beam_status beam_pipeline_run(beam_pipeline *pipeline, const beam_run_o
 
 /* A committed metric of a function, summed over all instances of the transforms whose unique
  * name is `transform` or lies below it ("Classify" covers "Classify/BatchElements");
- * NULL: over all transforms.  BEAM_NOT_FOUND when nothing of that name was reported. */
+ * NULL: over all transforms.  The cell has neither buckets nor strings, which are those of one
+ * transform.  BEAM_NOT_FOUND when nothing of that name was reported. */
 BEAM_API beam_status beam_result_metric(const beam_result *result, const char *transform,
                                         const char *name, beam_metric_cell *cell);
 /* Calls `visit` for each committed metric; namespace_ is the function's name. */

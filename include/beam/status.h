@@ -16,6 +16,8 @@
 extern "C" {
 #endif
 
+/* What compilers are told: this is exported; this takes a format as printf does; this is mostly
+ * true, or false; the result must be looked at. */
 #if defined(__GNUC__)
 #define BEAM_API __attribute__((visibility("default")))
 #define BEAM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -30,6 +32,7 @@ extern "C" {
 #define BEAM_MUST_USE
 #endif
 
+/* How a call ended: the canonical codes, with the numbers that gRPC and PJRT give them. */
 typedef enum beam_status {
     BEAM_OK = 0,
     BEAM_CANCELLED = 1,

@@ -26,39 +26,42 @@ extern "C" {
 /* ---- What to train ----------------------------------------------------------------------- */
 
 /* One experiment.  Left out (empty, 0) means what stands behind. */
-#define BEAM_TRAINING_CONFIG_(FIELD, S)                                                            \
-    FIELD(S, beam_str, experiment_id)    /* its folder of checkpoints; must be given in a sweep */ \
-    FIELD(S, beam_str, model_name)       /* of beam_network_known: must be given */                \
-    FIELD(S, beam_double, learning_rate) /* the schedule's peak; must be given */                  \
-    FIELD(S, beam_int64, batch_size)     /* must be given */                                       \
-    FIELD(S, beam_int64, epochs)         /* must be given */                                       \
-    FIELD(S, beam_str, dataset)          /* cifar10 */                                             \
-    FIELD(S, beam_str, data_dir)         /* see beam_dataset_options */                            \
-    FIELD(S, beam_int64, num_images)     /* only the first so many training images; 0: all */      \
-    FIELD(S, beam_str, optimizer)        /* sgd, adam, adamw; sgd */                               \
-    FIELD(S, beam_double, momentum)      /* sgd: 0.9; negative: none */                            \
-    FIELD(S, beam_double, weight_decay)  /* 5e-4; negative: none */                                \
-    FIELD(S, beam_double, bias_lr_factor)    /* see beam_optimizer; 1 */                           \
-    FIELD(S, beam_double, max_gradient_norm) /* 0: no clipping */                                  \
-    FIELD(S, beam_str, schedule)             /* constant, step, cosine, one_cycle; one_cycle */    \
-    FIELD(S, beam_double, label_smoothing)   /* 0 */                                               \
-    FIELD(S, beam_str, augment)       /* none, or some of flip (at random) or alternating_flip     \
-       (every other epoch), crop:N (moved by up to N pixels, edges reflected; N: an eighth of the  \
-       side), cutout:N (a square of N; a quarter), joined by commas; flip,crop; of digits crop */  \
-    FIELD(S, beam_bool, flip_average) /* evaluate each image and its mirror image */               \
-    FIELD(S, beam_str, precision)     /* f32, bf16, f16 */                                         \
-    FIELD(S, beam_int64, num_threads) /* 1; see beam_training_options */                           \
-    FIELD(S, beam_int64, seed)                                                                     \
-    FIELD(S, beam_str, init_weights)   /* a file or a known name; a layer whose shape differs, as  \
-                                          a head with other classes does, starts afresh */         \
-    FIELD(S, beam_bool, cifar_stem)    /* see beam_network_options */                              \
-    FIELD(S, beam_int64, image_size)   /* images are resized to so many pixels square; 0: not, or  \
-                                          224 where they have sizes of their own */                \
-    FIELD(S, beam_int64, lookahead)    /* every so many steps weights are drawn to an average of   \
-         themselves, ever more closely (Lookahead; 0.95^lookahead * (share of steps done)^3), and  \
-         they end as that average; 0: never */                                                     \
-    FIELD(S, beam_bool, shift_average) /* evaluate each image as it is and, for half the weight,   \
-       moved by a pixel up and left, and down and right */                                         \
+#define BEAM_TRAINING_CONFIG_(FIELD, S)                                                             \
+    FIELD(S, beam_str, experiment_id)    /* its folder of checkpoints; must be given in a sweep */  \
+    FIELD(S, beam_str, model_name)       /* of beam_network_known, or files of a step made          \
+       elsewhere, STEP.stablehlo,MODEL.stablehlo (docs/howto/own-training-jax.md); must be given */ \
+    FIELD(S, beam_double, learning_rate) /* the schedule's peak; must be given */                   \
+    FIELD(S, beam_int64, batch_size)     /* must be given */                                        \
+    FIELD(S, beam_int64, epochs)         /* must be given */                                        \
+    FIELD(S, beam_str, dataset)          /* cifar10 */                                              \
+    FIELD(S, beam_str, data_dir)         /* see beam_dataset_options */                             \
+    FIELD(S, beam_int64, num_images)     /* only the first so many training images; 0: all */       \
+    FIELD(S, beam_str, optimizer)        /* sgd, adam, adamw; sgd */                                \
+    FIELD(S, beam_double, momentum)      /* sgd: 0.9; negative: none */                             \
+    FIELD(S, beam_double, weight_decay)  /* 5e-4; negative: none */                                 \
+    FIELD(S, beam_double, bias_lr_factor)    /* see beam_optimizer; 1 */                            \
+    FIELD(S, beam_double, max_gradient_norm) /* 0: no clipping */                                   \
+    FIELD(S, beam_str, schedule)             /* constant, step, cosine, one_cycle; one_cycle */     \
+    FIELD(S, beam_double, label_smoothing)   /* 0 */                                                \
+    FIELD(S, beam_str, augment)       /* none, or some of flip (at random) or alternating_flip      \
+       (every other epoch), window:N (only a square of N pixels somewhere in it, seven eighths of   \
+       the side: less to compute; whole images are what is evaluated and what the model is for),    \
+       crop:N (moved by up to N pixels, edges reflected; N: an eighth of the side), cutout:N (a     \
+       square of N; a quarter), joined by commas; flip,crop; of digits crop */                      \
+    FIELD(S, beam_bool, flip_average) /* evaluate each image and its mirror image */                \
+    FIELD(S, beam_str, precision)     /* f32, bf16, f16 */                                          \
+    FIELD(S, beam_int64, num_threads) /* 1; see beam_training_options */                            \
+    FIELD(S, beam_int64, seed)                                                                      \
+    FIELD(S, beam_str, init_weights)   /* a file or a known name; a layer whose shape differs, as   \
+                                          a head with other classes does, starts afresh */          \
+    FIELD(S, beam_bool, cifar_stem)    /* see beam_network_options */                               \
+    FIELD(S, beam_int64, image_size)   /* images are resized to so many pixels square; 0: not, or   \
+                                          224 where they have sizes of their own */                 \
+    FIELD(S, beam_int64, lookahead)    /* every so many steps weights are drawn to an average of    \
+         themselves, ever more closely (Lookahead; 0.95^lookahead * (share of steps done)^3), and   \
+         they end as that average; 0: never */                                                      \
+    FIELD(S, beam_bool, shift_average) /* evaluate each image as it is and, for half the weight,    \
+       moved by a pixel up and left, and down and right */                                          \
     FIELD(S, beam_int64, num_replicas) /* 1; chips of the device that share each batch */
 BEAM_STRUCT(beam_training_config, BEAM_TRAINING_CONFIG_);
 
@@ -145,6 +148,7 @@ typedef struct beam_trainer_progress {
     const beam_dataset_info *dataset; /* of the training images */
 } beam_trainer_progress;
 
+/* Where the training is; from the thread that trains. */
 BEAM_API beam_trainer_progress beam_trainer_get_progress(const beam_trainer *trainer);
 
 typedef struct beam_epoch_result {
@@ -239,7 +243,9 @@ typedef struct beam_train_models_args {
  * model.
  * An epoch is a line in the log (NOTICE).
  * Metrics: epochs_done, images_trained, training_milliseconds, configs_done, configs_failed;
- * device_fell_back counts configurations whose device "auto" came to the CPU. */
+ * device_fell_back counts configurations whose device "auto" came to the CPU.  Sets of JSON
+ * objects: training_history (experiment_id, model_name, epoch, loss, accuracy, seconds of each
+ * epoch, the latter two of the training images) and training_results (each result). */
 BEAM_API beam_pcoll beam_train_models_(beam_pcoll configs, const beam_train_models_args *args);
 #define beam_train_models(configs, ...) \
     beam_train_models_((configs), BEAM_ARGS_(beam_train_models_args, __VA_ARGS__))

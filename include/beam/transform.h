@@ -74,6 +74,8 @@ BEAM_API beam_pcoll beam_pardo_(beam_pcoll in, const beam_pardo_args *args);
 /* Output `index` of the transform that made `main_output`. */
 BEAM_API beam_pcoll beam_output(beam_pcoll main_output, uint32_t index);
 
+/* A PCollection as a side input: all of it, its one element, or its KVs by key with one value or
+ * any number each.  For BEAM_SIDE_INPUTS, in the order of the DoFn's BEAM_SIDES. */
 BEAM_API beam_view beam_as_iterable(beam_pcoll pcoll);
 BEAM_API beam_view beam_as_singleton(beam_pcoll pcoll);
 BEAM_API beam_view beam_as_map(beam_pcoll kvs);
@@ -122,6 +124,7 @@ BEAM_API beam_pcoll beam_combine_globally_(beam_pcoll in, const beam_combine_arg
 
 /* ---- Whole PCollections --------------------------------------------------------------- */
 
+/* The elements of n PCollections of one type and windowing, as one. */
 BEAM_API beam_pcoll beam_flatten_(const beam_pcoll *ins, size_t n, const beam_transform_args *args);
 #define beam_flatten(ins, n, ...) beam_flatten_((ins), (n), BEAM_NAMED_ARGS_(__VA_ARGS__))
 

@@ -46,6 +46,7 @@ typedef struct beam_str {
     size_t len;
 } beam_str;
 
+/* Bytes, with their length; borrowed as beam_str's are. */
 typedef struct beam_bytes {
     const void *at;
     size_t len;
@@ -71,6 +72,7 @@ typedef struct beam_iterable {
     uint64_t len; /* number of values; BEAM_LEN_UNKNOWN when only reading tells */
 } beam_iterable;
 
+/* The length of an iterable that only reading tells. */
 #define BEAM_LEN_UNKNOWN UINT64_MAX
 
 /* One reading of an iterable.  A plain value on the stack; not thread-safe. */
@@ -177,10 +179,12 @@ typedef enum beam_kind {
  * name is this.  A KV inside a row is a nested row of key and value. */
 #define BEAM_BARE_FIELD "beam_value"
 
+/* How tensors call themselves in schemas. */
 #define BEAM_URN_TENSOR "libbeam:logical_type:tensor:v1"
 
 typedef struct beam_type beam_type;
 
+/* A field of a struct: its name, its type, and where it lies in the C struct. */
 typedef struct beam_field {
     const char *name;
     const beam_type *type;
@@ -201,6 +205,7 @@ struct beam_type {
     const uint32_t *encoding_order;
 };
 
+/* The descriptors of the types that are not made with macros. */
 BEAM_API extern const beam_type beam_bool_type, beam_byte_type, beam_int16_type, beam_int32_type,
     beam_int64_type, beam_float_type, beam_double_type, beam_str_type, beam_bytes_type,
     beam_timestamp_type, beam_decimal_type, beam_tensor_type;

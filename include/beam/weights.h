@@ -55,6 +55,7 @@ BEAM_API void beam_weights_close(beam_weights *weights);
 /* "safetensors", "pytorch zip" or "pytorch legacy". */
 BEAM_API const char *beam_weights_format(const beam_weights *weights);
 
+/* How many tensors the file holds. */
 BEAM_API size_t beam_weights_count(const beam_weights *weights);
 /* The index-th tensor's name, in the file's order; NULL past the last. */
 BEAM_API const char *beam_weights_name(const beam_weights *weights, size_t index);
@@ -69,11 +70,13 @@ BEAM_API const char *beam_weights_metadata(const beam_weights *weights, const ch
 /* As the source that beam_network_bind takes; `weights` must live as long as that asks. */
 BEAM_API beam_weight_source beam_weights_source(const beam_weights *weights);
 
+/* A tensor to write, under its name; both are borrowed. */
 typedef struct beam_named_tensor {
     const char *name;
     beam_tensor tensor;
 } beam_named_tensor;
 
+/* A pair of texts for the file's metadata; borrowed. */
 typedef struct beam_weights_note {
     const char *key, *value;
 } beam_weights_note;
@@ -86,6 +89,14 @@ BEAM_API beam_status beam_weights_save_safetensors(const char *path,
                                                    size_t num_tensors,
                                                    const beam_weights_note *notes, size_t num_notes,
                                                    beam_error *err);
+
+/* Writes a network's weights in eight bits, after beam_calibration has measured it: those of layers
+ * that int8 computes as i8 with a scale a row, the others f32, and the ranges of activations (nn.h
+ * has the form).  Weights that no int8 can stand for, such as NaN, are BEAM_INVALID_ARGUMENT, a
+ * network without ranges BEAM_FAILED_PRECONDITION. */
+BEAM_API beam_status beam_weights_save_int8(const char *path, const beam_network *network,
+                                            const beam_weights_note *notes, size_t num_notes,
+                                            beam_error *err);
 
 /* Finds the file that a user's --weights means and stores its path (free with
  * beam_weights_path_free):

@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/* The first and the last moment there is, in milliseconds since 1970: Beam's. */
 #define BEAM_MIN_TIMESTAMP INT64_C(-9223372036854775)
 #define BEAM_MAX_TIMESTAMP INT64_C(9223372036854775)
 /* The last timestamp of the global window: a day before the end of time. */
@@ -24,6 +25,7 @@ typedef struct beam_window {
     beam_timestamp start, end;
 } beam_window;
 
+/* An initialiser: the one window that holds all time. */
 #define BEAM_GLOBAL_WINDOW                             \
     {                                                  \
         BEAM_MIN_TIMESTAMP, BEAM_GLOBAL_WINDOW_MAX + 1 \
@@ -38,6 +40,7 @@ typedef struct beam_pane {
     int64_t index, on_time_index;
 } beam_pane;
 
+/* An initialiser: the pane of elements that no trigger has fired. */
 #define BEAM_PANE_NO_FIRING \
     {                       \
         3, true, true, 0, 0 \
@@ -71,18 +74,21 @@ typedef struct beam_windowing {
     beam_timestamp_combiner timestamp_combiner;
 } beam_windowing;
 
+/* Windows of size_ms, one after the other. */
 static inline beam_windowing beam_fixed_windows(int64_t size_ms)
 {
     beam_windowing w = {BEAM_FIXED_WINDOWS, size_ms, 0, 0, 0, BEAM_END_OF_WINDOW};
     return w;
 }
 
+/* Windows of size_ms, of which one begins every period_ms. */
 static inline beam_windowing beam_sliding_windows(int64_t size_ms, int64_t period_ms)
 {
     beam_windowing w = {BEAM_SLIDING_WINDOWS, size_ms, period_ms, 0, 0, BEAM_END_OF_WINDOW};
     return w;
 }
 
+/* A window a key and burst of elements: it ends where nothing comes for gap_ms. */
 static inline beam_windowing beam_sessions(int64_t gap_ms)
 {
     beam_windowing w = {BEAM_SESSION_WINDOWS, 0, 0, 0, gap_ms, BEAM_END_OF_WINDOW};

@@ -3,10 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "app/dataflow.h"
 #include "app/loopback.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/staged.h"
 #include "device/onednn_library.h"
 #include "graph/pipeline.h"
@@ -24,17 +25,27 @@ typedef struct engine_run {
     beam_loopback *loopback;
     beam_artifacts artifacts;
     beam_arena arena;
-    struct timespec began;
+    int64_t began; /* beam_clock_ns */
     char gone[128];
 } engine_run;
 
-/* What libbeam's worker can do. */
-static const char *const capabilities[] = {BEAM_URN_PROTOCOL_PROGRESS, BEAM_URN_PROTOCOL_MULTI_CORE,
+static const char *const capabilities[] = {BEAM_URN_PROTOCOL_PROGRESS,
+                                           BEAM_URN_PROTOCOL_MULTI_CORE,
+                                           BEAM_URN_PROTOCOL_STATE_CACHING,
+                                           BEAM_URN_PROTOCOL_DATA_SAMPLING,
+                                           BEAM_URN_PROTOCOL_HARNESS_METRICS,
+                                           BEAM_URN_PROTOCOL_WORKER_STATUS,
                                            BEAM_URN_SDF_TRUNCATE};
+
+const char *const *beam_engine_capabilities(size_t *n)
+{
+    *n = sizeof capabilities / sizeof *capabilities;
+    return capabilities;
+}
 
 bool beam_is_engine(const char *runner)
 {
-    static const char *const engines[] = {"prism", "flink", "spark", "portable"};
+    static const char *const engines[] = {"prism", "flink", "spark", "portable", "dataflow"};
     for (size_t i = 0; runner && i < sizeof engines / sizeof *engines; i++)
         if (strcmp(runner, engines[i]) == 0)
             return true;
@@ -62,30 +73,36 @@ static beam_status find_engine(engine_run *run, const char **endpoint, beam_erro
 static const char *gone(void *user)
 {
     engine_run *run = user;
-    if (!*run->prism.endpoint || beam_prism_alive(&run->prism))
+    if (!*run->prism.endpoint)
         return NULL;
+    if (beam_prism_alive(&run->prism))
+        return beam_prism_lost_worker(&run->prism)
+                   ? "lost a worker, and has not said what becomes of its work,"
+                   : NULL;
     (void)snprintf(run->gone, sizeof run->gone, "%s (Prism, which this program had started)",
                    run->prism.end);
     return run->gone;
 }
 
+void beam_engine_tell(const beam_run_options *options, int64_t began, const char *what)
+{
+    if (!options->on_progress)
+        return;
+    const beam_progress progress = {
+        .seconds = 1e-9 * (double)(beam_clock_ns() - began), .transform = what, .fraction = -1};
+    options->on_progress(options->progress_user, &progress);
+}
+
 static void on_tick(void *user)
 {
-    engine_run *run = user;
-    struct timespec now;
-    if (!run->options->on_progress)
-        return;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    const beam_progress progress = {.seconds = (double)(now.tv_sec - run->began.tv_sec) +
-                                               1e-9 * (double)(now.tv_nsec - run->began.tv_nsec),
-                                    .transform = run->options->runner,
-                                    .fraction = -1};
-    run->options->on_progress(run->options->progress_user, &progress);
+    const engine_run *run = user;
+    beam_engine_tell(run->options, run->began, run->options->runner);
 }
 
 /* ---- The environment --------------------------------------------------------------------- */
 
-static beam_status add_files(engine_run *run, const beam_pipeline *pipeline, beam_error *err)
+beam_status beam_engine_add_files(beam_artifacts *artifacts, const beam_pipeline *pipeline,
+                                  beam_error *err)
 {
     for (const beam_graph_file *f = beam_pipeline_files(pipeline); f; f = f->older) {
         char *path = NULL, folder[BEAM_STAGED_NAME];
@@ -94,7 +111,7 @@ static beam_status add_files(engine_run *run, const beam_pipeline *pipeline, bea
         beam_staged_name(f->kind, f->name, folder);
         char *name = beam_asprintf("%s/%s", folder, slash && slash[1] ? slash + 1 : "it");
         beam_status status =
-            name ? beam_artifacts_add(&run->artifacts, path, name, err)
+            name ? beam_artifacts_add(artifacts, path, name, err)
                  : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a file to stage");
         beam_free(name);
         beam_release(path);
@@ -105,7 +122,7 @@ static beam_status add_files(engine_run *run, const beam_pipeline *pipeline, bea
 
 /* The program goes with the libraries it has loaded, and its workers may open these.  One that is
  * not here is not sent: whoever needs it is told. */
-static beam_status add_program(beam_artifacts *artifacts, beam_error *err)
+beam_status beam_engine_add_program(beam_artifacts *artifacts, beam_error *err)
 {
     beam_library *const libraries[] = {&beam_onednn_library, &beam_crypto_library,
                                        &beam_curl_library, &beam_grpc_library};
@@ -127,8 +144,8 @@ static beam_status make_environment(engine_run *run, const beam_pipeline *pipeli
     }
     BEAM_TRY(beam_environment_make(type, config, &run->arena, environment, err));
     if (!environment->own_program)
-        BEAM_TRY(add_program(&run->artifacts, err));
-    return environment->own_disk ? BEAM_OK : add_files(run, pipeline, err);
+        BEAM_TRY(beam_engine_add_program(&run->artifacts, err));
+    return environment->own_disk ? BEAM_OK : beam_engine_add_files(&run->artifacts, pipeline, err);
 }
 
 /* ---- The run ----------------------------------------------------------------------------- */
@@ -170,8 +187,9 @@ beam_status beam_engine_run(beam_pipeline *pipeline, const beam_run_options *opt
                             const beam_registry *registry, beam_arena *arena,
                             beam_job_metrics *metrics, beam_error *err)
 {
-    engine_run run = {.options = options};
-    (void)clock_gettime(CLOCK_MONOTONIC, &run.began);
+    if (strcmp(options->runner, "dataflow") == 0)
+        return beam_app_dataflow_run(pipeline, options, arena, metrics, err);
+    engine_run run = {.options = options, .began = beam_clock_ns()};
     beam_status status = submit(&run, pipeline, registry, arena, metrics, err);
     beam_loopback_stop(run.loopback);
     beam_prism_stop(&run.prism);

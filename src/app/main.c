@@ -9,7 +9,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app/dataflow.h"
+#include "app/live.h"
 #include "app/options.h"
+#include "app/page.h"
 #include "app/report.h"
 #include "app/worker_main.h"
 #include "base/alloc.h"
@@ -38,15 +41,18 @@ static void install_signals(void)
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write, not an end */
 }
 
-/* ---- Progress ------------------------------------------------------------------------------ */
+/* ---- Watching ------------------------------------------------------------------------------ */
 
-typedef struct progress {
-    bool line_open; /* a line without its end is on the terminal */
-} progress;
+/* What shows a run while it goes on. */
+typedef struct watcher {
+    bool on_terminal;
+    bool line_open;  /* a line without its end is on the terminal */
+    beam_page *page; /* NULL: there is to be none */
+    beam_live *live; /* NULL: nobody may look at it before the end */
+} watcher;
 
-static void on_progress(void *user, const beam_progress *p)
+static void print_progress(watcher *w, const beam_progress *p)
 {
-    progress *state = user;
     char done[32] = "";
     if (p->fraction >= 0)
         snprintf(done, sizeof done, "%3.0f%%  ", 100 * p->fraction);
@@ -55,13 +61,24 @@ static void on_progress(void *user, const beam_progress *p)
             p->seconds > 0 ? (double)p->elements / p->seconds : 0.0,
             p->transform ? p->transform : "");
     fflush(stderr);
-    __atomic_store_n(&state->line_open, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&w->line_open, true, __ATOMIC_RELAXED);
+}
+
+static void on_progress(void *user, const beam_progress *p)
+{
+    watcher *w = user;
+    if (w->on_terminal)
+        print_progress(w, p);
+    if (w->page)
+        beam_page_progress(w->page, p);
+    if (w->live)
+        beam_live_update(w->live, w->page);
 }
 
 /* From any thread: a line of the log, or the end, takes the place of the progress. */
-static void end_progress(progress *state)
+static void end_progress(watcher *w)
 {
-    if (__atomic_exchange_n(&state->line_open, false, __ATOMIC_RELAXED))
+    if (__atomic_exchange_n(&w->line_open, false, __ATOMIC_RELAXED))
         fprintf(stderr, "\r\033[K");
 }
 
@@ -135,8 +152,8 @@ static beam_status read_run_options(const beam_args *args, beam_run_options *opt
 /* Options that are about this process alone; an engine is told all others. */
 static bool stays_here(const char *name)
 {
-    static const char *const ours[] = {"runner",      "dot",  "log_level",    "progress",
-                                       "result_json", "help", "temp_location"};
+    static const char *const ours[] = {"runner", "dot",    "log_level", "progress", "result_json",
+                                       "help",   "report", "ui_port",   "dry_run"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (strcmp(name, ours[i]) == 0)
             return true;
@@ -176,11 +193,24 @@ static beam_status print_dot(beam_pipeline *pipeline, beam_error *err)
     return BEAM_OK;
 }
 
+static beam_status print_dry_run(beam_pipeline *pipeline, const beam_run_options *options,
+                                 beam_error *err)
+{
+    char *text;
+    if (strcmp(options->runner, "dataflow") != 0)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "--dry_run is of --runner=dataflow; --dot prints a pipeline");
+    BEAM_TRY(beam_app_dataflow_describe(pipeline, options, &text, err));
+    puts(text);
+    free(text); /* jansson's */
+    return BEAM_OK;
+}
+
+/* What the run was, printed and written where that is asked for. */
 static beam_status write_report(const beam_app *app, const beam_args *args,
                                 const beam_run_options *options, const beam_result *result,
-                                beam_error *err)
+                                beam_report *report, beam_error *err)
 {
-    beam_report *report = beam_report_new();
     beam_report_str(report, "example", app->name);
     beam_report_str(report, "runner", options->runner);
     beam_status status = app->finish ? app->finish(result, args, report, app->state, err) : BEAM_OK;
@@ -190,27 +220,100 @@ static beam_status write_report(const beam_app *app, const beam_args *args,
     if (status == BEAM_OK)
         beam_report_print(report);
     if (status == BEAM_OK && path)
-        status = beam_report_write_json(report, path, err);
-    beam_report_free(report);
+        status = beam_report_write_json(report, result, path, err);
     return status;
 }
 
-/* Before a long run, not after it: there is a place for the report. */
-static beam_status check_report_path(const beam_args *args, beam_error *err)
+/* Before a long run, not after it: there is a place for what it is to write. */
+static beam_status check_path(const beam_args *args, const char *option, beam_error *err)
 {
-    const char *path = beam_args_str(args, "result_json");
+    const char *path = beam_args_str(args, option);
     beam_writer *probe;
     if (!path)
         return BEAM_OK;
     if (beam_fs_create(path, false, &probe, err) != BEAM_OK)
-        return beam_error_wrap(err, err->code, "--result_json");
+        return beam_error_wrap(err, err->code, "--%s", option);
     beam_writer_abandon(probe);
     return BEAM_OK;
+}
+
+static beam_status new_page(const beam_app *app, const beam_args *args,
+                            const beam_pipeline *pipeline, const char *runner, beam_page **page,
+                            beam_error *err)
+{
+    size_t n = beam_args_all(args, NULL);
+    beam_named_value *given = beam_calloc(n, sizeof *given);
+    if (!given)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for the report");
+    (void)beam_args_all(args, given);
+    const beam_page_options options = {
+        .program = app->name, .about = app->about, .runner = runner, .given = given, .n_given = n};
+    beam_status status = beam_page_new(&options, pipeline, page, err);
+    beam_free(given);
+    return status;
+}
+
+static beam_status open_page(const beam_app *app, const beam_args *args,
+                             const beam_pipeline *pipeline, beam_run_options *options, watcher *w,
+                             beam_error *err)
+{
+    bool live = beam_args_given(args, "ui_port");
+    if (!live && !beam_args_given(args, "report"))
+        return BEAM_OK;
+    int64_t port = beam_args_int(args, "ui_port");
+    if (port > UINT16_MAX)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--ui_port=%lld: at most %d",
+                              (long long)port, UINT16_MAX);
+    BEAM_TRY(new_page(app, args, pipeline, options->runner, &w->page, err));
+    options->profile = true;
+    if (!live)
+        return BEAM_OK;
+    BEAM_TRY(beam_live_start(w->page, (uint16_t)port, &w->live, err));
+    fprintf(stderr, "%s: http://127.0.0.1:%u/ shows the run\n", app->name, beam_live_port(w->live));
+    return BEAM_OK;
+}
+
+/* The run is over, whichever way; its own failure is what counts. */
+static beam_status end_page(const beam_args *args, watcher *w, beam_status status,
+                            const beam_result *result, const beam_report *report, beam_error *err)
+{
+    const char *path = beam_args_str(args, "report");
+    beam_error own = {0};
+    if (w->page)
+        beam_page_end(w->page, status, err, result, report);
+    if (w->live)
+        beam_live_update(w->live, w->page);
+    beam_status written = w->page && path ? beam_page_write(w->page, path, &own) : BEAM_OK;
+    beam_live_stop(w->live);
+    beam_page_free(w->page);
+    w->live = NULL;
+    w->page = NULL;
+    if (written != BEAM_OK && status == BEAM_OK)
+        return beam_error_set(err, written, "--report: %s", own.message);
+    if (written != BEAM_OK)
+        BEAM_LOG(NULL, BEAM_LOG_ERROR, "--report: %s", own.message);
+    return status;
+}
+
+static beam_status run_pipeline(const beam_app *app, const beam_args *args, beam_pipeline *pipeline,
+                                const beam_run_options *options, watcher *w, beam_error *err)
+{
+    beam_result *result = NULL;
+    beam_report *report = beam_report_new();
+    beam_status status = beam_pipeline_run(pipeline, options, &result, err);
+    end_progress(w);
+    if (status == BEAM_OK)
+        status = write_report(app, args, options, result, report, err);
+    status = end_page(args, w, status, result, report, err);
+    beam_report_free(report);
+    beam_result_free(result);
+    return status;
 }
 
 static beam_status run(const beam_app *app, const beam_args *args, beam_pipeline *pipeline,
                        beam_run_options *options, beam_error *err)
 {
+    watcher *w = options->progress_user;
     beam_status status = app->build(pipeline, args, app->state);
     if (status == BEAM_OK || beam_pipeline_status(pipeline, NULL) != BEAM_OK)
         status = beam_pipeline_status(pipeline, err);
@@ -220,17 +323,18 @@ static beam_status run(const beam_app *app, const beam_args *args, beam_pipeline
         return status;
     if (beam_args_flag(args, "dot"))
         return print_dot(pipeline, err);
-    BEAM_TRY(check_report_path(args, err));
-    if (beam_args_given(args, "progress") ? beam_args_flag(args, "progress")
-                                          : isatty(STDERR_FILENO) == 1)
+    if (beam_args_flag(args, "dry_run"))
+        return print_dry_run(pipeline, options, err);
+    BEAM_TRY(check_path(args, "result_json", err));
+    BEAM_TRY(check_path(args, "report", err));
+    w->on_terminal = beam_args_given(args, "progress") ? beam_args_flag(args, "progress")
+                                                       : isatty(STDERR_FILENO) == 1;
+    status = open_page(app, args, pipeline, options, w, err);
+    if (status != BEAM_OK)
+        return end_page(args, w, status, NULL, NULL, err);
+    if (w->on_terminal || w->page)
         options->on_progress = on_progress;
-    beam_result *result = NULL;
-    status = beam_pipeline_run(pipeline, options, &result, err);
-    end_progress(options->progress_user);
-    if (status == BEAM_OK)
-        status = write_report(app, args, options, result, err);
-    beam_result_free(result);
-    return status;
+    return run_pipeline(app, args, pipeline, options, w, err);
 }
 
 /* What devices look for in the environment, as workers in containers have it from theirs. */
@@ -251,7 +355,7 @@ static int fail(const beam_app *app, const beam_error *err, int code)
 static int run_with(const beam_app *app, const beam_args *args)
 {
     beam_error err = {0};
-    progress shown = {false};
+    watcher shown = {0};
     beam_logger logger = {.sink = on_log, .user = &shown};
     beam_pipeline_options made = {.struct_size = sizeof made, .name = app->name, .logger = &logger};
     beam_run_options options = {.struct_size = sizeof options,
@@ -299,7 +403,7 @@ int beam_main(int argc, char **argv, const beam_app *app)
 {
     beam_args *args;
     beam_worker_request worker;
-    bool help;
+    beam_help help;
     beam_error err = {0};
     if (app->struct_size != sizeof *app) {
         beam_error_set(&err, BEAM_INVALID_ARGUMENT, "beam_app.struct_size is %zu instead of %zu",
@@ -308,14 +412,15 @@ int beam_main(int argc, char **argv, const beam_app *app)
     }
     if (beam_worker_request_parse(argc, argv, &worker))
         return work(app, &worker);
-    if (beam_args_parse(argc, argv, app, &args, &help, &err) != BEAM_OK) {
+    const beam_command command = beam_app_command(app);
+    if (beam_args_parse(argc, argv, &command, &args, &help, &err) != BEAM_OK) {
         fail(app, &err, EXIT_USAGE);
         fprintf(stderr, "%s --help tells more\n", app->name);
         return EXIT_USAGE;
     }
     int code = EXIT_DONE;
     if (help)
-        beam_print_help(app);
+        beam_help_print(help, &command, NULL, 0);
     else
         code = run_with(app, args);
     beam_args_free(args);

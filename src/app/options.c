@@ -10,63 +10,6 @@
 
 #include "base/alloc.h"
 
-/* ---- Common options --------------------------------------------------------------------- */
-
-static const beam_option running[] = {
-    {"runner", "direct|prism|flink|spark|portable", "direct",
-     "what executes the pipeline: direct runs it in this process, the others are engines "
-     "(docs/engines.md)",
-     false},
-    {"direct_num_workers", "N", "0", "threads of the direct runner; 0: one a core", false},
-    {"memory_budget", "BYTES", NULL,
-     "memory for grouping, as 500MB or 2GiB, before it spills to files; default: no limit", false},
-    {"temp_location", "DIR", NULL, "folder for what is spilled; default: $TMPDIR or /tmp", false},
-    {"resource_hints", "HINT=VALUE", NULL,
-     "accelerator=..., min_ram=16GB, cpu_count=4 or max_active_bundles_per_worker=1 for the "
-     "whole pipeline; may be repeated",
-     false},
-    {"compilation_cache_dir", "DIR", NULL,
-     "keep programs compiled for accelerators there from run to run; default: "
-     "$BEAM_COMPILATION_CACHE_DIR, or they are not kept",
-     false},
-    {"job_name", "NAME", NULL, "name of the run; default: the program's", false},
-};
-static const beam_option engines[] = {
-    {"job_endpoint", "HOST:PORT", NULL,
-     "job service of the engine; prism starts one where none is given", false},
-    {"artifact_endpoint", "HOST:PORT", NULL,
-     "where files for workers go; default: where the job service says", false},
-    {"environment_type", "TYPE", "LOOPBACK",
-     "where functions run: LOOPBACK (in this process), EXTERNAL (in worker pools), PROCESS (in "
-     "processes that the engine starts), DOCKER",
-     false},
-    {"environment_config", "CONFIG", NULL,
-     "EXTERNAL: host:port of a pool; PROCESS: the command, or {\"command\": ...}, default: this "
-     "program; DOCKER: the image",
-     false},
-    {"parallelism", "N", NULL, "in how many parts the engine does each step", false},
-    {"sdk_worker_parallelism", "N", NULL, "workers on each of the engine's machines", false},
-    {"experiments", "NAME", NULL, "told to the engine; may be repeated", false},
-};
-static const beam_option output[] = {
-    {"result_json", "FILE", NULL, "write what was run and measured as one JSON object", false},
-    {"dot", NULL, NULL, "print the pipeline in Graphviz' language and stop", false},
-    {"log_level", "TRACE|DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL", "NOTICE",
-     "least level that is logged", false},
-    {"progress", NULL, NULL, "show progress; default: when stderr is a terminal", false},
-    {"help", NULL, NULL, "print this and stop", false},
-};
-/* Options that every program has. */
-static const struct {
-    const char *title;
-    const beam_option *options;
-    size_t n_options;
-} groups[] = {
-    {"Running", running, sizeof running / sizeof *running},
-    {"Engines", engines, sizeof engines / sizeof *engines},
-    {"Output", output, sizeof output / sizeof *output},
-};
-
 /* ---- Parsing ------------------------------------------------------------------------------ */
 
 typedef struct given {
@@ -75,8 +18,8 @@ typedef struct given {
 } given;
 
 struct beam_args {
-    const beam_app *app;
-    given *given;
+    const beam_command *command;
+    given *given; /* in their order; an operand has no option */
     size_t n, capacity;
 };
 
@@ -89,11 +32,11 @@ static const beam_option *find_in(const beam_option *options, size_t n, const ch
     return NULL;
 }
 
-static const beam_option *find_option(const beam_app *app, const char *name, size_t len)
+static const beam_option *find_option(const beam_command *command, const char *name, size_t len)
 {
-    const beam_option *found = find_in(app->options, app->n_options, name, len);
-    for (size_t g = 0; !found && g < sizeof groups / sizeof *groups; g++)
-        found = find_in(groups[g].options, groups[g].n_options, name, len);
+    const beam_option *found = NULL;
+    for (size_t g = 0; !found && g < BEAM_COMMAND_GROUPS; g++)
+        found = find_in(command->groups[g].options, command->groups[g].n_options, name, len);
     return found;
 }
 
@@ -133,14 +76,14 @@ static void nearest_in(const beam_option *options, size_t n, const char *name, s
     }
 }
 
-static beam_status unknown_option(const beam_app *app, const char *name, size_t len,
+static beam_status unknown_option(const beam_command *command, const char *name, size_t len,
                                   beam_error *err)
 {
     const char *best = NULL;
     size_t least = SIZE_MAX;
-    nearest_in(app->options, app->n_options, name, len, &best, &least);
-    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
-        nearest_in(groups[g].options, groups[g].n_options, name, len, &best, &least);
+    for (size_t g = 0; g < BEAM_COMMAND_GROUPS; g++)
+        nearest_in(command->groups[g].options, command->groups[g].n_options, name, len, &best,
+                   &least);
     if (best && least <= 1 + len / 3)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "unknown option --%.*s; did you mean --%s?", (int)len, name, best);
@@ -221,20 +164,23 @@ static beam_status add(beam_args *args, const beam_option *option, const char *v
 static beam_status parse_one(beam_args *args, int argc, char **argv, int *i, beam_error *err)
 {
     const char *arg = argv[*i];
-    if (strncmp(arg, "--", 2) != 0 || !arg[2])
+    bool operand = strncmp(arg, "--", 2) != 0 || !arg[2];
+    if (operand && args->command->operands && (arg[0] != '-' || !arg[1]))
+        return add(args, NULL, arg, err);
+    if (operand)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "unexpected argument '%s'; options begin with --", arg);
     const char *name = arg + 2, *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const beam_option *option = find_option(args->app, name, len);
+    const beam_option *option = find_option(args->command, name, len);
     bool negated = false;
     if (!option && strncmp(name, "no-", 3) == 0) {
-        option = find_option(args->app, name + 3, len - 3);
+        option = find_option(args->command, name + 3, len - 3);
         negated = option && !option->value;
         option = negated ? option : NULL;
     }
     if (!option)
-        return unknown_option(args->app, name, len, err);
+        return unknown_option(args->command, name, len, err);
     if (!option->value) {
         if (equals && strcasecmp(equals + 1, "true") != 0 && strcasecmp(equals + 1, "false") != 0)
             return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s is a flag and takes no value",
@@ -250,27 +196,52 @@ static beam_status parse_one(beam_args *args, int argc, char **argv, int *i, bea
     return add(args, option, value, err);
 }
 
-beam_status beam_args_parse(int argc, char **argv, const beam_app *app, beam_args **out, bool *help,
-                            beam_error *err)
+static beam_status parse_help(const char *arg, beam_help *help, beam_error *err)
+{
+    static const char *const formats[] = {
+        [BEAM_HELP_MAN] = "man", [BEAM_HELP_BASH] = "bash", [BEAM_HELP_ZSH] = "zsh"};
+    *help = BEAM_NO_HELP;
+    if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
+        *help = BEAM_HELP_TEXT;
+    if (strncmp(arg, "--help=", 7) != 0)
+        return BEAM_OK;
+    for (beam_help i = BEAM_HELP_MAN; i <= BEAM_HELP_ZSH; i++)
+        if (strcmp(arg + 7, formats[i]) == 0)
+            *help = i;
+    return *help ? BEAM_OK
+                 : beam_error_set(err, BEAM_INVALID_ARGUMENT, "%s: expected man, bash or zsh", arg);
+}
+
+static beam_status check_required(const beam_args *args, beam_error *err)
+{
+    for (size_t g = 0; g < BEAM_COMMAND_GROUPS; g++)
+        for (size_t i = 0; i < args->command->groups[g].n_options; i++) {
+            const beam_option *option = &args->command->groups[g].options[i];
+            if (option->required && !beam_args_given(args, option->name))
+                return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s=%s must be given: %s",
+                                      option->name, option->value, option->help);
+        }
+    return BEAM_OK;
+}
+
+beam_status beam_args_parse(int argc, char **argv, const beam_command *command, beam_args **out,
+                            beam_help *help, beam_error *err)
 {
     *out = NULL;
-    *help = false;
+    *help = BEAM_NO_HELP;
     beam_args *args = beam_calloc(1, sizeof *args);
     if (!args)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory");
-    args->app = app;
+    args->command = command;
     beam_status status = BEAM_OK;
     for (int i = 1; i < argc && status == BEAM_OK && !*help; i++) {
-        *help = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
-        if (!*help)
+        status = parse_help(argv[i], help, err);
+        if (status == BEAM_OK && !*help)
             status = parse_one(args, argc, argv, &i, err);
     }
-    for (size_t i = 0; i < app->n_options && status == BEAM_OK && !*help; i++)
-        if (app->options[i].required && !beam_args_given(args, app->options[i].name))
-            status =
-                beam_error_set(err, BEAM_INVALID_ARGUMENT, "--%s=%s must be given: %s",
-                               app->options[i].name, app->options[i].value, app->options[i].help);
-    if (status != BEAM_OK) {
+    if (status == BEAM_OK && !*help)
+        status = check_required(args, err);
+    if (status != BEAM_OK || *help) {
         beam_args_free(args);
         return status;
     }
@@ -291,7 +262,7 @@ const char *beam_args_next(const beam_args *args, const char *name, size_t *at)
 {
     while (*at < args->n) {
         const given *g = &args->given[(*at)++];
-        if (strcmp(g->option->name, name) == 0)
+        if (g->option && strcmp(g->option->name, name) == 0)
             return g->value;
     }
     return NULL;
@@ -306,11 +277,31 @@ static const char *last_given(const beam_args *args, const char *name)
     return value;
 }
 
+const char *beam_args_operand(const beam_args *args, size_t index)
+{
+    for (size_t i = 0; i < args->n; i++)
+        if (!args->given[i].option && index-- == 0)
+            return args->given[i].value;
+    return NULL;
+}
+
+size_t beam_args_operands(const beam_args *args)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < args->n; i++)
+        n += !args->given[i].option;
+    return n;
+}
+
 size_t beam_args_all(const beam_args *args, beam_named_value *values)
 {
-    for (size_t i = 0; values && i < args->n; i++)
-        values[i] = (beam_named_value){args->given[i].option->name, args->given[i].value};
-    return args->n;
+    size_t n = 0;
+    for (size_t i = 0; i < args->n; i++) {
+        if (values && args->given[i].option)
+            values[n] = (beam_named_value){args->given[i].option->name, args->given[i].value};
+        n += args->given[i].option != NULL;
+    }
+    return n;
 }
 
 bool beam_args_given(const beam_args *args, const char *name)
@@ -323,7 +314,7 @@ const char *beam_args_str(const beam_args *args, const char *name)
     const char *value = last_given(args, name);
     if (value)
         return value;
-    const beam_option *option = find_option(args->app, name, strlen(name));
+    const beam_option *option = find_option(args->command, name, strlen(name));
     if (!option)
         BEAM_LOG(NULL, BEAM_LOG_ERROR, "the program asks for an option '%s' it did not declare",
                  name);
@@ -368,60 +359,4 @@ beam_status beam_parse_bytes(const char *text, uint64_t *bytes, beam_error *err)
     return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                           "'%s' is no amount of memory; write 500MB, 2GiB or a number of bytes",
                           text);
-}
-
-/* ---- Help ------------------------------------------------------------------------------------ */
-
-enum { LEFT = 30, RIGHT = 96 };
-
-/* Prints the text from column LEFT on, broken at spaces. */
-static void print_wrapped(const char *text)
-{
-    size_t column = LEFT;
-    for (const char *at = text; *at;) {
-        size_t word = strcspn(at, " ");
-        if (column > LEFT && column + 1 + word > RIGHT) {
-            printf("\n%*s", LEFT, "");
-            column = LEFT;
-        } else if (column > LEFT) {
-            putchar(' ');
-            column++;
-        }
-        printf("%.*s", (int)word, at);
-        column += word;
-        at += word + (at[word] == ' ');
-    }
-}
-
-static void print_option(const beam_option *option)
-{
-    char head[128];
-    int n = snprintf(head, sizeof head, "  --%s%s%s", option->name, option->value ? "=" : "",
-                     option->value ? option->value : "");
-    printf("%-*s", LEFT, head);
-    if (n >= LEFT - 1)
-        printf("\n%*s", LEFT, "");
-    print_wrapped(option->help);
-    if (option->required)
-        printf(" (required)");
-    else if (option->default_value)
-        printf(" [%s]", option->default_value);
-    putchar('\n');
-}
-
-static void print_group(const char *title, const beam_option *options, size_t n)
-{
-    printf("\n%s:\n", title);
-    for (size_t i = 0; i < n; i++)
-        print_option(&options[i]);
-}
-
-void beam_print_help(const beam_app *app)
-{
-    printf("usage: %s [--option=value ...]\n", app->name);
-    if (app->about)
-        printf("\n%s\n", app->about);
-    print_group("Options", app->options, app->n_options);
-    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
-        print_group(groups[g].title, groups[g].options, groups[g].n_options);
 }

@@ -1,12 +1,12 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "app/report.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/page.h"
 #include "base/alloc.h"
 #include "io/filesystem.h"
 
@@ -31,6 +31,11 @@ void beam_report_free(beam_report *report)
         return;
     json_decref(report->object);
     beam_free(report);
+}
+
+json_t *beam_report_object(const beam_report *report)
+{
+    return report ? report->object : NULL;
 }
 
 static void set(beam_report *report, const char *key, json_t *value)
@@ -76,11 +81,25 @@ void beam_report_print(const beam_report *report)
     }
 }
 
-beam_status beam_report_write_json(const beam_report *report, const char *path, beam_error *err)
+/* The report's object with the history, which neither the terminal nor the page's table wants. */
+static char *text_of(const beam_report *report, const beam_result *result)
 {
-    if (!report || report->incomplete)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory writing %s", path);
-    char *text = json_dumps(report->object, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
+    json_t *object = json_copy(report->object),
+           *history = beam_page_rows(result, "training_history");
+    int failed = !history;
+    if (json_array_size(history) > 0)
+        failed |= json_object_set(object, "history", history);
+    json_decref(history);
+    object = beam_page_whole(object, failed);
+    char *text = object ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(object);
+    return text;
+}
+
+beam_status beam_report_write_json(const beam_report *report, const beam_result *result,
+                                   const char *path, beam_error *err)
+{
+    char *text = report && !report->incomplete ? text_of(report, result) : NULL;
     if (!text)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory writing %s", path);
     beam_writer *file;

@@ -23,7 +23,8 @@ beam_status beam_report_device(beam_report *report, const char *requested, const
     beam_device_info info;
     beam_report_str(report, "device_requested", requested);
     beam_status status = beam_device_open(requested, &options, &device, err);
-    if (status == BEAM_UNAVAILABLE) { /* the workers had it, this machine has not */
+    if (status != BEAM_OK && status != BEAM_INVALID_ARGUMENT &&
+        status != BEAM_RESOURCE_EXHAUSTED) { /* the workers had it, this machine has not */
         beam_report_str(report, "device", requested);
         beam_report_str(report, "precision", precision);
         return BEAM_OK;

@@ -2,23 +2,15 @@
 /* run.c - beam_pipeline_run: the graph becomes a proto, and a runner gets nothing else. */
 #include <beam/pipeline.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/engine.h"
 #include "app/functions.h"
+#include "app/result.h"
 #include "base/alloc.h"
-#include "direct/direct.h"
+#include "base/clock.h"
 #include "graph/pipeline.h"
 #include "io/library.h"
 #include "ml/library.h"
-
-struct beam_result {
-    beam_direct_result direct; /* of the direct runner; zeroed after an engine's run */
-    beam_arena arena;          /* of an engine's metrics */
-    double seconds;
-    const beam_metric_total *metrics;
-    size_t n_metrics;
-};
 
 beam_status beam_app_registry(const beam_functions *functions, beam_registry *registry,
                               beam_error *err)
@@ -41,39 +33,56 @@ static beam_status resolve(const beam_pipeline *pipeline, const beam_functions *
     return beam_app_registry(functions, own, err);
 }
 
+static void show_direct(beam_result *result)
+{
+    result->seconds = result->direct.seconds;
+    result->metrics = result->direct.metrics;
+    result->n_metrics = result->direct.n_metrics;
+    result->counts = result->direct.counts;
+    result->n_counts = result->direct.n_counts;
+}
+
+static void on_progress(void *user, const beam_progress *progress, beam_direct_result *so_far)
+{
+    const beam_run_options *options = user;
+    beam_result result = {0};
+    beam_progress with = *progress;
+    if (so_far) {
+        result.direct = *so_far;
+        show_direct(&result);
+        with.result = &result;
+    }
+    options->on_progress(options->progress_user, &with);
+}
+
 static beam_status run_direct(beam_pipeline *pipeline, const beam_run_options *options,
                               const beam_registry *registry, beam_result *result, beam_error *err)
 {
     void *proto = NULL;
     size_t size = 0;
     BEAM_TRY(beam_pipeline_to_proto(pipeline, &proto, &size, err));
-    const beam_direct_options direct = {.registry = registry, .run = options};
+    const beam_direct_options direct = {.registry = registry,
+                                        .run = options,
+                                        .on_progress = options->on_progress ? on_progress : NULL,
+                                        .user = (void *)(uintptr_t)options};
     beam_status status = beam_direct_run(proto, size, &direct, &result->direct, err);
     beam_release(proto);
-    result->seconds = result->direct.seconds;
-    result->metrics = result->direct.metrics;
-    result->n_metrics = result->direct.n_metrics;
+    show_direct(result);
     return status;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static beam_status run_on_engine(beam_pipeline *pipeline, const beam_run_options *options,
                                  const beam_registry *registry, beam_result *result,
                                  beam_error *err)
 {
-    beam_job_metrics metrics = {0};
-    double began = now();
+    double began = beam_clock_seconds();
     beam_status status =
-        beam_engine_run(pipeline, options, registry, &result->arena, &metrics, err);
-    result->seconds = now() - began;
-    result->metrics = metrics.totals;
-    result->n_metrics = metrics.n;
+        beam_engine_run(pipeline, options, registry, &result->arena, &result->job, err);
+    result->seconds = beam_clock_seconds() - began;
+    result->metrics = result->job.totals;
+    result->n_metrics = result->job.n;
+    result->counts = result->job.counts;
+    result->n_counts = result->job.n_counts;
     return status;
 }
 
@@ -107,8 +116,8 @@ beam_status beam_pipeline_run(beam_pipeline *pipeline, const beam_run_options *o
     if (options->runner && strcmp(options->runner, "direct") != 0 &&
         !beam_is_engine(options->runner))
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                              "there is no runner \"%s\": direct, prism, flink, spark and portable "
-                              "are those there are",
+                              "there is no runner \"%s\": direct, prism, flink, spark, portable "
+                              "and dataflow are those there are",
                               options->runner);
     beam_result *result = beam_calloc(1, sizeof *result);
     if (!result)
@@ -133,23 +142,6 @@ static bool covers(const char *transform, const char *name)
     return strncmp(name, transform, len) == 0 && (name[len] == '\0' || name[len] == '/');
 }
 
-static void add_cell(beam_metric_kind kind, beam_metric_cell *a, const beam_metric_cell *b,
-                     bool first)
-{
-    if (first || (kind == BEAM_GAUGE && b->timestamp > a->timestamp)) {
-        *a = *b;
-        return;
-    }
-    if (kind == BEAM_GAUGE || (kind == BEAM_DISTRIBUTION && b->count == 0))
-        return;
-    if (a->count == 0 || b->min < a->min)
-        a->min = b->min;
-    if (a->count == 0 || b->max > a->max)
-        a->max = b->max;
-    a->sum += b->sum;
-    a->count += b->count;
-}
-
 beam_status beam_result_metric(const beam_result *result, const char *transform, const char *name,
                                beam_metric_cell *cell)
 {
@@ -159,7 +151,7 @@ beam_status beam_result_metric(const beam_result *result, const char *transform,
         const beam_metric_total *metric = &result->metrics[i];
         if (strcmp(metric->name, name) != 0 || !covers(transform, metric->transform))
             continue;
-        add_cell(metric->kind, cell, &metric->cell, !found);
+        (void)beam_metric_cell_add(metric->kind, cell, &metric->cell); /* numbers cannot fail */
         found = true;
     }
     return found ? BEAM_OK : BEAM_NOT_FOUND;
@@ -187,6 +179,7 @@ void beam_result_free(beam_result *result)
     if (!result)
         return;
     beam_direct_result_free(&result->direct);
+    beam_job_metrics_free(&result->job);
     beam_arena_free(&result->arena);
     beam_free(result);
 }

@@ -15,7 +15,7 @@ static beam_status provision(const beam_worker_request *request, beam_retrieved 
     const beam_retrieval retrieval = {.worker_id = request->id,
                                       .provision_endpoint = request->provision_endpoint,
                                       .artifact_endpoint = request->artifact_endpoint};
-    *retrieved = (beam_retrieved){NULL, NULL, NULL};
+    *retrieved = (beam_retrieved){0};
     if (staged && *staged && *request->control_endpoint)
         return BEAM_OK; /* all is known already */
     BEAM_TRY(beam_retrieve(&retrieval, retrieved, err));
@@ -33,9 +33,10 @@ static const char *either(const char *given, const char *provisioned)
 beam_status beam_app_worker_main(const beam_app *app, const beam_worker_request *request,
                                  const beam_logger *logger, const int *stop, beam_error *err)
 {
-    beam_retrieved retrieved = {NULL, NULL, NULL};
+    beam_retrieved retrieved = {0};
     beam_registry registry = {0};
     beam_status status = BEAM_OK;
+    beam_worker_keep_memory();
     if (*request->provision_endpoint)
         status = provision(request, &retrieved, err);
     if (status == BEAM_OK)
@@ -44,6 +45,7 @@ beam_status beam_app_worker_main(const beam_app *app, const beam_worker_request 
         .id = request->id,
         .control_endpoint = either(request->control_endpoint, retrieved.control_endpoint),
         .logging_endpoint = either(request->logging_endpoint, retrieved.logging_endpoint),
+        .status_endpoint = either("", retrieved.status_endpoint),
         .registry = &registry,
         .logger = logger,
         .stop = stop};

@@ -94,10 +94,15 @@ beam_status beam_map_set(beam_map *map, const char *key, void *value)
 
 void *beam_map_remove(beam_map *map, const char *key)
 {
+    return beam_map_removen(map, key, strlen(key));
+}
+
+void *beam_map_removen(beam_map *map, const char *key, size_t len)
+{
     if (!map->len)
         return NULL;
     size_t mask = map->capacity - 1;
-    size_t hole = place_of(map, key, strlen(key));
+    size_t hole = place_of(map, key, len);
     if (!map->entries[hole].key)
         return NULL;
     void *value = map->entries[hole].value;

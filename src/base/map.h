@@ -29,6 +29,7 @@ beam_status beam_map_set(beam_map *map, const char *key, void *value);
 beam_status beam_map_setn(beam_map *map, const char *key, size_t len, void *value);
 /* The value that was there, or NULL. */
 void *beam_map_remove(beam_map *map, const char *key);
+void *beam_map_removen(beam_map *map, const char *key, size_t len);
 /* Walks the entries, in no order: size_t at = 0; while ((e = beam_map_next(&map, &at))) ...
  * Nothing may be set or removed meanwhile. */
 const beam_map_entry *beam_map_next(const beam_map *map, size_t *at);

@@ -229,9 +229,24 @@ bool beam_bundle_split(beam_bundle *bundle, double fraction)
     return beam_plan_request_split(bundle->plan, fraction);
 }
 
+const char *beam_bundle_active_id(const beam_bundle *bundle)
+{
+    return beam_plan_active_id(bundle->plan);
+}
+
+const char *beam_bundle_active_id_here(void)
+{
+    return beam_running_now.plan ? beam_plan_active_id(beam_running_now.plan) : NULL;
+}
+
 void beam_bundle_progress(beam_bundle *bundle, beam_plan_progress *progress)
 {
     beam_plan_get_progress(bundle->plan, progress);
+}
+
+const char *beam_bundle_active(const beam_bundle *bundle)
+{
+    return beam_plan_active(bundle->plan);
 }
 
 void beam_bundle_metrics(const beam_bundle *bundle,

@@ -73,7 +73,14 @@ void beam_bundle_cancel(beam_bundle *bundle);
  * to the driver's `residual`, on the thread that drives the bundle, at its next claim (or at
  * the first claim of the next element).  False when this stage cannot split. */
 bool beam_bundle_split(beam_bundle *bundle, double fraction);
+/* The id of the transform that runs, or ran last; NULL: none. */
+const char *beam_bundle_active_id(const beam_bundle *bundle);
+/* The same of whatever bundle the calling thread is in a callback of. */
+const char *beam_bundle_active_id_here(void);
 void beam_bundle_progress(beam_bundle *bundle, beam_plan_progress *progress);
+/* The unique name of the transform at work, which lives as long as the bundle processor; NULL:
+ * none, or it cannot be told. */
+const char *beam_bundle_active(const beam_bundle *bundle);
 void beam_bundle_metrics(const beam_bundle *bundle,
                          void (*visit)(void *user, const beam_plan_metric *metric), void *user);
 void beam_bundle_counts(const beam_bundle *bundle,

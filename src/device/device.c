@@ -10,7 +10,8 @@
 #include "base/alloc.h"
 #include "device/pjrt_find.h"
 
-static const char KNOWN[] = "known are auto, cpu, reference, gpu, tpu and pjrt:/path/plugin.so";
+static const char KNOWN[] = "known are auto, cpu, reference, gpu, tpu, "
+                            "pjrt:/path/plugin.so and remote";
 
 /* The name that stands for a driver's own, "" for what nobody knows. */
 static const beam_device_driver *driver_of(const char *name)
@@ -19,6 +20,8 @@ static const beam_device_driver *driver_of(const char *name)
         return &beam_onednn_driver;
     if (strcmp(name, "reference") == 0)
         return &beam_reference_driver;
+    if (strcmp(name, "remote") == 0)
+        return &beam_remote_driver;
     if (strcmp(name, "gpu") == 0 || strcmp(name, "tpu") == 0 || strncmp(name, "pjrt:", 5) == 0)
         return &beam_pjrt_driver;
     return NULL;

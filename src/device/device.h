@@ -14,6 +14,7 @@
  * execute finds the caller's inputs in context->inputs and reads them where they are. */
 typedef struct beam_device_driver {
     const char *kind;
+    bool int8; /* it runs models in int8 */
     /* Sets device->state, description and native_bf16; kind if it is not always the driver's, and
      * slots if they are no number of cores (0: nobody asked for a number). */
     beam_status (*open)(beam_device *device, beam_error *err);
@@ -30,6 +31,8 @@ typedef struct beam_device_driver {
     beam_status (*feed)(beam_model_context *context, beam_error *err);
     /* Sets outputs[i].data; shapes are filled in already. */
     beam_status (*execute)(beam_model_context *context, beam_tensor *outputs, beam_error *err);
+    /* See beam_model_context_effort; NULL: there is none. */
+    void (*effort)(const beam_model_context *context, beam_remote_effort *effort);
 
     /* Training; NULL: this device does not.  Compiles training->program, whose parameters and
      * states start as `initial` (one a state, row-major f32).  Sets training->state, lowers
@@ -51,6 +54,7 @@ typedef struct beam_device_driver {
 extern const beam_device_driver beam_reference_driver;
 extern const beam_device_driver beam_onednn_driver;
 extern const beam_device_driver beam_pjrt_driver;
+extern const beam_device_driver beam_remote_driver;
 
 struct beam_device {
     const beam_device_driver *driver;
@@ -92,6 +96,7 @@ struct beam_model_context {
 
 struct beam_training {
     beam_device *device;
+    const beam_device_driver *driver; /* the device's, or that of steps made elsewhere */
     beam_nn_training *program;
     beam_training_options options;
     beam_precision precision;
@@ -106,8 +111,14 @@ struct beam_training {
     void *state;
 };
 
+/* Without a program yet, which its maker gives it; `options` are checked.  NULL: no memory. */
+beam_training *beam_training_new(beam_device *device, const beam_training_options *options);
+/* The part that all kinds of training share: after the driver's train_close. */
+void beam_training_destroy(beam_training *training);
+
 /* Makes a precision that was asked for the one that a device computes in, where f16 is concerned:
- * f32 where it does not know that, and a warning.  BEAM_INVALID_ARGUMENT if it is none. */
+ * f32 where it does not know that, and a warning.  BEAM_INVALID_ARGUMENT if it is none,
+ * BEAM_UNIMPLEMENTED for int8 where a device lacks it. */
 beam_status beam_precision_for(const beam_device *device, const char *network,
                                beam_precision *precision, beam_error *err);
 

@@ -1,5 +1,5 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* foreign.c - loading models from files that other frameworks wrote. */
+/* foreign.c - loading models that other frameworks made, from files or servers. */
 #include "device/foreign.h"
 
 #include <string.h>
@@ -24,7 +24,12 @@ static bool is_module(const char *path)
 
 bool beam_is_model_file(const char *path)
 {
-    return ends_in(path, ".onnx") || is_module(path);
+    return !beam_is_model_address(path) && (ends_in(path, ".onnx") || is_module(path));
+}
+
+bool beam_is_model_address(const char *path)
+{
+    return strncmp(path, "http://", 7) == 0 || strncmp(path, "https://", 8) == 0;
 }
 
 beam_status beam_foreign_describe(beam_model *model, const char *name,
@@ -95,10 +100,29 @@ static beam_status open_files(const char *paths, beam_foreign_files *files, beam
 
 /* ---- loading ---- */
 
+beam_status beam_foreign_needs_pjrt(const beam_device *device, beam_error *err)
+{
+    if (device->driver == &beam_pjrt_driver)
+        return BEAM_OK;
+    return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                          "StableHLO runs on gpu, tpu and pjrt:/path/plugin.so (of which some are "
+                          "for the CPU), not on %s",
+                          device->kind);
+}
+
 /* Which driver runs the file on this device. */
 static beam_status choose_driver(const beam_device *device, const char *path,
                                  const beam_device_driver **driver, beam_error *err)
 {
+    if (beam_is_model_address(path) != (device->driver == &beam_remote_driver))
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "models of servers, by their http:// or https:// address, and the "
+                              "device remote belong together; the device here is %s",
+                              device->kind);
+    if (device->driver == &beam_remote_driver) {
+        *driver = &beam_remote_driver;
+        return BEAM_OK;
+    }
     if (ends_in(path, ".onnx")) {
         if (device->driver != &beam_onednn_driver)
             return beam_error_set(err, BEAM_INVALID_ARGUMENT,
@@ -111,11 +135,7 @@ static beam_status choose_driver(const beam_device *device, const char *path,
     if (!is_module(path))
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "its name ends in none of .onnx, .mlir and .stablehlo");
-    if (device->driver != &beam_pjrt_driver)
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                              "StableHLO runs on gpu, tpu and pjrt:/path/plugin.so (of which some "
-                              "are for the CPU), not on %s",
-                              device->kind);
+    BEAM_TRY(beam_foreign_needs_pjrt(device, err));
     *driver = &beam_module_driver;
     return BEAM_OK;
 }
@@ -125,6 +145,8 @@ static beam_status load(beam_model *model, const char *path, const beam_load_opt
 {
     beam_foreign_files files = {0};
     BEAM_TRY(choose_driver(model->device, path, &model->driver, err));
+    if (model->driver == &beam_remote_driver)
+        return beam_remote_load(model, path, options, err);
     beam_status status = open_files(path, &files, err);
     if (status == BEAM_OK && model->driver == &beam_openvino_driver)
         status = beam_openvino_load(model, &files, options, err);
@@ -139,6 +161,8 @@ beam_status beam_device_load(beam_device *device, const char *path,
 {
     beam_load_options o = {0};
     *model = NULL;
+    if (beam_is_model_address(path))
+        BEAM_TRY(beam_remote_check_address(path, err));
     if (options)
         memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
     if (o.max_batch == 0)
@@ -146,6 +170,11 @@ beam_status beam_device_load(beam_device *device, const char *path,
     if (o.max_batch < 1 || o.max_batch > MAX_BATCH)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "max_batch is %lld, not from 1 to %lld",
                               (long long)o.max_batch, (long long)MAX_BATCH);
+    if (o.precision == BEAM_PRECISION_INT8)
+        return beam_error_set(err, BEAM_UNIMPLEMENTED,
+                              "%s: int8 is for networks made with libbeam, not for models made "
+                              "elsewhere",
+                              path);
     beam_model *made = beam_calloc(1, sizeof *made);
     if (!made)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");

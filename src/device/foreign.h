@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* foreign.h - models that were made elsewhere and come as files: their drivers compile nothing of
- * nn's, and set model->network to one of inputs and outputs only, which tells their shapes. */
+/* foreign.h - models that were made elsewhere, and come as files or stay on a server: their drivers
+ * compile nothing of nn's, and set model->network to one of inputs and outputs only, which tells
+ * their shapes. */
 #ifndef DEVICE_FOREIGN_H
 #define DEVICE_FOREIGN_H
 
@@ -31,9 +32,17 @@ beam_status beam_openvino_load(beam_model *model, const beam_foreign_files *file
                                const beam_load_options *options, beam_error *err);
 beam_status beam_module_load(beam_model *model, const beam_foreign_files *files,
                              const beam_load_options *options, beam_error *err);
+/* The same of a server's address, which must have been checked. */
+beam_status beam_remote_check_address(const char *address, beam_error *err);
+beam_status beam_remote_load(beam_model *model, const char *address,
+                             const beam_load_options *options, beam_error *err);
+
+/* BEAM_INVALID_ARGUMENT: the device runs no StableHLO. */
+beam_status beam_foreign_needs_pjrt(const beam_device *device, beam_error *err);
 
 extern const beam_device_driver beam_openvino_driver;
 extern const beam_device_driver beam_module_driver;
+extern const beam_device_driver beam_module_train_driver;
 
 /* Refuses what is no ONNX, and ONNX whose tensors lie in other files (they could be any file). */
 beam_status beam_onnx_check(const void *data, size_t size, beam_error *err);

@@ -89,6 +89,7 @@ static beam_fused_op step_from(fusing *f, const beam_nn_op *first)
     if (product && (next = only_reader(f, step.output, BEAM_OP_ADD)) != NULL) {
         uint32_t other = next->inputs[next->inputs[0] == step.output];
         if (other != step.output && may_overwrite(f, other, next)) {
+            step.add = next;
             step.addend = other;
             take(f, &step, next);
         }

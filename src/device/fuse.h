@@ -9,6 +9,7 @@
 typedef struct beam_fused_op {
     const beam_nn_op *op;   /* the first one */
     const beam_nn_op *norm; /* a batch_norm to fold into op's weights, or NULL */
+    const beam_nn_op *add;  /* an addition of its result and `addend`, or NULL */
     uint32_t addend;        /* a value to add, 0: none.  Nothing reads it afterwards, so the sum
                                may overwrite it */
     const beam_nn_op *activation; /* a relu or gelu that ends it, or NULL */

@@ -8,8 +8,10 @@
 /* Above any batch that makes sense, and small enough that no size in bytes overflows. */
 static const int64_t MAX_BATCH = 1 << 20;
 
-static const char *const precisions[] = {
-    [BEAM_PRECISION_F32] = "f32", [BEAM_PRECISION_BF16] = "bf16", [BEAM_PRECISION_F16] = "f16"};
+static const char *const precisions[] = {[BEAM_PRECISION_F32] = "f32",
+                                         [BEAM_PRECISION_BF16] = "bf16",
+                                         [BEAM_PRECISION_F16] = "f16",
+                                         [BEAM_PRECISION_INT8] = "int8"};
 enum { NUM_PRECISIONS = sizeof precisions / sizeof *precisions };
 
 const char *beam_precision_name(beam_precision precision)
@@ -26,7 +28,7 @@ beam_status beam_precision_parse(const char *text, beam_precision *precision, be
         }
     }
     return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                          "there is no precision \"%s\"; known are f32, bf16 and f16", text);
+                          "there is no precision \"%s\"; known are f32, bf16, f16 and int8", text);
 }
 
 beam_status beam_precision_for(const beam_device *device, const char *network,
@@ -34,6 +36,11 @@ beam_status beam_precision_for(const beam_device *device, const char *network,
 {
     if ((unsigned)*precision >= NUM_PRECISIONS)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "unknown precision %d", (int)*precision);
+    if (*precision == BEAM_PRECISION_INT8 && !device->driver->int8)
+        return beam_error_set(err, BEAM_UNIMPLEMENTED,
+                              "network %s: device %s does not compute in int8; in f32, bf16 or f16 "
+                              "it runs weights of eight bits too",
+                              network, device->kind);
     if (*precision != BEAM_PRECISION_F16 || device->native_f16)
         return BEAM_OK;
     BEAM_LOG(device->logger, BEAM_LOG_WARNING,
@@ -135,6 +142,7 @@ void beam_model_get_info(const beam_model *model, beam_model_info *info)
         .num_outputs = model->network->num_outputs,
         .weight_bytes = (uint64_t)atomic_load(&model->weight_bytes),
         .num_programs = atomic_load(&model->programs),
+        .any_batch = model->driver == &beam_remote_driver,
     };
 }
 
@@ -180,6 +188,13 @@ void beam_model_context_free(beam_model_context *context)
     beam_free(context->inputs);
     beam_free(context);
     beam_model_free(model);
+}
+
+void beam_model_context_effort(const beam_model_context *context, beam_remote_effort *effort)
+{
+    *effort = (beam_remote_effort){0};
+    if (context->model->driver->effort)
+        context->model->driver->effort(context, effort);
 }
 
 static beam_status check_inputs(const beam_model *model, const beam_tensor *inputs,

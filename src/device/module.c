@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "device/foreign.h"
-#include "device/pjrt.h"
+#include "device/module.h"
 #include "device/program_shape.h"
 #include "nn/network.h"
 
@@ -40,12 +39,7 @@ typedef struct module_context {
     int64_t *kept; /* the arguments that no run may give away: all of them */
 } module_context;
 
-/* "f32{8, 10}" */
-typedef struct words {
-    char text[160];
-} words;
-
-static const char *say(const beam_tensor *tensor, words *out)
+const char *beam_module_say(const beam_tensor *tensor, beam_module_words *out)
 {
     int at = snprintf(out->text, sizeof out->text, "%s{", beam_dtype_name(tensor->dtype));
     for (uint32_t i = 0; i < tensor->rank && at < 140; i++)
@@ -55,7 +49,7 @@ static const char *say(const beam_tensor *tensor, words *out)
     return out->text;
 }
 
-static beam_hlo_value value_of(const beam_tensor *tensor)
+beam_hlo_value beam_module_value(const beam_tensor *tensor)
 {
     static const beam_hlo_type types[] = {[BEAM_F32] = BEAM_HLO_F32,
                                           [BEAM_F16] = BEAM_HLO_F16,
@@ -75,8 +69,7 @@ static bool can_upload(beam_dtype dtype)
 
 /* ---- arguments ---- */
 
-/* The next line of the list, or NULL. */
-static const char *next_line(const char **list, size_t *len)
+const char *beam_module_line(const char **list, size_t *len)
 {
     const char *line = *list;
     if (!line || !*line)
@@ -110,7 +103,7 @@ static beam_status match_weights(const module_model *state, const beam_load_opti
             found[used] = &o->weights[used];
         return BEAM_OK;
     }
-    for (; (line = next_line(&list, &len)) != NULL && i < n; i++) {
+    for (; (line = beam_module_line(&list, &len)) != NULL && i < n; i++) {
         found[i] = find_weight(o, line, len);
         used += found[i] != NULL;
     }
@@ -128,26 +121,26 @@ static beam_status match_weights(const module_model *state, const beam_load_opti
 static beam_status check_weight(size_t index, const beam_tensor *wanted,
                                 const beam_named_tensor *weight, beam_error *err)
 {
-    words is, should;
+    beam_module_words is, should;
     if (!beam_tensor_same_shape(wanted, &weight->tensor))
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "argument %zu of main is %s, and the weight %s is %s", index,
-                              say(wanted, &should), weight->name, say(&weight->tensor, &is));
+                              beam_module_say(wanted, &should), weight->name,
+                              beam_module_say(&weight->tensor, &is));
     if (!can_upload(wanted->dtype))
         return beam_error_set(err, BEAM_UNIMPLEMENTED, "argument %zu of main, %s, is %s", index,
-                              weight->name, say(wanted, &should));
+                              weight->name, beam_module_say(wanted, &should));
     return BEAM_OK;
 }
 
 static beam_status upload_weight(module_model *state, size_t index, const beam_named_tensor *weight,
                                  beam_error *err)
 {
-    beam_hlo_value shape = value_of(&weight->tensor);
+    beam_hlo_value shape = beam_module_value(&weight->tensor);
     for (size_t chip = 0; chip < state->num_chips; chip++) {
-        PJRT_Event *done = NULL;
-        BEAM_TRY(beam_pjrt_upload(state->client, chip, weight->tensor.data, &shape, &done,
-                                  &state->weights[chip * state->shape.num_arguments + index], err));
-        BEAM_TRY(beam_pjrt_await(state->client->api, done, "copying to the device", err));
+        BEAM_TRY(beam_pjrt_replace(state->client, chip, weight->tensor.data, &shape,
+                                   &state->weights[chip * state->shape.num_arguments + index],
+                                   err));
         beam_device_count_weights(state->model, (int64_t)beam_tensor_bytes(&weight->tensor));
     }
     return BEAM_OK;
@@ -183,18 +176,18 @@ static beam_status take_weights(module_model *state, const beam_load_options *o,
 static beam_status take_port(const char *what, size_t index, const beam_tensor *tensor,
                              int64_t *batch, beam_foreign_port *port, beam_error *err)
 {
-    words is;
+    beam_module_words is;
     if (tensor->dtype != BEAM_F32 || tensor->rank < 1 || tensor->shape[0] < 1)
         return beam_error_set(
             err, BEAM_INVALID_ARGUMENT,
             "%s %zu of main is %s; inputs and results must be f32, with the batch "
             "first. If it is a weight, name it in the weights",
-            what, index, say(tensor, &is));
+            what, index, beam_module_say(tensor, &is));
     if (*batch != 0 && *batch != tensor->shape[0])
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "%s %zu of main is %s, which does not begin with the batch, %lld; "
                               "if it is a weight, name it in the weights",
-                              what, index, say(tensor, &is), (long long)*batch);
+                              what, index, beam_module_say(tensor, &is), (long long)*batch);
     *batch = tensor->shape[0];
     *port = (beam_foreign_port){.rank = tensor->rank};
     memcpy(port->shape, tensor->shape, sizeof port->shape);
@@ -465,7 +458,7 @@ static beam_status module_feed(beam_model_context *context, beam_error *err)
             continue;
         const void *data = NULL;
         beam_tensor full = beam_network_input(context->model->network, input, c->variant->batch);
-        beam_hlo_value shape = value_of(&full);
+        beam_hlo_value shape = beam_module_value(&full);
         status = staged(context, input++, &full, &data, err);
         if (status == BEAM_OK)
             status = beam_pjrt_upload(state->client, c->chip, data, &shape, &c->copied[i],

@@ -80,6 +80,7 @@ static void model_free(beam_onednn_model *state)
     for (size_t i = 0; i < state->num_packed; i++)
         beam_onednn_packed_free(&state->packed[i]);
     beam_free(state->packed);
+    beam_int8_free(&state->int8);
     beam_free(state->steps);
     if (state->stream)
         (void)dnnl_stream_destroy(state->stream);
@@ -120,6 +121,8 @@ static int64_t rows_that_fit(const beam_onednn_model *state)
         double bytes = (double)(beam_tensor_bytes(&x) + beam_tensor_bytes(&y));
         if (state->type == dnnl_bf16)
             bytes /= 2;
+        if (beam_onednn_is_int8(state, i))
+            bytes /= 4;
         most = bytes > most ? bytes : most;
     }
     int64_t rows = 1;
@@ -144,6 +147,11 @@ static beam_status prepare(beam_onednn_model *state, const beam_compile_options 
         dnnl_stream_create(&state->stream, state->engine, dnnl_stream_default_flags), "stream",
         err));
     BEAM_TRY(beam_fuse(state->model->network, &state->steps, &state->num_steps, err));
+    if (state->model->precision == BEAM_PRECISION_INT8) {
+        BEAM_TRY(beam_int8_make(state->model->network, state->parameters, state->steps,
+                                state->num_steps, &state->int8, err));
+        beam_device_count_weights(state->account, beam_int8_bytes(&state->int8));
+    }
     state->chunk = rows_that_fit(state);
     /* The largest batch first: its layouts are the ones that weights are packed for, and other
      * sizes are made from them. */
@@ -264,6 +272,7 @@ beam_status beam_onednn_train_write(beam_training *training, uint32_t value, con
 
 const beam_device_driver beam_onednn_driver = {
     .kind = "cpu",
+    .int8 = true,
     .open = onednn_open,
     .close = onednn_close,
     .compile = onednn_compile,

@@ -7,6 +7,7 @@
  *   onednn_bound.c    a plan with memory, ready to run
  *   onednn_plan.c     a model for one batch size
  *   onednn_lower.c    one step of a network to oneDNN primitives
+ *   onednn_int8.c     values between f32 and int8
  *   onednn_weights.c  weights folded, converted and packed, once for all plans and contexts
  *   onednn_context.c  a thread's memory and what it runs
  * and for training (onednn_train.h)
@@ -24,6 +25,7 @@
 
 #include "device/device.h"
 #include "device/fuse.h"
+#include "device/int8.h"
 #include "device/onednn_library.h"
 
 /* ---- status and threads ---- */
@@ -51,7 +53,9 @@ typedef enum beam_onednn_part {
     BEAM_ONEDNN_SCALE,   /* the four of a batch norm by itself */
     BEAM_ONEDNN_SHIFT,
     BEAM_ONEDNN_MEAN,
-    BEAM_ONEDNN_VARIANCE
+    BEAM_ONEDNN_VARIANCE,
+    BEAM_ONEDNN_ROW_SCALES, /* int8: one a row of the weights */
+    BEAM_ONEDNN_VALUE_SCALE /* int8: of a value, whose number stands for the step's */
 } beam_onednn_part;
 
 typedef struct beam_onednn_packed {
@@ -183,6 +187,7 @@ typedef struct beam_onednn_model {
     dnnl_data_type_t type; /* of activations and weights */
     beam_fused_op *steps;
     size_t num_steps;
+    beam_int8_model int8;                /* zeroed at other precisions */
     int64_t chunk;                       /* a larger batch is run in pieces of so many rows */
     const beam_nn_parameter *parameters; /* while compiling, then NULL */
 
@@ -238,10 +243,10 @@ beam_status beam_onednn_part_of(beam_onednn_builder *b, const_dnnl_memory_desc_t
 beam_status beam_onednn_strided(beam_onednn_builder *b, const beam_tensor *tensor,
                                 const int64_t *strides, dnnl_data_type_t type,
                                 const_dnnl_memory_desc_t *desc);
-/* The sizes of `desc` in row-major f32, PyTorch's layout: the caller's to destroy, or the plan's.
- */
-beam_status beam_onednn_row_major(const_dnnl_memory_desc_t desc, dnnl_memory_desc_t *plain,
-                                  beam_error *err);
+/* The sizes of `desc` in row-major order, PyTorch's layout: the caller's to destroy; or the plan's,
+ * f32. */
+beam_status beam_onednn_row_major(const_dnnl_memory_desc_t desc, dnnl_data_type_t type,
+                                  dnnl_memory_desc_t *plain, beam_error *err);
 beam_status beam_onednn_plain_of(beam_onednn_builder *b, const_dnnl_memory_desc_t desc,
                                  const_dnnl_memory_desc_t *plain);
 /* A buffer with memory of its own. */
@@ -263,6 +268,10 @@ beam_status beam_onednn_buffer_as(beam_onednn_builder *b, uint32_t from,
                                   const_dnnl_memory_desc_t desc, uint32_t *buffer);
 beam_status beam_onednn_value_as(beam_onednn_builder *b, uint32_t value,
                                  const_dnnl_memory_desc_t desc, uint32_t *buffer);
+/* The same between int8's q and f32; `scale` is the value's, in packed memory. */
+beam_status beam_onednn_buffer_scaled(beam_onednn_builder *b, uint32_t from,
+                                      const_dnnl_memory_desc_t desc, bool to_q, dnnl_memory_t scale,
+                                      uint32_t *buffer);
 /* The network's inputs, row-major, where the caller has them. */
 beam_status beam_onednn_add_inputs(beam_onednn_builder *b);
 /* Gives every buffer its offset. */
@@ -273,6 +282,20 @@ beam_status beam_onednn_reorder(dnnl_engine_t engine, dnnl_stream_t stream, dnnl
 /* The attributes that every primitive has: f32 means f32, whatever DNNL_DEFAULT_FPMATH_MODE says;
  * scratch memory is ours. */
 dnnl_status_t beam_onednn_attr(dnnl_primitive_attr_t *attr);
+
+/* Whether the model computes this step in int8. */
+bool beam_onednn_is_int8(const beam_onednn_model *model, size_t step);
+/* Channels last, which oneDNN wants in int8. */
+beam_status beam_onednn_channels_last(beam_onednn_builder *b, const beam_tensor *tensor,
+                                      dnnl_data_type_t type, const_dnnl_memory_desc_t *desc);
+/* The buffer that holds a value as q or as f32, channels last. */
+beam_status beam_onednn_value_as_q(beam_onednn_builder *b, uint32_t value, uint32_t *buffer);
+beam_status beam_onednn_value_as_f32(beam_onednn_builder *b, uint32_t value, uint32_t *buffer);
+/* The same q in the type that multiplies best: u8 where they are never negative. */
+beam_status beam_onednn_value_as_factor(beam_onednn_builder *b, uint32_t value, uint32_t *buffer);
+/* The argument that is a value's scale. */
+beam_status beam_onednn_scale_arg(beam_onednn_builder *b, int arg, uint32_t value,
+                                  beam_onednn_arg *made);
 
 /* Lowers one step of the model. */
 beam_status beam_onednn_lower(beam_onednn_builder *b, size_t step);

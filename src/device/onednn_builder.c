@@ -108,7 +108,7 @@ beam_status beam_onednn_plain_of(beam_onednn_builder *b, const_dnnl_memory_desc_
                                  const_dnnl_memory_desc_t *plain)
 {
     dnnl_memory_desc_t made = NULL;
-    BEAM_TRY(beam_onednn_row_major(desc, &made, b->err));
+    BEAM_TRY(beam_onednn_row_major(desc, dnnl_f32, &made, b->err));
     return keep(b, dnnl_success, &made, plain);
 }
 
@@ -198,30 +198,48 @@ dnnl_status_t beam_onednn_attr(dnnl_primitive_attr_t *attr)
     return status;
 }
 
-beam_status beam_onednn_buffer_as(beam_onednn_builder *b, uint32_t from,
-                                  const_dnnl_memory_desc_t desc, uint32_t *buffer)
+/* A reorder; `scaled` is the operand whose numbers are scale * q, 0: neither. */
+static beam_status add_reorder(beam_onednn_builder *b, uint32_t from, const_dnnl_memory_desc_t desc,
+                               int scaled, dnnl_memory_t scale, uint32_t *buffer)
 {
-    *buffer = from;
-    if (dnnl_memory_desc_equal(b->plan->buffers[from].desc, desc))
-        return BEAM_OK;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t reorder = NULL;
     dnnl_status_t made = beam_onednn_attr(&attr);
+    if (made == dnnl_success && scaled)
+        made = dnnl_primitive_attr_set_scales_mask(attr, scaled, 0);
     if (made == dnnl_success)
         made = dnnl_reorder_primitive_desc_create(&reorder, b->plan->buffers[from].desc, b->engine,
                                                   desc, b->engine, attr);
     beam_status status = beam_onednn_status(made, "reorder", b->err);
     if (status == BEAM_OK)
         status = beam_onednn_buffer_new(b, desc, buffer);
-    beam_onednn_arg args[] = {{.arg = DNNL_ARG_FROM, .index = from},
-                              {.arg = DNNL_ARG_TO, .index = *buffer}};
+    beam_onednn_arg args[] = {
+        {.arg = DNNL_ARG_FROM, .index = from},
+        {.arg = DNNL_ARG_TO, .index = *buffer},
+        {.arg = DNNL_ARG_ATTR_SCALES | scaled, .source = BEAM_ONEDNN_FROM_PACKED, .packed = scale}};
     if (status == BEAM_OK)
-        status = beam_onednn_step_add(b, "reorder", reorder, args, 2);
+        status = beam_onednn_step_add(b, "reorder", reorder, args, scaled ? 3 : 2);
     if (reorder)
         (void)dnnl_primitive_desc_destroy(reorder);
     if (attr)
         (void)dnnl_primitive_attr_destroy(attr);
     return status;
+}
+
+beam_status beam_onednn_buffer_as(beam_onednn_builder *b, uint32_t from,
+                                  const_dnnl_memory_desc_t desc, uint32_t *buffer)
+{
+    *buffer = from;
+    if (dnnl_memory_desc_equal(b->plan->buffers[from].desc, desc))
+        return BEAM_OK;
+    return add_reorder(b, from, desc, 0, NULL, buffer);
+}
+
+beam_status beam_onednn_buffer_scaled(beam_onednn_builder *b, uint32_t from,
+                                      const_dnnl_memory_desc_t desc, bool to_q, dnnl_memory_t scale,
+                                      uint32_t *buffer)
+{
+    return add_reorder(b, from, desc, to_q ? DNNL_ARG_TO : DNNL_ARG_FROM, scale, buffer);
 }
 
 beam_status beam_onednn_value_as(beam_onednn_builder *b, uint32_t value,
@@ -311,8 +329,8 @@ beam_status beam_onednn_reorder(dnnl_engine_t engine, dnnl_stream_t stream, dnnl
     return beam_onednn_status(status, "reorder", err);
 }
 
-beam_status beam_onednn_row_major(const_dnnl_memory_desc_t desc, dnnl_memory_desc_t *plain,
-                                  beam_error *err)
+beam_status beam_onednn_row_major(const_dnnl_memory_desc_t desc, dnnl_data_type_t type,
+                                  dnnl_memory_desc_t *plain, beam_error *err)
 {
     int rank = 0;
     const dnnl_dims_t *dims = NULL;
@@ -324,7 +342,7 @@ beam_status beam_onednn_row_major(const_dnnl_memory_desc_t desc, dnnl_memory_des
         int64_t stride = 1;
         for (int i = rank; i-- > 0; stride *= (*dims)[i])
             strides[i] = stride;
-        status = dnnl_memory_desc_create_with_strides(plain, rank, *dims, dnnl_f32, strides);
+        status = dnnl_memory_desc_create_with_strides(plain, rank, *dims, type, strides);
     }
     return beam_onednn_status(status, "layout", err);
 }

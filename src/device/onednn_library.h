@@ -43,6 +43,7 @@
     X(dnnl_primitive_attr_destroy)                               \
     X(dnnl_primitive_attr_set_fpmath_mode)                       \
     X(dnnl_primitive_attr_set_post_ops)                          \
+    X(dnnl_primitive_attr_set_scales_mask)                       \
     X(dnnl_primitive_attr_set_scratchpad_mode)                   \
     X(dnnl_primitive_create)                                     \
     X(dnnl_primitive_desc_destroy)                               \
@@ -105,6 +106,8 @@ BEAM_LIBRARY_DECLARE(beam_onednn, BEAM_ONEDNN_FUNCTIONS);
 #define dnnl_primitive_attr_set_fpmath_mode \
     beam_onednn_functions.dnnl_primitive_attr_set_fpmath_mode
 #define dnnl_primitive_attr_set_post_ops beam_onednn_functions.dnnl_primitive_attr_set_post_ops
+#define dnnl_primitive_attr_set_scales_mask \
+    beam_onednn_functions.dnnl_primitive_attr_set_scales_mask
 #define dnnl_primitive_attr_set_scratchpad_mode \
     beam_onednn_functions.dnnl_primitive_attr_set_scratchpad_mode
 #define dnnl_primitive_create beam_onednn_functions.dnnl_primitive_create

@@ -10,6 +10,7 @@ typedef struct lowering {
     size_t index;
     const beam_fused_op *step;
     const beam_nn_op *op;
+    bool int8;
     beam_tensor x, y; /* shapes of its first operand and its result */
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t primitive;
@@ -30,14 +31,35 @@ static beam_onednn_arg from_buffer(int arg, uint32_t buffer)
     return (beam_onednn_arg){.arg = arg, .source = BEAM_ONEDNN_FROM_BUFFER, .index = buffer};
 }
 
-static dnnl_status_t make_attr(const beam_fused_op *step, dnnl_primitive_attr_t *attr)
+static bool keeps_q(const lowering *l, uint32_t value)
 {
+    return l->b->model->int8.kept && l->b->model->int8.kept[value];
+}
+
+/* What the sums of int8 are multiplied with: rows' scales before all else, the result's at the end;
+ * the addend's in between. */
+static dnnl_status_t set_scales(const lowering *l, dnnl_primitive_attr_t attr)
+{
+    dnnl_status_t status = dnnl_primitive_attr_set_scales_mask(
+        attr, DNNL_ARG_WEIGHTS, l->op->kind == BEAM_OP_CONV2D && l->op->groups > 1 ? 3 : 1);
+    if (status == dnnl_success && keeps_q(l, l->step->output))
+        status = dnnl_primitive_attr_set_scales_mask(attr, DNNL_ARG_DST, 0);
+    return status;
+}
+
+static dnnl_status_t make_attr(const lowering *l, dnnl_primitive_attr_t *attr)
+{
+    const beam_fused_op *step = l->step;
+    bool scaled = l->int8 && step->addend && keeps_q(l, step->output);
+    float sum_scale = scaled ? l->b->model->int8.scales[step->addend] : 1.0f;
     dnnl_post_ops_t after = NULL;
     dnnl_status_t status = beam_onednn_attr(attr);
+    if (status == dnnl_success && l->int8)
+        status = set_scales(l, *attr);
     if (status == dnnl_success)
         status = dnnl_post_ops_create(&after);
     if (status == dnnl_success && step->addend)
-        status = dnnl_post_ops_append_sum(after, 1.0f, 0, dnnl_data_type_undef);
+        status = dnnl_post_ops_append_sum(after, sum_scale, 0, dnnl_data_type_undef);
     if (status == dnnl_success && step->activation)
         status = dnnl_post_ops_append_eltwise(
             after,
@@ -88,11 +110,9 @@ typedef struct product_descs {
     const_dnnl_memory_desc_t x, weights, bias, y;
 } product_descs;
 
-/* Layouts left to oneDNN, but for a result that is added to what is there. */
-static beam_status product_layouts(lowering *l, product_descs *d)
+static beam_status weights_layout(lowering *l, product_descs *d)
 {
     beam_onednn_builder *b = l->b;
-    dnnl_data_type_t type = b->type;
     const beam_nn_value *w = &b->network->values[l->op->inputs[1]];
     int64_t sizes[5];
     uint32_t rank = 0;
@@ -102,51 +122,102 @@ static beam_status product_layouts(lowering *l, product_descs *d)
         sizes[rank++] = w->shape[i];
     if (rank == 5)
         sizes[1] /= l->op->groups;
-    BEAM_TRY(beam_onednn_any(b, l->x.rank, l->x.shape, type, &d->x));
-    BEAM_TRY(beam_onednn_any(b, rank, sizes, type, &d->weights));
+    BEAM_TRY(beam_onednn_any(b, rank, sizes, l->int8 ? dnnl_s8 : b->type, &d->weights));
     d->bias = NULL;
-    if (l->op->num_inputs > 2 || l->step->norm) {
-        beam_tensor bias = {.dtype = BEAM_F32, .rank = 1, .shape = {w->shape[0]}};
-        BEAM_TRY(beam_onednn_plain(b, &bias, dnnl_f32, &d->bias));
-    }
+    if (!l->int8 && l->op->num_inputs <= 2 && !l->step->norm)
+        return BEAM_OK;
+    beam_tensor bias = {.dtype = BEAM_F32, .rank = 1, .shape = {w->shape[0]}};
+    return beam_onednn_plain(b, &bias, dnnl_f32, &d->bias);
+}
+
+/* Layouts left to oneDNN, but for a result that is added to what is there. */
+static beam_status product_layouts(lowering *l, product_descs *d)
+{
+    beam_onednn_builder *b = l->b;
+    BEAM_TRY(weights_layout(l, d));
+    BEAM_TRY(beam_onednn_any(b, l->x.rank, l->x.shape, b->type, &d->x));
     if (l->step->addend) {
         d->y = desc_of(l, l->step->addend);
         return BEAM_OK;
     }
     if (l->op->kind == BEAM_OP_LINEAR)
-        return beam_onednn_plain(b, &l->y, is_output(l, l->step->output) ? dnnl_f32 : type, &d->y);
-    return beam_onednn_any(b, l->y.rank, l->y.shape, type, &d->y);
+        return beam_onednn_plain(b, &l->y, is_output(l, l->step->output) ? dnnl_f32 : b->type,
+                                 &d->y);
+    return beam_onednn_any(b, l->y.rank, l->y.shape, b->type, &d->y);
+}
+
+/* In int8 operands are brought into form first. */
+static beam_status int8_layouts(lowering *l, product_descs *d, uint32_t *x)
+{
+    beam_onednn_builder *b = l->b;
+    uint32_t addend = l->step->addend, buffer = 0;
+    bool q = keeps_q(l, l->step->output);
+    BEAM_TRY(weights_layout(l, d));
+    BEAM_TRY(beam_onednn_value_as_factor(b, l->op->inputs[0], x));
+    d->x = b->plan->buffers[*x].desc;
+    if (!addend)
+        return beam_onednn_channels_last(b, &l->y, q ? dnnl_s8 : dnnl_f32, &d->y);
+    BEAM_TRY(q ? beam_onednn_value_as_q(b, addend, &buffer)
+               : beam_onednn_value_as_f32(b, addend, &buffer));
+    b->buffer_of[addend] = buffer + 1; /* which nothing else reads */
+    d->y = desc_of(l, addend);
+    return BEAM_OK;
+}
+
+static beam_status describe_product(lowering *l, const product_descs *d)
+{
+    const beam_nn_window *w = &l->op->window;
+    dnnl_dims_t stride = {w->stride, w->stride}, padding = {w->padding, w->padding};
+    dnnl_dims_t dilation = {w->dilation - 1, w->dilation - 1};
+    if (l->op->kind == BEAM_OP_LINEAR)
+        return check(l, dnnl_inner_product_forward_primitive_desc_create(
+                            &l->primitive, l->b->engine, dnnl_forward_inference, d->x, d->weights,
+                            d->bias, d->y, l->attr));
+    return check(l,
+                 dnnl_convolution_forward_primitive_desc_create(
+                     &l->primitive, l->b->engine, dnnl_forward_inference, dnnl_convolution_direct,
+                     d->x, d->weights, d->bias, d->y, stride, dilation, padding, padding, l->attr));
+}
+
+/* The scales that set_scales announced. */
+static beam_status add_scales(lowering *l, beam_onednn_arg *args, uint32_t *n)
+{
+    beam_onednn_builder *b = l->b;
+    const_dnnl_memory_desc_t rows;
+    beam_tensor shape = {
+        .dtype = BEAM_F32, .rank = 1, .shape = {b->network->values[l->op->inputs[1]].shape[0]}};
+    BEAM_TRY(beam_onednn_plain(b, &shape, dnnl_f32, &rows));
+    args[*n] = (beam_onednn_arg){.arg = DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS,
+                                 .source = BEAM_ONEDNN_FROM_PACKED};
+    BEAM_TRY(beam_onednn_pack(b->model, l->index, BEAM_ONEDNN_ROW_SCALES, rows, &args[*n].packed,
+                              b->err));
+    ++*n;
+    if (!keeps_q(l, l->step->output))
+        return BEAM_OK;
+    return beam_onednn_scale_arg(b, DNNL_ARG_DST, l->step->output, &args[(*n)++]);
 }
 
 static beam_status lower_product(lowering *l)
 {
     beam_onednn_builder *b = l->b;
-    const beam_nn_window *w = &l->op->window;
     product_descs d;
-    BEAM_TRY(product_layouts(l, &d));
-    if (l->op->kind == BEAM_OP_CONV2D) {
-        dnnl_dims_t stride = {w->stride, w->stride}, padding = {w->padding, w->padding};
-        dnnl_dims_t dilation = {w->dilation - 1, w->dilation - 1};
-        BEAM_TRY(check(l, dnnl_convolution_forward_primitive_desc_create(
-                              &l->primitive, b->engine, dnnl_forward_inference,
-                              dnnl_convolution_direct, d.x, d.weights, d.bias, d.y, stride,
-                              dilation, padding, padding, l->attr)));
-    } else {
-        BEAM_TRY(check(l, dnnl_inner_product_forward_primitive_desc_create(
-                              &l->primitive, b->engine, dnnl_forward_inference, d.x, d.weights,
-                              d.bias, d.y, l->attr)));
-    }
-    beam_onednn_arg args[4];
+    beam_onednn_arg args[6];
     uint32_t n = 0, buffer = 0;
     const_dnnl_memory_desc_t x;
-    BEAM_TRY(beam_onednn_chosen(b, l->primitive, dnnl_query_src_md, &x));
-    BEAM_TRY(beam_onednn_value_as(b, l->op->inputs[0], x, &buffer));
+    BEAM_TRY(l->int8 ? int8_layouts(l, &d, &buffer) : product_layouts(l, &d));
+    BEAM_TRY(describe_product(l, &d));
+    if (!l->int8) {
+        BEAM_TRY(beam_onednn_chosen(b, l->primitive, dnnl_query_src_md, &x));
+        BEAM_TRY(beam_onednn_value_as(b, l->op->inputs[0], x, &buffer));
+    }
     args[n++] = from_buffer(DNNL_ARG_SRC, buffer);
     BEAM_TRY(
         packed_arg(l, DNNL_ARG_WEIGHTS, BEAM_ONEDNN_WEIGHTS, dnnl_query_weights_md, 0, &args[n++]));
     if (d.bias)
         BEAM_TRY(
             packed_arg(l, DNNL_ARG_BIAS, BEAM_ONEDNN_BIAS, dnnl_query_weights_md, 1, &args[n++]));
+    if (l->int8)
+        BEAM_TRY(add_scales(l, args, &n));
     BEAM_TRY(make_result(l, dnnl_query_dst_md, &buffer));
     args[n++] = from_buffer(DNNL_ARG_DST, buffer);
     return beam_onednn_step_add(b, l->op->name, l->primitive, args, n);
@@ -308,15 +379,46 @@ static beam_status lower(lowering *l)
                           beam_op_name(l->op->kind));
 }
 
+/* ---- a step ---- */
+
+/* Operands that are kept as q are f32 while a step in f32 is lowered: others want q. */
+static beam_status lower_in_f32(lowering *l)
+{
+    beam_onednn_builder *b = l->b;
+    const uint32_t operands[] = {l->op->inputs[0],
+                                 l->op->kind == BEAM_OP_ADD ? l->op->inputs[1] : l->step->addend};
+    const uint32_t before[] = {b->buffer_of[operands[0]], b->buffer_of[operands[1]]};
+    beam_status status = BEAM_OK;
+    for (int i = 0; i < 2 && status == BEAM_OK; i++) {
+        uint32_t buffer = 0;
+        if (!keeps_q(l, operands[i]))
+            continue;
+        status = beam_onednn_value_as_f32(b, operands[i], &buffer);
+        b->buffer_of[operands[i]] = buffer + 1;
+    }
+    if (status == BEAM_OK)
+        status = lower(l);
+    for (int i = 0; i < 2; i++)
+        b->buffer_of[operands[i]] = before[i];
+    return status;
+}
+
+/* Whether a step in f32 may read q and give them: it passes on what it reads. */
+static bool passes_q(const lowering *l)
+{
+    return !beam_nn_is_product(l->op) && keeps_q(l, l->step->output);
+}
+
 beam_status beam_onednn_lower(beam_onednn_builder *b, size_t index)
 {
     lowering l = {.b = b, .index = index, .step = &b->model->steps[index]};
     l.op = l.step->op;
+    l.int8 = beam_onednn_is_int8(b->model, index);
     l.x = beam_nn_shape(b->network, l.op->inputs[0], b->plan->batch);
     l.y = beam_nn_shape(b->network, l.step->output, b->plan->batch);
-    beam_status status = check(&l, make_attr(l.step, &l.attr));
+    beam_status status = check(&l, make_attr(&l, &l.attr));
     if (status == BEAM_OK)
-        status = lower(&l);
+        status = l.int8 || passes_q(&l) ? lower(&l) : lower_in_f32(&l);
     if (l.primitive)
         (void)dnnl_primitive_desc_destroy(l.primitive);
     if (l.attr)

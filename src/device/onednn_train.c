@@ -46,7 +46,7 @@ static beam_status plain_layout(const onednn_training *state, uint32_t value, co
     const beam_onednn_partial *partial = beam_onednn_train_partial(&state->map, value);
     const_dnnl_memory_desc_t lies = state->plan->buffers[state->map.buffer_of[value] - 1].desc;
     if (!partial || partial->busy)
-        return beam_onednn_row_major(lies, plain, err);
+        return beam_onednn_row_major(lies, dnnl_f32, plain, err);
     const beam_onednn_taps *taps = &partial->taps;
     dnnl_dims_t all = {shape[0], shape[1], shape[2], shape[3]};
     dnnl_dims_t some = {shape[0], shape[1], taps->count[0], taps->count[1]};

@@ -2,11 +2,10 @@
 /* onednn_weights.c - weights in the layouts that primitives chose.  They come in PyTorch's
  * layout, straight from where they lie (a mapped file, say); a batch norm behind a convolution
  * or linear layer is multiplied in on the way.  A plan for another batch size may want another
- * layout: that is made from the first one, since the originals are gone by then. */
-#include <math.h>
-#include <string.h>
-
+ * layout: that is made from the first one, since the originals are gone by then.  Those of int8
+ * are kept: some of its layouts hold more than the weights and cannot be read back. */
 #include "base/alloc.h"
+#include "device/fold.h"
 #include "device/onednn.h"
 
 enum { ALIGNMENT = 64 };
@@ -20,53 +19,16 @@ void beam_onednn_packed_free(beam_onednn_packed *packed)
     beam_free(packed->data);
 }
 
-static const beam_tensor *parameter(const beam_onednn_model *model, uint32_t value)
-{
-    return &model->parameters[model->model->network->values[value].index].tensor;
-}
+/* A part as it comes, row-major. */
+typedef struct original {
+    const void *data;
+    dnnl_data_type_t type;
+    float *made; /* data, where it is ours to free; else NULL */
+} original;
 
-static const float *vector(const beam_onednn_model *model, const beam_nn_op *op, uint32_t input)
-{
-    return parameter(model, op->inputs[input])->data;
-}
-
-/* What a batch norm multiplies channel c with. */
-static float norm_scale(const beam_onednn_model *model, const beam_nn_op *norm, int64_t c)
-{
-    double variance = (double)vector(model, norm, 4)[c];
-    return (float)((double)vector(model, norm, 1)[c] / sqrt(variance + (double)norm->epsilon));
-}
-
-static void fold_weights(const beam_onednn_model *model, const beam_fused_op *step, float *to)
-{
-    const beam_tensor *weights = parameter(model, step->op->inputs[1]);
-    const float *from = weights->data;
-    size_t rows = (size_t)weights->shape[0];
-    size_t row = beam_tensor_bytes(weights) / sizeof *from / rows;
-    for (size_t r = 0; r < rows; r++) {
-        float scale = norm_scale(model, step->norm, (int64_t)r);
-        for (size_t i = 0; i < row; i++)
-            to[r * row + i] = from[r * row + i] * scale;
-    }
-}
-
-static void fold_bias(const beam_onednn_model *model, const beam_fused_op *step, float *to,
-                      size_t count)
-{
-    const float *bias = step->op->num_inputs > 2 ? vector(model, step->op, 2) : NULL;
-    for (size_t c = 0; c < count; c++) {
-        to[c] = bias ? bias[c] : 0.0f;
-        if (step->norm)
-            to[c] = (to[c] - vector(model, step->norm, 3)[c]) *
-                        norm_scale(model, step->norm, (int64_t)c) +
-                    vector(model, step->norm, 2)[c];
-    }
-}
-
-/* The part in PyTorch's layout, f32: the caller's own data, or made in *made (to be freed). */
-static beam_status original(const beam_onednn_model *model, const beam_fused_op *step,
-                            beam_onednn_part part, const float **data, float **made,
-                            beam_error *err)
+/* The caller's own data, or made from it. */
+static beam_status find_f32(const beam_onednn_model *model, const beam_onednn_packed *packed,
+                            original *o, beam_error *err)
 {
     static const uint32_t norm_input[] = {
         [BEAM_ONEDNN_SCALE] = 1,
@@ -74,41 +36,51 @@ static beam_status original(const beam_onednn_model *model, const beam_fused_op 
         [BEAM_ONEDNN_MEAN] = 3,
         [BEAM_ONEDNN_VARIANCE] = 4,
     };
-    *made = NULL;
-    if (part >= BEAM_ONEDNN_SCALE) {
-        *data = vector(model, step->op, norm_input[part]);
+    const beam_network *network = model->model->network;
+    const beam_fused_op *step = &model->steps[packed->step];
+    bool norm = packed->part >= BEAM_ONEDNN_SCALE, weights = packed->part == BEAM_ONEDNN_WEIGHTS;
+    const beam_tensor *tensor = beam_parameter_of(
+        network, model->parameters, step->op->inputs[norm ? norm_input[packed->part] : 1]);
+    o->data = tensor->data;
+    if (norm || (weights && !step->norm))
         return BEAM_OK;
-    }
-    const beam_tensor *weights = parameter(model, step->op->inputs[1]);
-    if (part == BEAM_ONEDNN_WEIGHTS && !step->norm) {
-        *data = weights->data;
-        return BEAM_OK;
-    }
-    size_t bytes = part == BEAM_ONEDNN_WEIGHTS ? beam_tensor_bytes(weights)
-                                               : (size_t)weights->shape[0] * sizeof(float);
-    float *folded = beam_aligned_alloc(ALIGNMENT, bytes);
-    if (!folded)
+    size_t bytes = weights ? beam_tensor_bytes(tensor) : (size_t)tensor->shape[0] * sizeof(float);
+    o->data = o->made = beam_aligned_alloc(ALIGNMENT, bytes);
+    if (!o->made)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to fold weights");
-    if (part == BEAM_ONEDNN_WEIGHTS)
-        fold_weights(model, step, folded);
+    if (weights)
+        beam_fold_weights(network, model->parameters, step, o->made);
     else
-        fold_bias(model, step, folded, bytes / sizeof(float));
-    *data = *made = folded;
+        beam_fold_bias(network, model->parameters, step, o->made);
     return BEAM_OK;
 }
 
-static beam_status fill_from_original(const beam_onednn_model *model, beam_onednn_packed *packed,
-                                      beam_error *err)
+/* True where the part is one of int8's, which the model keeps. */
+static bool find_int8(const beam_onednn_model *model, const beam_onednn_packed *packed, original *o)
 {
-    const float *data = NULL;
-    float *made = NULL;
+    if (packed->part == BEAM_ONEDNN_VALUE_SCALE) {
+        o->data = &model->int8.scales[packed->step];
+        return true;
+    }
+    const beam_int8_product *p = model->int8.products ? &model->int8.products[packed->step] : NULL;
+    if (!p || !p->weights)
+        return false;
+    o->type = packed->part == BEAM_ONEDNN_WEIGHTS ? dnnl_s8 : dnnl_f32;
+    o->data = packed->part == BEAM_ONEDNN_WEIGHTS ? (const void *)p->weights
+              : packed->part == BEAM_ONEDNN_BIAS  ? p->bias
+                                                  : p->scales;
+    return true;
+}
+
+static beam_status fill_from(const beam_onednn_model *model, const beam_onednn_packed *packed,
+                             const original *o, beam_error *err)
+{
     dnnl_memory_desc_t plain = NULL;
     dnnl_memory_t from = NULL;
-    BEAM_TRY(original(model, &model->steps[packed->step], packed->part, &data, &made, err));
-    beam_status status = beam_onednn_row_major(packed->desc, &plain, err);
+    beam_status status = beam_onednn_row_major(packed->desc, o->type, &plain, err);
     if (status == BEAM_OK) /* oneDNN only reads it */
         status = beam_onednn_status(
-            dnnl_memory_create(&from, plain, model->engine, (void *)(uintptr_t)data),
+            dnnl_memory_create(&from, plain, model->engine, (void *)(uintptr_t)o->data),
             "weights as given", err);
     if (status == BEAM_OK)
         status = beam_onednn_reorder(model->engine, model->stream, from, packed->memory, err);
@@ -116,7 +88,22 @@ static beam_status fill_from_original(const beam_onednn_model *model, beam_onedn
         (void)dnnl_memory_destroy(from);
     if (plain)
         (void)dnnl_memory_desc_destroy(plain);
-    beam_free(made);
+    return status;
+}
+
+/* `other` is the same part in another layout, or NULL. */
+static beam_status fill(const beam_onednn_model *model, const beam_onednn_packed *packed,
+                        dnnl_memory_t other, beam_error *err)
+{
+    original o = {.type = dnnl_f32};
+    if (find_int8(model, packed, &o))
+        return fill_from(model, packed, &o, err);
+    if (other)
+        return beam_onednn_reorder(model->engine, model->stream, other, packed->memory, err);
+    beam_status status = find_f32(model, packed, &o, err);
+    if (status == BEAM_OK)
+        status = fill_from(model, packed, &o, err);
+    beam_free(o.made);
     return status;
 }
 
@@ -156,9 +143,7 @@ beam_status beam_onednn_pack(beam_onednn_model *model, size_t step, beam_onednn_
     beam_onednn_packed packed = {.step = step, .part = part};
     beam_status status = make_room(model, desc, &packed, err);
     if (status == BEAM_OK)
-        status = other
-                     ? beam_onednn_reorder(model->engine, model->stream, other, packed.memory, err)
-                     : fill_from_original(model, &packed, err);
+        status = fill(model, &packed, other, err);
     if (status != BEAM_OK) {
         beam_onednn_packed_free(&packed);
         return status;

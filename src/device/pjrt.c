@@ -169,6 +169,23 @@ beam_status beam_pjrt_upload(const beam_pjrt_client *client, size_t device, cons
     return BEAM_OK;
 }
 
+beam_status beam_pjrt_replace(const beam_pjrt_client *client, size_t device, const void *data,
+                              const beam_hlo_value *shape, PJRT_Buffer **place, beam_error *err)
+{
+    PJRT_Event *done = NULL;
+    PJRT_Buffer *buffer = NULL;
+    beam_status status = beam_pjrt_upload(client, device, data, shape, &done, &buffer, err);
+    if (status == BEAM_OK)
+        status = beam_pjrt_await(client->api, done, "copying to the device", err);
+    if (status != BEAM_OK) {
+        beam_pjrt_buffer_free(client->api, buffer);
+        return status;
+    }
+    beam_pjrt_buffer_free(client->api, *place);
+    *place = buffer;
+    return BEAM_OK;
+}
+
 beam_status beam_pjrt_download(const PJRT_Api *api, PJRT_Buffer *buffer, uint32_t rank, void *data,
                                size_t size, PJRT_Event **done, beam_error *err)
 {

@@ -40,6 +40,9 @@ typedef struct beam_pjrt_model {
 beam_status beam_pjrt_upload(const beam_pjrt_client *client, size_t device, const void *data,
                              const beam_hlo_value *shape, PJRT_Event **done, PJRT_Buffer **buffer,
                              beam_error *err);
+/* Puts a copy of an array, once it is there, in the place of the buffer at `place` (NULL: none). */
+beam_status beam_pjrt_replace(const beam_pjrt_client *client, size_t device, const void *data,
+                              const beam_hlo_value *shape, PJRT_Buffer **place, beam_error *err);
 /* A buffer's numbers, row-major, once they are there. */
 beam_status beam_pjrt_download(const PJRT_Api *api, PJRT_Buffer *buffer, uint32_t rank, void *data,
                                size_t size, PJRT_Event **done, beam_error *err);

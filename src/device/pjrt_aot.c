@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "device/pjrt_find.h"
 
 /* ---- targets ---- */
@@ -45,13 +45,6 @@ beam_status beam_aot_target_parse(const char *text, beam_aot_target *target, bea
 }
 
 /* ---- compiling ---- */
-
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static PJRT_NamedValue text_value(const char *name, const char *text)
 {
@@ -167,6 +160,8 @@ static beam_status find_compiler(const beam_aot_target *target, const beam_pjrt_
     beam_status status;
     if (path) {
         beam_pjrt_prepare(target->chip->platform);
+        if (tpu) /* libtpu's lock is for chips, and these are not touched: others may compile too */
+            (void)setenv("ALLOW_MULTIPLE_LIBTPU_LOAD", "1", 0);
         status = beam_pjrt_plugin_open(path, plugin, err);
     } else {
         status = beam_error_set(err, BEAM_UNAVAILABLE,
@@ -195,9 +190,9 @@ beam_status beam_aot_compile(const beam_aot_target *target, const void *module, 
                                .code_size = size,
                                .format = "mlir",
                                .format_size = 4};
-    double began = now();
+    double began = beam_clock_seconds();
     beam_status status = compile(plugin, target, topology, &code, replicas, &executable, err);
-    program->seconds = now() - began;
+    program->seconds = beam_clock_seconds() - began;
     if (status == BEAM_OK) {
         beam_pjrt_memory_of(api, executable, &program->memory);
         read_cost(api, executable, program);

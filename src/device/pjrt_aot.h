@@ -36,7 +36,8 @@ typedef struct beam_aot_program {
 
 /* Compiles a StableHLO module for `replicas` of the target's chips.  The plugin is found as
  * beam_pjrt_find does.  BEAM_UNAVAILABLE says what is missing.  Of one plugin's compilations one
- * runs at a time. */
+ * runs at a time in a process; processes do not wait for each other.  Sets
+ * ALLOW_MULTIPLE_LIBTPU_LOAD, so a process that compiles for TPUs is not to run on one. */
 beam_status beam_aot_compile(const beam_aot_target *target, const void *module, size_t size,
                              size_t replicas, beam_aot_program *program, beam_error *err);
 void beam_aot_program_free(beam_aot_program *program);

@@ -1,5 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* pjrt_plugin.c - opening plugins, and what they answer. */
+#include "device/pjrt_cuda.h"
 #include "device/pjrt_plugin.h"
 
 #include <dlfcn.h>
@@ -85,6 +86,7 @@ static beam_status check_api(const char *path, const PJRT_Api *api, beam_error *
 
 static beam_status load(const char *path, const PJRT_Api **api, beam_error *err)
 {
+    BEAM_TRY(beam_pjrt_open_cuda(path, err));
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)
         return beam_error_set(err, BEAM_UNAVAILABLE, "plugin %s does not load: %s", path,

@@ -70,27 +70,6 @@ static beam_status allocate(beam_training *training, beam_error *err)
     return BEAM_OK;
 }
 
-static beam_status give_replica(beam_training *training, size_t replica, size_t index,
-                                const beam_hlo_value *shape, const void *packed, beam_error *err)
-{
-    pjrt_training *state = training->state;
-    const PJRT_Api *api = client_of(training)->api;
-    PJRT_Buffer **at = &state->given[replica * state->main.num_arguments + index];
-    PJRT_Event *done = NULL;
-    PJRT_Buffer *buffer = NULL;
-    beam_status status = beam_pjrt_upload(client_of(training), state->devices[replica], packed,
-                                          shape, &done, &buffer, err);
-    if (status == BEAM_OK)
-        status = beam_pjrt_await(api, done, "copying to the device", err);
-    if (status != BEAM_OK) {
-        beam_pjrt_buffer_free(api, buffer);
-        return status;
-    }
-    beam_pjrt_buffer_free(api, *at);
-    *at = buffer;
-    return BEAM_OK;
-}
-
 /* Replaces what an argument is given, on every chip, by row-major f32. */
 static beam_status give(beam_training *training, size_t index, const float *data, beam_error *err)
 {
@@ -106,7 +85,8 @@ static beam_status give(beam_training *training, size_t index, const float *data
     beam_lowering_pack(argument, &tensor, packed);
     beam_status status = BEAM_OK;
     for (size_t r = 0; status == BEAM_OK && r < training->num_replicas; r++)
-        status = give_replica(training, r, index, &shape, packed, err);
+        status = beam_pjrt_replace(client_of(training), state->devices[r], packed, &shape,
+                                   &state->given[r * state->main.num_arguments + index], err);
     beam_free(packed);
     return status;
 }

@@ -4,6 +4,7 @@
 #define DEVICE_REFERENCE_H
 
 #include "device/device.h"
+#include "device/int8.h"
 
 /* {n, c, h, w}; h and w are 1 for {n, c}. */
 typedef struct beam_image_shape {
@@ -19,10 +20,16 @@ double beam_gelu_share(double x);
 /* Each number to the nearest that bf16 has. */
 void beam_round_to_bf16(float *data, size_t count);
 
-/* Computes `op`: data[v] and shapes[v] belong to value v; shapes have their batch. */
+/* Computes `op`, one of inference: data[v] and shapes[v] belong to value v; shapes have their
+ * batch. */
 void beam_reference_op(const beam_nn_op *op, float *const *data, const beam_tensor *shapes);
 
-/* The same for an operation of a training step.  Values that are BEAM_I32 hold int32_t.
+/* Computes a step of a model in int8, index-th of its steps: what is kept as q is scale * q in
+ * `data`.  `q` has room for the first operand's, and is written over. */
+void beam_reference_int8(const beam_int8_model *model, const beam_fused_op *step, size_t index,
+                         float *const *data, const beam_tensor *shapes, int8_t *q);
+
+/* An operation of a training step.  Values that are BEAM_I32 hold int32_t.
  * BEAM_RESOURCE_EXHAUSTED when memory is out. */
 beam_status beam_reference_training_op(const beam_nn_op *op, float *const *data,
                                        const beam_tensor *shapes);

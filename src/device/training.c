@@ -68,13 +68,34 @@ static beam_status open_driver(beam_training *training, const beam_network *netw
     for (size_t i = 0; status == BEAM_OK && i < program->num_states; i++)
         initial[i] = i < network->num_parameters ? network->parameters[i].tensor.data : zeros;
     if (status == BEAM_OK)
-        status = training->device->driver->train_open(training, initial, err);
+        status = training->driver->train_open(training, initial, err);
     beam_free(initial);
     beam_free(zeros);
     return status;
 }
 
-static void destroy(beam_training *training)
+beam_training *beam_training_new(beam_device *device, const beam_training_options *options)
+{
+    beam_training *made = beam_calloc(1, sizeof *made);
+    if (!made)
+        return NULL;
+    beam_device_retain(device);
+    made->device = device;
+    made->driver = device->driver;
+    made->options = *options;
+    made->precision = options->precision;
+    made->scaled = options->precision == BEAM_PRECISION_F16;
+    made->loss_scale[0] = FIRST_SCALE;
+    made->num_threads = options->num_threads ? options->num_threads : 1;
+    made->num_replicas = options->num_replicas ? options->num_replicas : 1;
+    made->labels = beam_calloc((size_t)options->batch_size, sizeof *made->labels);
+    if (made->labels)
+        return made;
+    beam_training_destroy(made);
+    return NULL;
+}
+
+void beam_training_destroy(beam_training *training)
 {
     beam_device *device = training->device;
     beam_device_count_training(training, -(int64_t)training->state_bytes,
@@ -107,9 +128,6 @@ static beam_status build(beam_training *training, const beam_network *network, b
                                         .batch_norm_momentum = o->batch_norm_momentum,
                                         .seed = o->seed};
     BEAM_TRY(beam_nn_training_new(network, &options, &training->program, err));
-    training->labels = beam_calloc((size_t)o->batch_size, sizeof *training->labels);
-    if (!training->labels)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for labels");
     return open_driver(training, network, err);
 }
 
@@ -125,20 +143,16 @@ beam_status beam_device_train(beam_device *device, const beam_network *network,
     BEAM_TRY(check_network(device, network, err));
     BEAM_TRY(
         beam_precision_for(device, network ? beam_network_name(network) : "", &o.precision, err));
-    beam_training *made = beam_calloc(1, sizeof *made);
+    if (o.precision == BEAM_PRECISION_INT8)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "int8 is for inference; train in f32, bf16 or f16 and quantize what "
+                              "comes of it");
+    beam_training *made = beam_training_new(device, &o);
     if (!made)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for training");
-    beam_device_retain(device);
-    made->device = device;
-    made->options = o;
-    made->precision = o.precision;
-    made->scaled = o.precision == BEAM_PRECISION_F16;
-    made->loss_scale[0] = FIRST_SCALE;
-    made->num_threads = o.num_threads ? o.num_threads : 1;
-    made->num_replicas = o.num_replicas ? o.num_replicas : 1;
     beam_status status = build(made, network, err);
     if (status != BEAM_OK) {
-        destroy(made);
+        beam_training_destroy(made);
         return beam_error_wrap(err, status, "training network %s on device %s",
                                network ? beam_network_name(network) : "", device->driver->kind);
     }
@@ -150,8 +164,8 @@ void beam_training_free(beam_training *training)
 {
     if (!training)
         return;
-    training->device->driver->train_close(training);
-    destroy(training);
+    training->driver->train_close(training);
+    beam_training_destroy(training);
 }
 
 void beam_training_get_info(const beam_training *training, beam_training_info *info)
@@ -233,8 +247,8 @@ beam_status beam_training_step(beam_training *training, const beam_tensor *input
     training->steps++;
     uint32_t slots = training->num_threads * training->num_replicas; /* one of them is 1 */
     beam_device_take_slots(training->device, slots);
-    beam_status status = training->device->driver->train_step(training, inputs, training->labels,
-                                                              learning_rate, result, err);
+    beam_status status = training->driver->train_step(training, inputs, training->labels,
+                                                      learning_rate, result, err);
     beam_device_give_slots(training->device, slots);
     if (status != BEAM_OK)
         training->steps--;
@@ -311,7 +325,7 @@ beam_status beam_training_read(beam_training *training, const char *name, float 
     uint32_t value = find_gradient(training, name);
     if (value == 0)
         BEAM_TRY(find_state(training, name, &value, err));
-    return training->device->driver->train_read(training, value, data, err);
+    return training->driver->train_read(training, value, data, err);
 }
 
 beam_status beam_training_write(beam_training *training, const char *name, const float *data,
@@ -326,5 +340,5 @@ beam_status beam_training_write(beam_training *training, const char *name, const
     }
     uint32_t value = 0;
     BEAM_TRY(find_state(training, name, &value, err));
-    return training->device->driver->train_write(training, value, data, err);
+    return training->driver->train_write(training, value, data, err);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "direct/spill_file.h"
+#include "base/spill_file.h"
 #include "type/coder.h"
 #include "type/value.h"
 

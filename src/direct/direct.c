@@ -17,6 +17,7 @@
 enum {
     MS = 1000000,              /* nanoseconds */
     LOOK_FOR_CANCEL = 20 * MS, /* how soon a cancelled run notices */
+    LOOK_AT_WORKERS = 5 * MS,  /* between samples of a profile */
     TELL_PROGRESS = 500 * MS
 };
 
@@ -151,6 +152,7 @@ static void close_all(beam_execution *run)
             beam_item_free(run->stages[i].queue);
             run->stages[i].queue = next;
         }
+    beam_profile_close(run);
     beam_free(run->stages);
     for (size_t i = 0; run->stores && i < run->graph.n_stores; i++) {
         beam_side_view_close(run->stores[i].view);
@@ -188,6 +190,23 @@ static const char *busiest(const beam_execution *run)
     return most ? most->plan->name : NULL;
 }
 
+static bool tells(const beam_execution *run)
+{
+    return run->direct->on_progress || run->options->on_progress;
+}
+
+static void tell(beam_execution *run, const beam_progress *progress)
+{
+    beam_direct_result so_far = {.seconds = progress->seconds};
+    const beam_direct_options *direct = run->direct;
+    bool told = run->options->profile && beam_result_collect(run, true, &so_far, NULL) == BEAM_OK;
+    if (direct->on_progress)
+        direct->on_progress(direct->user, progress, told ? &so_far : NULL);
+    else
+        run->options->on_progress(run->options->progress_user, progress);
+    beam_direct_result_free(&so_far);
+}
+
 /* The caller holds the lock, which is given back for the callback. */
 static void tell_progress(beam_execution *run)
 {
@@ -195,7 +214,7 @@ static void tell_progress(beam_execution *run)
     pthread_mutex_unlock(&run->lock);
     progress.seconds = (double)(beam_direct_now() - run->began) / 1e9;
     progress.elements = beam_result_elements(run);
-    run->options->on_progress(run->options->progress_user, &progress);
+    tell(run, &progress);
     pthread_mutex_lock(&run->lock);
 }
 
@@ -207,17 +226,29 @@ static void wait_over(beam_execution *run, uint64_t nanoseconds)
     (void)pthread_cond_timedwait(&run->over, &run->lock, &at);
 }
 
+/* The caller holds the lock, which is given back meanwhile. Returns the time. */
+static uint64_t sample(beam_execution *run, uint64_t last)
+{
+    uint64_t now = beam_direct_now();
+    pthread_mutex_unlock(&run->lock);
+    beam_profile_sample(run, now - last);
+    pthread_mutex_lock(&run->lock);
+    return now;
+}
+
 static void watch(beam_execution *run)
 {
     const beam_run_options *options = run->options;
-    uint64_t told = run->began;
+    uint64_t told = run->began, sampled = beam_direct_now();
     pthread_mutex_lock(&run->lock);
     while (run->threads_left) {
-        if (!options->cancel && !options->on_progress) {
+        if (!options->cancel && !tells(run) && !options->profile) {
             (void)pthread_cond_wait(&run->over, &run->lock);
             continue;
         }
-        wait_over(run, LOOK_FOR_CANCEL);
+        wait_over(run, options->profile ? LOOK_AT_WORKERS : LOOK_FOR_CANCEL);
+        if (options->profile)
+            sampled = sample(run, sampled);
         if (options->cancel && !run->stop && run->stages_left &&
             __atomic_load_n(options->cancel, __ATOMIC_RELAXED)) {
             beam_error error = {0};
@@ -226,7 +257,7 @@ static void watch(beam_execution *run)
             beam_schedule_stop(run, BEAM_CANCELLED, &error);
             pthread_mutex_lock(&run->lock);
         }
-        if (options->on_progress && beam_direct_now() >= told + TELL_PROGRESS) {
+        if (tells(run) && beam_direct_now() >= told + TELL_PROGRESS) {
             told = beam_direct_now();
             tell_progress(run);
         }
@@ -264,12 +295,14 @@ static beam_status run_pipeline(beam_execution *run, beam_direct_result *result,
 {
     BEAM_TRY(open_stores(run, err));
     BEAM_TRY(find_roots(run, err));
+    BEAM_TRY(beam_profile_open(run, err));
     BEAM_TRY(open_workers(run, err));
     BEAM_TRY(beam_schedule_begin(run, err));
     run_threads(run);
     if (run->status != BEAM_OK && err)
         *err = run->error;
-    beam_status status = beam_result_collect(run, result, run->status == BEAM_OK ? err : NULL);
+    beam_status status =
+        beam_result_collect(run, false, result, run->status == BEAM_OK ? err : NULL);
     return run->status != BEAM_OK ? run->status : status;
 }
 
@@ -303,6 +336,7 @@ beam_status beam_direct_run(const void *proto, size_t size, const beam_direct_op
     beam_execution run = {
         .registry = options->registry,
         .options = given,
+        .direct = options,
         .budget = {.limit = given->memory_budget},
         .temp_dir = given->temp_dir   ? given->temp_dir
                     : temp && temp[0] ? temp

@@ -305,6 +305,7 @@ void beam_processor_free(beam_processor *processor)
 {
     beam_processor_reset(processor);
     free_exits(processor);
+    beam_result_forget(processor);
     beam_free(processor->metrics);
     beam_free(processor->counts);
     beam_buffer_free(&processor->image);

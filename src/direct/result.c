@@ -6,28 +6,6 @@
 #include "base/alloc.h"
 #include "direct/run.h"
 
-/* Adds b to a. */
-static void add_cell(beam_metric_kind kind, beam_metric_cell *a, const beam_metric_cell *b)
-{
-    switch (kind) {
-    case BEAM_COUNTER:
-        a->sum += b->sum;
-        break;
-    case BEAM_DISTRIBUTION:
-        if (b->count == 0)
-            break;
-        a->min = a->count == 0 || b->min < a->min ? b->min : a->min;
-        a->max = a->count == 0 || b->max > a->max ? b->max : a->max;
-        a->sum += b->sum;
-        a->count += b->count;
-        break;
-    case BEAM_GAUGE:
-        if (b->timestamp >= a->timestamp)
-            *a = *b;
-        break;
-    }
-}
-
 /* ---- Of a processor --------------------------------------------------------------------- */
 
 /* A visit of what a bundle tells, always in the same order. */
@@ -41,13 +19,18 @@ static void register_metric(void *user, const beam_plan_metric *metric)
 {
     visit *v = user;
     beam_processor *p = v->processor;
+    if (v->status != BEAM_OK)
+        return;
     if (beam_grow((void **)&p->metrics, &p->metrics_capacity, p->n_metrics + 1,
                   sizeof *p->metrics) != 0) {
         v->status = BEAM_RESOURCE_EXHAUSTED;
         return;
     }
-    p->metrics[p->n_metrics] = *metric;
-    p->metrics[p->n_metrics++].cell = (beam_metric_cell){0};
+    beam_plan_metric *m = &p->metrics[p->n_metrics];
+    *m = *metric;
+    m->function = beam_arena_strdup(&p->functions, metric->function ? metric->function : "");
+    v->status = m->function ? beam_metric_cell_open(m->kind, &m->cell) : BEAM_RESOURCE_EXHAUSTED;
+    p->n_metrics += v->status == BEAM_OK;
 }
 
 static void register_count(void *user, const char *pcollection, uint64_t elements)
@@ -70,13 +53,21 @@ static void register_count(void *user, const char *pcollection, uint64_t element
     }
 }
 
+void beam_result_forget(beam_processor *processor)
+{
+    for (size_t i = 0; i < processor->n_metrics; i++)
+        beam_metric_cell_close(&processor->metrics[i].cell);
+    processor->n_metrics = processor->n_counts = 0;
+    beam_arena_free(&processor->functions);
+}
+
 beam_status beam_result_register(beam_processor *processor, beam_error *err)
 {
     visit v = {.processor = processor};
     if (processor->registered)
         return BEAM_OK;
     pthread_mutex_lock(&processor->worker->lock);
-    processor->n_metrics = processor->n_counts = 0;
+    beam_result_forget(processor);
     beam_bundle_metrics(processor->bundle, register_metric, &v);
     beam_bundle_counts(processor->bundle, register_count, &v);
     processor->registered = v.status == BEAM_OK;
@@ -87,7 +78,8 @@ beam_status beam_result_register(beam_processor *processor, beam_error *err)
 static void commit_metric(void *user, const beam_plan_metric *metric)
 {
     visit *v = user;
-    add_cell(metric->kind, &v->processor->metrics[v->at++].cell, &metric->cell);
+    if (beam_metric_cell_add(metric->kind, &v->processor->metrics[v->at++].cell, &metric->cell))
+        v->status = BEAM_RESOURCE_EXHAUSTED;
 }
 
 static void commit_count(void *user, const char *pcollection, uint64_t elements)
@@ -105,6 +97,9 @@ void beam_result_commit(beam_processor *processor)
     v.at = 0;
     beam_bundle_counts(processor->bundle, commit_count, &v);
     pthread_mutex_unlock(&processor->worker->lock);
+    if (v.status != BEAM_OK) /* the elements are committed */
+        BEAM_LOG(processor->worker->run->options->logger, BEAM_LOG_WARNING,
+                 "no memory for texts of a metric: some are left out");
 }
 
 /* ---- Progress --------------------------------------------------------------------------- */
@@ -144,7 +139,16 @@ uint64_t beam_result_elements(beam_execution *run)
     return elements;
 }
 
-/* ---- At the end ------------------------------------------------------------------------- */
+/* ---- Collecting ------------------------------------------------------------------------- */
+
+typedef struct collecting {
+    const beam_execution *run;
+    beam_direct_result *result;
+    size_t *places; /* of counts, by dataset; 0: none yet */
+    const beam_processor *processor;
+    size_t at; /* of its counts */
+    beam_status status;
+} collecting;
 
 static beam_metric_total *find_metric(beam_direct_result *result, const beam_plan_metric *metric)
 {
@@ -158,84 +162,121 @@ static beam_metric_total *find_metric(beam_direct_result *result, const beam_pla
     return NULL;
 }
 
-static beam_status add_metrics(const beam_processor *processor, beam_direct_result *result)
+static beam_metric_total *add_metric(collecting *c, const beam_plan_metric *metric)
 {
-    for (size_t i = 0; processor->registered && i < processor->n_metrics; i++) {
-        const beam_plan_metric *metric = &processor->metrics[i];
-        beam_metric_total *m = find_metric(result, metric);
-        if (!m) {
-            m = &result->metrics[result->n_metrics];
-            *m = (beam_metric_total){
-                .transform = beam_arena_strdup(&result->arena, metric->unique_name),
-                .function =
-                    beam_arena_strdup(&result->arena, metric->function ? metric->function : ""),
-                .name = beam_arena_strdup(&result->arena, metric->name),
-                .kind = metric->kind};
-            if (!m->transform || !m->function || !m->name)
-                return BEAM_RESOURCE_EXHAUSTED;
-            result->n_metrics++;
-        }
-        add_cell(m->kind, &m->cell, &metric->cell);
-    }
-    return BEAM_OK;
+    beam_arena *arena = &c->result->arena;
+    beam_metric_total *m = &c->result->metrics[c->result->n_metrics];
+    *m = (beam_metric_total){.transform = beam_arena_strdup(arena, metric->unique_name),
+                             .function =
+                                 beam_arena_strdup(arena, metric->function ? metric->function : ""),
+                             .name = beam_arena_strdup(arena, metric->name),
+                             .kind = metric->kind};
+    if (!m->transform || !m->function || !m->name ||
+        beam_metric_cell_open(m->kind, &m->cell) != BEAM_OK)
+        return NULL;
+    c->result->n_metrics++;
+    return m;
 }
 
-static beam_status add_counts(const beam_execution *run, const beam_processor *processor,
-                              beam_direct_result *result, size_t *places)
+static void collect_metric(void *user, const beam_plan_metric *metric)
 {
-    for (size_t i = 0; processor->registered && i < processor->n_counts; i++) {
-        const struct beam_committed_count *count = &processor->counts[i];
+    collecting *c = user;
+    if (c->status != BEAM_OK)
+        return;
+    beam_metric_total *m = find_metric(c->result, metric);
+    if (!m)
+        m = add_metric(c, metric);
+    if (!m || beam_metric_cell_add(m->kind, &m->cell, &metric->cell) != BEAM_OK)
+        c->status = BEAM_RESOURCE_EXHAUSTED;
+}
+
+static beam_status add_count(collecting *c, const char *pcollection, uint64_t elements)
+{
+    uint32_t dataset = beam_graph_find_dataset(&c->run->graph, pcollection);
+    beam_direct_result *result = c->result;
+    if (c->places[dataset] == 0) {
+        beam_element_count *count = &result->counts[result->n_counts];
+        count->pcollection = beam_arena_strdup(&result->arena, pcollection);
         if (!count->pcollection)
-            continue;
-        uint32_t dataset = beam_graph_find_dataset(&run->graph, count->pcollection);
-        if (places[dataset] == 0) {
-            const beam_step *step = &run->graph.steps[run->graph.datasets[dataset].producer];
-            beam_direct_count *c = &result->counts[result->n_counts];
-            c->pcollection = beam_arena_strdup(&result->arena, count->pcollection);
-            c->transform = beam_arena_strdup(&result->arena, beam_step_name(step));
-            if (!c->pcollection || !c->transform)
-                return BEAM_RESOURCE_EXHAUSTED;
-            places[dataset] = ++result->n_counts;
-        }
-        result->counts[places[dataset] - 1].elements += count->elements;
+            return BEAM_RESOURCE_EXHAUSTED;
+        c->places[dataset] = ++result->n_counts;
     }
+    result->counts[c->places[dataset] - 1].elements += elements;
     return BEAM_OK;
 }
 
-static beam_status collect(const beam_execution *run, beam_direct_result *result, size_t *places)
+static void collect_running_count(void *user, const char *pcollection, uint64_t elements)
+{
+    (void)pcollection; /* that of the descriptor: the processor knows the graph's own */
+    collecting *c = user;
+    const struct beam_committed_count *count = &c->processor->counts[c->at++];
+    if (c->status == BEAM_OK && count->pcollection)
+        c->status = add_count(c, count->pcollection, elements);
+}
+
+/* The caller holds the worker's lock. */
+static void collect_processor(collecting *c, const beam_processor *processor)
+{
+    for (size_t i = 0; processor->registered && i < processor->n_metrics; i++)
+        collect_metric(c, &processor->metrics[i]);
+    for (size_t i = 0; processor->registered && i < processor->n_counts; i++)
+        if (processor->counts[i].pcollection && c->status == BEAM_OK)
+            c->status =
+                add_count(c, processor->counts[i].pcollection, processor->counts[i].elements);
+}
+
+static void collect_worker(collecting *c, beam_worker *worker, bool running)
+{
+    pthread_mutex_lock(&worker->lock);
+    for (size_t s = 0; s < c->run->graph.n_stages; s++)
+        collect_processor(c, &worker->processors[s]);
+    if (running && worker->item) {
+        c->processor = worker->processor;
+        c->at = 0;
+        beam_bundle_metrics(worker->processor->bundle, collect_metric, c);
+        beam_bundle_counts(worker->processor->bundle, collect_running_count, c);
+    }
+    pthread_mutex_unlock(&worker->lock);
+}
+
+/* At least as many as differ: worker 0 has opened every stage, and others' have the same. */
+static size_t most_metrics(beam_execution *run)
 {
     size_t most = 0;
-    for (size_t s = 0; s < run->graph.n_stages; s++)
-        for (uint32_t w = 0; w < run->n_workers; w++)
+    for (uint32_t w = 0; w < run->n_workers; w++) {
+        pthread_mutex_lock(&run->workers[w].lock);
+        for (size_t s = 0; s < run->graph.n_stages; s++)
             most += run->workers[w].processors[s].n_metrics;
-    result->metrics = beam_arena_calloc(&result->arena, most, sizeof *result->metrics);
-    result->counts =
-        beam_arena_calloc(&result->arena, run->graph.n_datasets, sizeof *result->counts);
-    if (!result->metrics || !result->counts)
-        return BEAM_RESOURCE_EXHAUSTED;
-    for (size_t s = 0; s < run->graph.n_stages; s++) {
-        for (uint32_t w = 0; w < run->n_workers; w++) {
-            const beam_processor *processor = &run->workers[w].processors[s];
-            BEAM_TRY(add_metrics(processor, result));
-            BEAM_TRY(add_counts(run, processor, result, places));
-        }
+        pthread_mutex_unlock(&run->workers[w].lock);
     }
-    return BEAM_OK;
+    return most;
 }
 
-beam_status beam_result_collect(const beam_execution *run, beam_direct_result *result,
+beam_status beam_result_collect(beam_execution *run, bool running, beam_direct_result *result,
                                 beam_error *err)
 {
-    size_t *places = beam_calloc(run->graph.n_datasets, sizeof *places);
-    beam_status status = places ? collect(run, result, places) : BEAM_RESOURCE_EXHAUSTED;
-    beam_free(places);
-    if (status != BEAM_OK)
-        return beam_error_set(err, status, "no memory for the run's metrics");
+    collecting c = {.run = run, .result = result};
+    result->metrics = beam_arena_calloc(&result->arena, most_metrics(run), sizeof *result->metrics);
+    result->counts =
+        beam_arena_calloc(&result->arena, run->graph.n_datasets, sizeof *result->counts);
+    c.places = beam_calloc(run->graph.n_datasets, sizeof *c.places);
+    if (!result->metrics || !result->counts || !c.places)
+        c.status = BEAM_RESOURCE_EXHAUSTED;
+    for (uint32_t w = 0; c.status == BEAM_OK && w < run->n_workers; w++)
+        collect_worker(&c, &run->workers[w], running);
+    beam_free(c.places);
+    if (c.status == BEAM_OK)
+        c.status = beam_profile_collect(run, result);
+    result->elements = beam_result_elements(run);
+    if (c.status != BEAM_OK)
+        return beam_error_set(err, c.status, "no memory for the run's metrics");
     return BEAM_OK;
 }
 
 void beam_direct_result_free(beam_direct_result *result)
 {
+    for (size_t i = 0; i < result->n_metrics; i++)
+        beam_metric_cell_close(&result->metrics[i].cell);
     beam_arena_free(&result->arena);
     *result = (beam_direct_result){0};
 }

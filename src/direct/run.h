@@ -50,6 +50,7 @@ typedef struct beam_item {
     uint64_t start;           /* the bundle's first unit: where a new try begins */
     uint64_t at, end;         /* units not yet claimed; under worker->lock once it runs */
     beam_stand_in *stand_ins; /* newest first */
+    uint64_t took;            /* nanoseconds of the last try */
 } beam_item;
 
 /* A store at run time. */
@@ -71,7 +72,13 @@ typedef struct beam_stage_run {
     size_t queued, running;
     uint64_t units, units_done; /* for progress */
     bool started, done;
-    uint64_t bundles; /* started, for their names */
+    uint64_t bundles;           /* started, for their names */
+    uint64_t committed, failed; /* bundles; tries */
+    uint64_t began, ended;      /* nanoseconds; 0: not yet */
+    uint64_t busy;              /* nanoseconds of tries that are over, of all threads */
+    /* Of the thread that watches: nanoseconds by step, and of what is between steps. */
+    uint64_t *sampled; /* NULL without options->profile */
+    uint64_t sampled_between;
 } beam_stage_run;
 
 /* Where a stage's elements go from one bundle. */
@@ -99,6 +106,7 @@ typedef struct beam_processor {
     /* In the order that the bundle tells them; written under worker->lock. */
     beam_plan_metric *metrics;
     size_t n_metrics, metrics_capacity;
+    beam_arena functions; /* their functions' names: a config may have told them, and goes first */
     struct beam_committed_count {
         const char *pcollection;
         uint64_t elements;
@@ -122,6 +130,7 @@ struct beam_worker {
 struct beam_execution {
     const beam_registry *registry;
     const beam_run_options *options; /* never NULL, complete */
+    const beam_direct_options *direct;
     beam_direct_graph graph;
     beam_memory_budget budget;
     const char *temp_dir;
@@ -186,9 +195,21 @@ void *beam_worker_main(void *worker);
 
 beam_status beam_result_register(beam_processor *processor, beam_error *err);
 void beam_result_commit(beam_processor *processor);
-beam_status beam_result_collect(const beam_execution *run, beam_direct_result *result,
+/* What was committed so far; `running` adds that of bundles at work.  Fills a zeroed result, which
+ * is to be freed whatever comes back. */
+beam_status beam_result_collect(beam_execution *run, bool running, beam_direct_result *result,
                                 beam_error *err);
+void beam_result_forget(beam_processor *processor);
 /* Elements that sources read so far, those of running bundles too. */
 uint64_t beam_result_elements(beam_execution *run);
+
+/* ---- profile.c: all but open on the thread that watches -------------------------------- */
+
+beam_status beam_profile_open(beam_execution *run, beam_error *err);
+void beam_profile_close(beam_execution *run);
+/* So much time has passed since the last sample. */
+void beam_profile_sample(beam_execution *run, uint64_t nanoseconds);
+/* Adds the stages to a result. */
+beam_status beam_profile_collect(beam_execution *run, beam_direct_result *result);
 
 #endif

@@ -9,12 +9,13 @@
 
 enum {
     ITEMS_A_THREAD = 4,
-    RANGES_A_THREAD = 2,     /* of restrictions, which are split while they run */
     MS = 1000000,            /* nanoseconds */
     WORTH_STEALING = 1 * MS, /* what a bundle costs must not matter */
     WORTH_SPLITTING = 5 * MS,
-    ASK_AGAIN = 50 * MS, /* a tracker that gave nothing is asked again */
-    LOOK_AGAIN = 2 * MS  /* for something to steal */
+    ASK_AGAIN = 50 * MS,    /* a tracker that gave nothing is asked again */
+    LOOK_AGAIN = 2 * MS,    /* for something to steal */
+    SHARE = 16,             /* of the time that a stage has run: less is not worth a bundle more, */
+    ALWAYS_WORTH = 100 * MS /* this is */
 };
 
 uint64_t beam_direct_now(void)
@@ -87,7 +88,9 @@ static beam_status cut_buffer(beam_execution *run, uint32_t index, beam_error *e
     beam_stage_run *stage = &run->stages[index];
     uint64_t n = stage->source->buffer.n;
     bool ranges = stage->plan->processes_restrictions;
-    uint64_t wanted = run->n_workers * (uint64_t)(ranges ? RANGES_A_THREAD : ITEMS_A_THREAD);
+    /* Restrictions are split while they run; more bundles than threads would only hold more of
+     * what each has added up until all are merged. */
+    uint64_t wanted = run->n_workers * (uint64_t)(ranges ? 1 : ITEMS_A_THREAD);
     uint64_t items = wanted < n ? wanted : n;
     for (uint64_t i = items; i-- > 0;) { /* the queue is last in, first out */
         BEAM_TRY(cut_item(run, index, n / items * i + n % items * i / items,
@@ -204,9 +207,11 @@ static beam_status start_stages(beam_execution *run, uint32_t *idle, beam_error 
         if (stage->started || stage->waiting)
             continue;
         stage->started = true;
+        stage->began = beam_direct_now();
         BEAM_TRY(start_stage(run, i, err));
         if (stage->queued == 0) {
             stage->done = true;
+            stage->ended = stage->began;
             run->stages_left--;
             *idle = i;
         }
@@ -272,10 +277,13 @@ void beam_schedule_done(beam_worker *worker, beam_item *item)
     beam_stage_run *stage = &run->stages[index];
     pthread_mutex_lock(&run->lock);
     stage->running--;
+    stage->committed++;
+    stage->busy += item->took;
     stage->units_done += item->end - item->start;
     bool ended = stage->queued == 0 && stage->running == 0;
     if (ended) {
         stage->done = true;
+        stage->ended = beam_direct_now();
         run->stages_left--;
     }
     pthread_mutex_unlock(&run->lock);
@@ -296,6 +304,8 @@ void beam_schedule_failed(beam_worker *worker, beam_item *item, bool again, cons
     beam_stage_run *stage = &run->stages[item->stage];
     pthread_mutex_lock(&run->lock);
     stage->running--;
+    stage->failed++;
+    stage->busy += item->took;
     item->tries++;
     if (run->stop || !again || item->tries >= BEAM_DIRECT_TRIES) {
         beam_error final = *error;
@@ -340,6 +350,17 @@ static beam_item *dequeue(beam_execution *run)
         return item;
     }
     return NULL;
+}
+
+/* What a thread must find left to take a part of it.  A bundle more is held until all are merged
+ * where it adds something up, so the longer a stage runs, the more it must be worth. */
+static double worth(const beam_worker *worker, double least, uint64_t now)
+{
+    uint64_t began = worker->run->stages[worker->item->stage].began;
+    double share = now > began ? (double)(now - began) / SHARE : 0;
+    if (share > ALWAYS_WORTH)
+        share = ALWAYS_WORTH;
+    return share > least ? share : least;
 }
 
 /* Nanoseconds that the worker's unclaimed units are about to take. It holds worker->lock. */
@@ -408,8 +429,8 @@ static bool may_split(const beam_worker *worker, uint64_t now)
     beam_bundle_progress(worker->processor->bundle, &progress);
     double elapsed = (double)(now - worker->began);
     return progress.splittable &&
-           (!(progress.completed > 0) ||
-            elapsed * progress.remaining / progress.completed > WORTH_SPLITTING);
+           (!(progress.completed > 0) || elapsed * progress.remaining / progress.completed >
+                                             worth(worker, WORTH_SPLITTING, now));
 }
 
 /* Asks every restriction at work for half of it, one for each idle thread that comes here. */
@@ -431,13 +452,14 @@ static beam_item *steal(beam_execution *run, const beam_worker *self)
 {
     uint64_t now = beam_direct_now();
     beam_worker *victim = NULL;
-    double most = WORTH_STEALING;
+    double most = 0;
     for (uint32_t i = 1; i < run->n_workers; i++) {
         beam_worker *worker = &run->workers[(self->index + i) % run->n_workers];
         pthread_mutex_lock(&worker->lock);
         double time = unclaimed_time(worker, now);
+        bool enough = time > 0 && time > worth(worker, WORTH_STEALING, now);
         pthread_mutex_unlock(&worker->lock);
-        if (time > most) {
+        if (enough && time > most) {
             most = time;
             victim = worker;
         }

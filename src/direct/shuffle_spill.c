@@ -15,7 +15,7 @@
 
 #include "base/alloc.h"
 #include "direct/shuffle_internal.h"
-#include "direct/spill_file.h"
+#include "base/spill_file.h"
 #include "type/coder.h"
 
 enum { WRITE_BUFFER = 1 << 20, READ_BUFFER = 64 << 10, BATCH_BYTES = 32 << 10 };

@@ -228,6 +228,7 @@ static void run_item(beam_worker *worker, beam_item *item)
     beam_processor *processor = &worker->processors[item->stage];
     beam_error error = {0};
     bool partly = false;
+    uint64_t began = beam_direct_now();
     beam_status status = beam_processor_open(processor, &error);
     if (status == BEAM_OK) {
         publish(worker, item, processor);
@@ -236,6 +237,7 @@ static void run_item(beam_worker *worker, beam_item *item)
     }
     if (status == BEAM_OK)
         status = beam_processor_commit(processor, &partly, &error);
+    item->took = beam_direct_now() - began;
     if (status == BEAM_OK) {
         beam_finalizers_run(beam_bundle_take_finalizers(processor->bundle), run->options->logger);
         release_read(run, item);

@@ -102,7 +102,8 @@ static bool check_side(beam_pipeline *p, const beam_call *call, const beam_dofn 
 
 static bool check_sides(beam_pipeline *p, const beam_call *call, const beam_pardo_args *args)
 {
-    if (args->n_sides != args->fn->n_sides) {
+    if (args->n_sides > args->fn->n_sides ||
+        args->n_sides < args->fn->n_sides - args->fn->n_optional_sides) {
         beam_graph_fail(p, call, BEAM_INVALID_ARGUMENT,
                         "DoFn '%s' takes %zu side inputs, but is given %zu", args->fn->name,
                         args->fn->n_sides, args->n_sides);

@@ -17,7 +17,7 @@
 #define IO_GS_H
 
 #include "io/filesystem_driver.h"
-#include "net/http.h"
+#include "net/rest.h"
 
 extern const beam_fs_driver beam_gs_driver;
 
@@ -66,15 +66,18 @@ typedef struct beam_gs_listing {
 /* Adds a page to the listing. */
 beam_status beam_gs_parse_page(const void *text, size_t size, beam_gs_listing *listing);
 
-/* The message in an error's body, made printable and cut; "" if there is none. */
-void beam_gs_parse_error(const void *text, size_t size, char message[256]);
-
 /* {"done":..., "rewriteToken":..., "resource":...}; the token is "" when done. */
 beam_status beam_gs_parse_rewrite(const void *text, size_t size, beam_gs_object *object,
                                   char token[BEAM_HTTP_VALUE]);
 
 /* "bytes=0-41" gives 42, "" 0. */
 beam_status beam_gs_parse_range(const char *range, int64_t *have);
+
+/* Where a bucket is: "US-CENTRAL1", "US" (several regions), and of two regions which. */
+typedef struct beam_gs_bucket {
+    char location[64], parts[2][64];
+} beam_gs_bucket;
+beam_status beam_gs_parse_bucket(const void *text, size_t size, beam_gs_bucket *bucket);
 
 void beam_gs_crc_text(uint32_t crc, char text[9]); /* base64 of its four bytes */
 bool beam_gs_crc_parse(const char *text, uint32_t *crc);
@@ -98,19 +101,10 @@ typedef struct beam_gs_call {
     bool once; /* no tries but the first, so that the caller finds out what arrived */
 } beam_gs_call;
 
-typedef struct beam_gs_answer {
-    long code;
-    bool repeated; /* an earlier try may have done it already */
-    beam_http_headers headers;
-} beam_gs_answer;
-
 /* BEAM_OK for 2xx and 308.  `answer` may be NULL.  FAILED_PRECONDITION: the generation was not the
  * expected one (412). */
-beam_status beam_gs_perform(const beam_gs_call *call, beam_gs_answer *answer, beam_error *err);
+beam_status beam_gs_perform(const beam_gs_call *call, beam_rest_answer *answer, beam_error *err);
 
-/* Waits before try `n` + 1 (n from 1); false when the deadline that began at `began` is over. */
-bool beam_gs_pause(int n, int64_t began, const char *retry_after);
-int64_t beam_gs_now_ms(void);
 /* Whether an address is of the service that is talked to. */
 bool beam_gs_is_ours(const char *address);
 
@@ -122,6 +116,9 @@ enum { BEAM_GS_ANY = -1 }; /* as an expected generation */
 beam_status beam_gs_address(beam_buffer *to, const char *prefix, const beam_gs_place *place,
                             bool with_name);
 
+/* What place->bucket is.  It takes another right than its objects do. */
+beam_status beam_gs_find_bucket(const beam_gs_place *place, beam_gs_bucket *bucket,
+                                beam_error *err);
 beam_status beam_gs_stat(const beam_gs_place *place, beam_gs_object *object, beam_error *err);
 /* 0 when there is none. */
 beam_status beam_gs_generation(const beam_gs_place *place, int64_t *generation, beam_error *err);

@@ -3,17 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "io/gs.h"
-#include "net/auth.h"
 
 beam_gs_settings beam_gs_settings_now = {
     .part = 16 << 20, .range = 4 << 20, .first_ms = 250, .deadline_ms = 2 * 60 * 1000};
-
-enum { MOST_PAUSE_MS = 30 * 1000 };
 
 /* ---- The client ------------------------------------------------------------------------------ */
 
@@ -96,56 +91,6 @@ bool beam_gs_is_ours(const char *address)
 
 /* ---- Tries ----------------------------------------------------------------------------------- */
 
-int64_t beam_gs_now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-bool beam_gs_pause(int n, int64_t began, const char *retry_after)
-{
-    int64_t most = (int64_t)beam_gs_settings_now.first_ms << (n < 16 ? n - 1 : 15);
-    if (most > MOST_PAUSE_MS)
-        most = MOST_PAUSE_MS;
-    uint32_t random = 0; /* if there is none, the pause is the shortest */
-    (void)!getrandom(&random, sizeof random, 0);
-    int64_t ms = most / 2 + (int64_t)(random % (uint32_t)(most / 2 + 1));
-    long wanted = strtol(retry_after, NULL, 10);
-    if (wanted > 0 && wanted * 1000 > ms)
-        ms = wanted < MOST_PAUSE_MS / 1000 ? wanted * 1000 : MOST_PAUSE_MS;
-    if (beam_gs_now_ms() + ms - began > beam_gs_settings_now.deadline_ms)
-        return false;
-    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    (void)nanosleep(&pause, NULL);
-    return true;
-}
-
-static beam_status status_of(long code, const char *words)
-{
-    switch (code) {
-    case 400:
-        /* Bytes that changed on the way are worth another try. */
-        return strcasestr(words, "crc32c") ? BEAM_DATA_LOSS : BEAM_INVALID_ARGUMENT;
-    case 401:
-        return BEAM_UNAUTHENTICATED;
-    case 403:
-        return BEAM_PERMISSION_DENIED;
-    case 404:
-    case 410:
-        return BEAM_NOT_FOUND;
-    case 412:
-        return BEAM_FAILED_PRECONDITION;
-    case 416:
-        return BEAM_OUT_OF_RANGE;
-    case 408:
-    case 429:
-        return BEAM_UNAVAILABLE;
-    default:
-        return code >= 500 ? BEAM_UNAVAILABLE : BEAM_UNKNOWN;
-    }
-}
-
 static const char *advice(beam_status status)
 {
     switch (status) {
@@ -162,8 +107,10 @@ static beam_status refuse(const beam_gs_call *call, const beam_http_response *re
                           beam_error *err)
 {
     char words[256];
-    beam_gs_parse_error(response->body.data, response->body.len, words);
-    beam_status status = status_of(response->code, words);
+    beam_rest_parse_error(response->body.data, response->body.len, words);
+    beam_status status = beam_rest_status(response->code);
+    if (status == BEAM_INVALID_ARGUMENT && strcasestr(words, "crc32c"))
+        status = BEAM_DATA_LOSS; /* bytes that changed on the way are worth another try */
     if (status == BEAM_NOT_FOUND)
         return beam_error_set(err, status, "cannot %s gs://%s/%s: there is none, or no such bucket",
                               call->doing, call->place->bucket, call->place->name);
@@ -172,10 +119,14 @@ static beam_status refuse(const beam_gs_call *call, const beam_http_response *re
                           words[0] ? ": " : "", words, advice(status));
 }
 
-/* A whole answer: what it means. */
-static beam_status understand(const beam_gs_call *call, const beam_http_response *response,
+/* What an answer means, or that none came. */
+static beam_status understand(void *user, const beam_http_response *response, const beam_error *why,
                               beam_error *err)
 {
+    const beam_gs_call *call = user;
+    if (!response)
+        return beam_error_set(err, why->code, "cannot %s gs://%s/%s: %s", call->doing,
+                              call->place->bucket, call->place->name, why->message);
     if (response->code == 308 && call->session)
         return BEAM_OK;
     if (response->code / 100 != 2)
@@ -193,65 +144,33 @@ static beam_status understand(const beam_gs_call *call, const beam_http_response
                                                                   : "damaged");
 }
 
-static beam_status try_once(const beam_gs_call *call, const char *url, const char *token,
-                            beam_gs_answer *answer, beam_error *err)
-{
-    const char *headers[5];
-    beam_http_response response;
-    beam_http_request request = {.method = call->method,
-                                 .url = url,
-                                 .headers = headers,
-                                 .body = call->body,
-                                 .body_size = call->body_size,
-                                 .into = call->into,
-                                 .into_size = call->into_size};
-    if (token)
-        headers[request.n_headers++] = token;
-    for (size_t i = 0; i < 3 && call->headers[i]; i++)
-        headers[request.n_headers++] = call->headers[i];
-    beam_error why = {0};
-    beam_status status = beam_http_perform(&client.http, &request, &response, &why);
-    if (status != BEAM_OK)
-        return beam_error_set(err, status, "cannot %s gs://%s/%s: %s", call->doing,
-                              call->place->bucket, call->place->name, why.message);
-    answer->code = response.code;
-    answer->headers = response.headers;
-    status = understand(call, &response, err);
-    beam_http_response_free(&response);
-    return status;
-}
-
-/* The tries. *url lives until the end; the token may have to be fetched anew once. */
-static beam_status try_until(const beam_gs_call *call, const char *url, beam_gs_answer *answer,
+static beam_status try_until(const beam_gs_call *call, const char *url, beam_rest_answer *answer,
                              beam_error *err)
 {
-    const int64_t began = beam_gs_now_ms();
-    char *token = NULL, *refused = NULL;
-    beam_status status;
-    for (int n = 1;; n++) {
-        *answer = (beam_gs_answer){.repeated = n > 1};
-        status = client.auth && !call->session ? beam_auth_header(client.auth, refused, &token, err)
-                                               : BEAM_OK;
-        if (status == BEAM_OK)
-            status = try_once(call, url, token, answer, err);
-        if (status == BEAM_UNAUTHENTICATED && answer->code == 401 && token && !refused) {
-            refused = token;
-            token = NULL;
-            continue;
-        }
-        beam_free(token);
-        token = NULL;
-        if ((status != BEAM_UNAVAILABLE && status != BEAM_DATA_LOSS) || call->once ||
-            !beam_gs_pause(n, began, answer->headers.retry_after))
-            break;
-    }
-    beam_free(refused);
-    return status;
+    size_t n_headers = 0;
+    while (n_headers < 3 && call->headers[n_headers])
+        n_headers++;
+    const beam_rest_call rest = {.http = &client.http,
+                                 .auth = call->session ? NULL : client.auth,
+                                 .request = {.method = call->method,
+                                             .url = url,
+                                             .headers = call->headers,
+                                             .n_headers = n_headers,
+                                             .body = call->body,
+                                             .body_size = call->body_size,
+                                             .into = call->into,
+                                             .into_size = call->into_size},
+                                 .first_ms = beam_gs_settings_now.first_ms,
+                                 .deadline_ms = beam_gs_settings_now.deadline_ms,
+                                 .once = call->once,
+                                 .understand = understand,
+                                 .user = (void *)call};
+    return beam_rest_perform(&rest, answer, err);
 }
 
-beam_status beam_gs_perform(const beam_gs_call *call, beam_gs_answer *answer, beam_error *err)
+beam_status beam_gs_perform(const beam_gs_call *call, beam_rest_answer *answer, beam_error *err)
 {
-    beam_gs_answer ignored;
+    beam_rest_answer ignored;
     BEAM_TRY(open_client(err));
     if (call->session)
         return try_until(call, call->session, answer ? answer : &ignored, err);

@@ -91,6 +91,30 @@ beam_status beam_gs_stat(const beam_gs_place *place, beam_gs_object *object, bea
     return status;
 }
 
+static beam_status parse_bucket(void *user, const beam_http_response *response)
+{
+    return beam_gs_parse_bucket(response->body.data, response->body.len, user);
+}
+
+beam_status beam_gs_find_bucket(const beam_gs_place *place, beam_gs_bucket *bucket, beam_error *err)
+{
+    beam_gs_place whole = {0}; /* for messages: no name in it */
+    (void)snprintf(whole.bucket, sizeof whole.bucket, "%s", place->bucket);
+    char *path =
+        beam_asprintf("/storage/v1/b/%s?fields=location,customPlacementConfig", place->bucket);
+    if (!path)
+        return no_memory(err);
+    const beam_gs_call call = {.method = "GET",
+                               .place = &whole,
+                               .doing = "look at",
+                               .path = path,
+                               .parse = parse_bucket,
+                               .user = bucket};
+    beam_status status = beam_gs_perform(&call, NULL, err);
+    beam_free(path);
+    return status;
+}
+
 beam_status beam_gs_generation(const beam_gs_place *place, int64_t *generation, beam_error *err)
 {
     beam_gs_object object = {0};
@@ -199,7 +223,7 @@ static beam_status copy_some(const beam_gs_place *from, int64_t generation, cons
                              int64_t expected, rewrite *r, beam_error *err)
 {
     beam_buffer path = {0};
-    beam_gs_answer answer = {0};
+    beam_rest_answer answer = {0};
     beam_status status = beam_gs_address(&path, api, from, true);
     if (status == BEAM_OK)
         status = address_of(&path, "/rewriteTo", to, true, "?", expected);
@@ -254,7 +278,7 @@ beam_status beam_gs_compose(const beam_gs_part *parts, size_t n, const beam_gs_p
                             beam_error *err)
 {
     beam_buffer path = {0};
-    beam_gs_answer answer = {0};
+    beam_rest_answer answer = {0};
     char *body = compose_body(parts, n);
     beam_status status = body ? beam_gs_address(&path, api, to, true) : BEAM_RESOURCE_EXHAUSTED;
     if (status == BEAM_OK)
@@ -301,7 +325,7 @@ static beam_status send_insert(const beam_gs_place *to, int64_t expected, const 
                                bool *repeated, beam_error *err)
 {
     beam_buffer path = {0};
-    beam_gs_answer answer = {0};
+    beam_rest_answer answer = {0};
     beam_status status =
         address_of(&path, upload_api, to, false, "?uploadType=multipart&fields=" FIELDS, expected);
     const beam_gs_call call = {.method = "POST",

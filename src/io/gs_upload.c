@@ -15,9 +15,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "io/cache.h"
 #include "io/gs.h"
+#include "net/retry.h"
 #include "net/digest.h"
 
 enum { IDLE_TRIES = 12, SESSIONS = 5 };
@@ -96,7 +98,7 @@ static beam_status begin(upload *u, beam_error *err)
 {
     char sum[9], length[64];
     beam_buffer path = {0};
-    beam_gs_answer answer = {0};
+    beam_rest_answer answer = {0};
     int64_t expected;
     BEAM_TRY(beam_gs_generation(&u->place, &expected, err));
     beam_gs_crc_text(u->crc, sum);
@@ -142,7 +144,7 @@ static beam_status put(upload *u, size_t size, bool asks, beam_error *err)
 {
     char range[96];
     const size_t total = u->view.size;
-    beam_gs_answer answer = {0};
+    beam_rest_answer answer = {0};
     if (size)
         (void)snprintf(range, sizeof range, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%zu",
                        u->have, u->have + (int64_t)size - 1, total);
@@ -170,12 +172,15 @@ static beam_status put(upload *u, size_t size, bool asks, beam_error *err)
     return BEAM_OK;
 }
 
-/* Until all is there, or the session is lost (BEAM_NOT_FOUND, BEAM_DATA_LOSS). */
-static beam_status send_rest(upload *u, beam_error *err)
+/* Until all is there, or the session is lost (BEAM_NOT_FOUND, BEAM_DATA_LOSS).  `fresh`: the
+ * session is known to hold nothing. */
+static beam_status send_rest(upload *u, bool fresh, beam_error *err)
 {
     const size_t part = beam_gs_settings_now.part;
     int idle = 0;
-    beam_status status = put(u, 0, true, err); /* an empty file's upload ends with this */
+    beam_status status = BEAM_OK;
+    if (!fresh || !u->view.size) /* an empty file's upload ends with this */
+        status = put(u, 0, true, err);
     while (status == BEAM_OK && !u->done) {
         int64_t before = u->have;
         size_t left = u->view.size - (size_t)u->have;
@@ -184,7 +189,9 @@ static beam_status send_rest(upload *u, beam_error *err)
             status = put(u, 0, true, err);
         idle = u->have > before ? 0 : idle + 1;
         if (status == BEAM_OK && !u->done && idle &&
-            (idle > IDLE_TRIES || !beam_gs_pause(idle, beam_gs_now_ms(), "")))
+            (idle > IDLE_TRIES ||
+             !beam_rest_pause(idle, beam_clock_ms(), "", beam_gs_settings_now.first_ms,
+                              beam_gs_settings_now.deadline_ms)))
             status = beam_error_set(
                 err, BEAM_UNAVAILABLE,
                 "cannot write %s: the upload does not get on past byte %" PRId64, u->path, u->have);
@@ -197,7 +204,7 @@ static beam_status send_rest(upload *u, beam_error *err)
 static beam_status go_on(upload *u)
 {
     int64_t now;
-    if (!read_note(u) || send_rest(u, NULL) != BEAM_OK)
+    if (!read_note(u) || send_rest(u, false, NULL) != BEAM_OK)
         return BEAM_NOT_FOUND;
     BEAM_TRY(beam_gs_generation(&u->place, &now, NULL));
     return now == u->object.generation ? BEAM_OK : BEAM_NOT_FOUND;
@@ -209,7 +216,7 @@ static beam_status send(upload *u, beam_error *err)
     for (int n = 0; n < SESSIONS && status != BEAM_OK; n++) {
         u->done = false;
         BEAM_TRY(begin(u, err));
-        status = send_rest(u, err);
+        status = send_rest(u, true, err);
         if (status != BEAM_NOT_FOUND && status != BEAM_DATA_LOSS)
             break;
     }

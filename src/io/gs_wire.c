@@ -181,18 +181,6 @@ beam_status beam_gs_parse_page(const void *text, size_t size, beam_gs_listing *l
 
 /* ---- Other answers --------------------------------------------------------------------------- */
 
-void beam_gs_parse_error(const void *text, size_t size, char message[256])
-{
-    json_t *json = json_loadb(text ? text : "", size, 0, NULL);
-    const json_t *error = json_object_get(json, "error");
-    const char *words = json_string_value(json_object_get(error, "message"));
-    (void)snprintf(message, 256, "%s", words ? words : "");
-    for (char *c = message; *c; c++)
-        if ((unsigned char)*c < ' ' || (unsigned char)*c >= 127)
-            *c = '?';
-    json_decref(json);
-}
-
 beam_status beam_gs_parse_rewrite(const void *text, size_t size, beam_gs_object *object,
                                   char token[BEAM_HTTP_VALUE])
 {
@@ -226,4 +214,27 @@ beam_status beam_gs_parse_range(const char *range, int64_t *have)
     }
     ++*have;
     return BEAM_OK;
+}
+
+/* ---- Buckets --------------------------------------------------------------------------------- */
+
+beam_status beam_gs_parse_bucket(const void *text, size_t size, beam_gs_bucket *bucket)
+{
+    json_t *json = json_loadb(text ? text : "", size, 0, NULL);
+    const char *location = json_string_value(json_object_get(json, "location"));
+    const json_t *placement = json_object_get(json, "customPlacementConfig");
+    size_t i;
+    json_t *part;
+    *bucket = (beam_gs_bucket){0};
+    bool ok = location && strlen(location) < sizeof bucket->location;
+    if (ok)
+        (void)snprintf(bucket->location, sizeof bucket->location, "%s", location);
+    json_array_foreach(json_object_get(placement, "dataLocations"), i, part)
+    {
+        const char *name = json_string_value(part);
+        if (i < 2 && name)
+            (void)snprintf(bucket->parts[i], sizeof bucket->parts[i], "%s", name);
+    }
+    json_decref(json);
+    return ok ? BEAM_OK : BEAM_DATA_LOSS;
 }

@@ -42,13 +42,16 @@ beam_status beam_image_decode(const void *data, size_t size, const beam_image_op
                               beam_image *image, beam_error *err)
 {
     const uint8_t *bytes = data;
+    beam_image_options o = {0};
     *image = (beam_image){0};
-    uint64_t max_pixels =
-        options && options->max_pixels ? options->max_pixels : (uint64_t)BEAM_IMAGE_MAX_PIXELS;
+    if (options)
+        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    if (!o.max_pixels)
+        o.max_pixels = BEAM_IMAGE_MAX_PIXELS;
     if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
-        return beam_image_decode_jpeg(bytes, size, max_pixels, image, err);
+        return beam_image_decode_jpeg(bytes, size, &o, image, err);
     if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
-        return beam_image_decode_png(bytes, size, max_pixels, image, err);
+        return beam_image_decode_png(bytes, size, o.max_pixels, image, err);
     return beam_error_set(err, BEAM_INVALID_ARGUMENT, "the image is neither JPEG nor PNG");
 }
 

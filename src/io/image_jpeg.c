@@ -19,7 +19,7 @@ typedef struct decoder {
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
     jmp_buf jump;
-    uint64_t max_pixels;
+    const beam_image_options *options;
     beam_image *image;
     uint8_t *row; /* of CMYK */
     beam_status status;
@@ -84,6 +84,30 @@ static void read_rows(decoder *d, bool cmyk)
     }
 }
 
+/* The library can leave out the finest details while it decodes, which is where the time goes. */
+static void choose_scale(decoder *d)
+{
+    uint64_t width = d->options->covers_width, height = d->options->covers_height;
+    uint32_t part = 1;
+    while (width && height && part < 8 && d->jpeg.image_width >= 4 * part * width &&
+           d->jpeg.image_height >= 4 * part * height)
+        part *= 2;
+    d->jpeg.scale_num = 1;
+    d->jpeg.scale_denom = part;
+}
+
+/* An image as large as what will be decoded, if the whole picture is not too large. */
+static beam_status make_image(decoder *d)
+{
+    uint64_t whole = (uint64_t)d->jpeg.image_width * d->jpeg.image_height;
+    if (whole > d->options->max_pixels) /* says so */
+        return beam_image_new(d->jpeg.image_width, d->jpeg.image_height, 3, d->options->max_pixels,
+                              d->image, d->err);
+    choose_scale(d);
+    jpeg_calc_output_dimensions(&d->jpeg);
+    return beam_image_new(d->jpeg.output_width, d->jpeg.output_height, 3, whole, d->image, d->err);
+}
+
 /* Everything that may jump. */
 static void decode(decoder *d, const uint8_t *data, size_t size)
 {
@@ -95,8 +119,7 @@ static void decode(decoder *d, const uint8_t *data, size_t size)
     (void)jpeg_read_header(&d->jpeg, TRUE);
     bool cmyk = d->jpeg.jpeg_color_space == JCS_CMYK || d->jpeg.jpeg_color_space == JCS_YCCK;
     d->jpeg.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
-    d->status = beam_image_new(d->jpeg.image_width, d->jpeg.image_height, 3, d->max_pixels,
-                               d->image, d->err);
+    d->status = make_image(d);
     if (d->status != BEAM_OK)
         return;
     if (cmyk) {
@@ -111,13 +134,14 @@ static void decode(decoder *d, const uint8_t *data, size_t size)
     (void)jpeg_finish_decompress(&d->jpeg);
 }
 
-beam_status beam_image_decode_jpeg(const uint8_t *data, size_t size, uint64_t max_pixels,
-                                   beam_image *image, beam_error *err)
+beam_status beam_image_decode_jpeg(const uint8_t *data, size_t size,
+                                   const beam_image_options *options, beam_image *image,
+                                   beam_error *err)
 {
     decoder *d = beam_calloc(1, sizeof *d);
     if (!d)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a JPEG");
-    d->max_pixels = max_pixels;
+    d->options = options;
     d->image = image;
     d->err = err;
     d->jpeg.err = jpeg_std_error(&d->errors);

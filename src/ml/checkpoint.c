@@ -118,8 +118,9 @@ static beam_status describe_all(const char *path, const beam_checkpoint_head *he
         size_t bytes = 0;
         BEAM_TRY(states->describe(states->user, i, &t->name, &t->tensor));
         BEAM_TRY(beam_tensor_check(&t->tensor, NULL, &bytes, err));
-        if (t->tensor.dtype != BEAM_F32)
-            return beam_error_set(err, BEAM_INTERNAL, "%s: state %s is not f32", path, t->name);
+        if (t->tensor.dtype != BEAM_F32 && t->tensor.dtype != BEAM_I32)
+            return beam_error_set(err, BEAM_INTERNAL, "%s: state %s is neither f32 nor i32", path,
+                                  t->name);
         c->largest = bytes > c->largest ? bytes : c->largest;
     }
     c->tensors[states->count] = (beam_named_tensor){

@@ -2,9 +2,9 @@
 /* checkpoint.h - a training between two steps, as a file, and the files of one training in a
  * folder.
  *
- * A checkpoint is a safetensors file: the states, f32; a note "training", a beam_checkpoint_head as
- * JSON; and last the tensor "checksum", 8 bytes, which hash all bytes before them.  It is written
- * beside its name, synced and renamed.
+ * A checkpoint is a safetensors file: the states, f32 or i32; a note "training", a
+ * beam_checkpoint_head as JSON; and last the tensor "checksum", 8 bytes, which hash all bytes
+ * before them.  It is written beside its name, synced and renamed.
  *
  *     FOLDER/checkpoint-000000001234.safetensors   after step 1234
  *     FOLDER/owner                                 who may save here: the last that took it */

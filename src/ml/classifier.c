@@ -1,6 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* classifier.c - which model suits a data set, and what its classes have to do with the data
- * set's; pictures for it. */
+ * set's. */
 #include <stdio.h>
 #include <string.h>
 
@@ -148,16 +148,22 @@ static const char *default_network(const beam_dataset_info *dataset)
     return strcmp(dataset->name, "digits") == 0 ? "small_cnn" : "resnet18";
 }
 
-/* What a model's file tells of it once it is loaded.  A device that is elsewhere, with a worker,
- * cannot be asked: then the model is taken for one of the data set's classes. */
-static beam_status look_into_file(beam_model_spec *spec, beam_error *err)
+/* Whether it comes as it is, from a file or a server. */
+static bool is_foreign(const beam_model_spec *spec)
+{
+    return beam_spec_is_file(spec) || beam_spec_is_address(spec);
+}
+
+/* What a model's file or server tells of it once it is loaded.  A device that is elsewhere, with a
+ * worker, cannot be asked: then the model is taken for one of the data set's classes. */
+static beam_status look_into_model(beam_model_spec *spec, beam_error *err)
 {
     beam_spec_text name;
     beam_device *device = NULL;
     beam_model *model = NULL;
     const beam_model_request request = {.spec = spec, .max_batch = 1};
     const beam_device_options quiet = {.struct_size = sizeof quiet};
-    BEAM_TRY(beam_spec_field(spec->device, "device", "auto", &name, err));
+    BEAM_TRY(beam_spec_device(spec, &name, err));
     if (beam_device_open(name.text, &quiet, &device, NULL) != BEAM_OK)
         return BEAM_OK;
     beam_status status = beam_model_load(&request, device, &model, err);
@@ -179,9 +185,9 @@ static beam_status look_into(const beam_dataset_info *dataset, const beam_classi
                              beam_classifier *c, beam_error *err)
 {
     beam_weights *weights = NULL;
-    bool file = beam_spec_is_file(&c->model);
-    if (file)
-        BEAM_TRY(look_into_file(&c->model, err));
+    bool foreign = is_foreign(&c->model);
+    if (foreign)
+        BEAM_TRY(look_into_model(&c->model, err));
     BEAM_TRY(beam_spec_open_weights(&c->model, NULL, &weights, err));
     beam_spec_complete(&c->model, weights);
     if (!c->model.network.len)
@@ -190,10 +196,10 @@ static beam_status look_into(const beam_dataset_info *dataset, const beam_classi
         c->model.num_classes = dataset->num_classes;
     if (!c->model.channels)
         c->model.channels = dataset->channels;
-    if (weights || file)
+    if (weights || foreign)
         compare_classes(dataset, c);
     set_input(dataset, o->image_size, &c->model);
-    beam_status status = file ? BEAM_OK : try_weights(&c->model, weights, err);
+    beam_status status = foreign ? BEAM_OK : try_weights(&c->model, weights, err);
     beam_weights_close(weights);
     return status;
 }
@@ -203,7 +209,7 @@ static beam_status check_name(const char *network, beam_error *err)
 {
     char known[256] = "";
     const char *name;
-    if (beam_is_model_file(network))
+    if (beam_is_model_file(network) || beam_is_model_address(network))
         return BEAM_OK;
     for (size_t i = 0; (name = beam_network_known(i)) != NULL; i++) {
         size_t at = strlen(known);
@@ -212,8 +218,8 @@ static beam_status check_name(const char *network, beam_error *err)
         (void)snprintf(known + at, sizeof known - at, "%s, ", name);
     }
     return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                          "there is no model \"%s\"; known are %sand files that end in .onnx, "
-                          ".mlir or .stablehlo",
+                          "there is no model \"%s\"; known are %sfiles that end in .onnx, .mlir or "
+                          ".stablehlo, and addresses of servers' models, http://...",
                           network, known);
 }
 
@@ -233,53 +239,13 @@ beam_status beam_choose_classifier(const beam_dataset_info *dataset,
     c->model.precision = beam_str_of(o.precision ? o.precision : "");
     if (o.weights)
         c->model.weights = beam_str_of(o.weights);
-    else if (!beam_spec_is_file(&c->model))
+    else if (!is_foreign(&c->model))
         BEAM_TRY(
             default_weights(dataset, o.network ? o.network : default_network(dataset), &o, c, err));
     return look_into(dataset, &o, c, err);
 }
 
-/* ---- Pictures -------------------------------------------------------------------------------- */
-
-static beam_normalization pixels_of(const beam_ctx *ctx)
-{
-    static const beam_normalization plain = {1 / 255.0f, 0, 0, 0, 1, 1, 1};
-    const beam_normalization *pixels = &beam_inference_spec(ctx)->pixels;
-    return pixels->scale > 0 ? *pixels : plain;
-}
-
-beam_status beam_pack_image(beam_ctx *ctx, const beam_tensor *image, const beam_model *model,
-                            float *row)
-{
-    beam_tensor input = beam_model_input(model, 0, 1);
-    if (image->dtype != BEAM_U8 || image->rank != 3 || input.rank != 4 || image->shape[1] < 1 ||
-        image->shape[2] < 1 || image->shape[1] > UINT16_MAX || image->shape[2] > UINT16_MAX)
-        return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
-                         "an image is no u8 tensor {channels, height, width}");
-    int64_t channels = image->shape[0], wanted = input.shape[1];
-    if ((channels != 1 && channels != 3) || (channels != wanted && channels != 1) || wanted > 3)
-        return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
-                         "an image of %lld channels for a model that wants %lld",
-                         (long long)channels, (long long)wanted);
-    beam_normalization n = pixels_of(ctx);
-    beam_dataset_info info = {.name = "an image",
-                              .channels = (uint32_t)channels,
-                              .height = (uint32_t)image->shape[1],
-                              .width = (uint32_t)image->shape[2],
-                              .scale = n.scale};
-    uint32_t height = (uint32_t)input.shape[2], width = (uint32_t)input.shape[3];
-    const float mean[] = {n.mean_r, n.mean_g, n.mean_b};
-    const float deviation[] = {n.deviation_r, n.deviation_g, n.deviation_b};
-    for (int64_t first = 0; first < wanted; first += channels) {
-        for (int64_t c = 0; c < channels; c++) {
-            info.mean[c] = mean[first + c];
-            info.deviation[c] = deviation[first + c];
-        }
-        BEAM_TRY(beam_dataset_normalize(&info, image->data, height, width,
-                                        row + (size_t)first * height * width, beam_ctx_error(ctx)));
-    }
-    return BEAM_OK;
-}
+/* ---- Results -------------------------------------------------------------------------------- */
 
 int64_t beam_argmax(const beam_tensor *values)
 {

@@ -15,6 +15,10 @@
 BEAM_STRUCT(beam_read_dataset_config, BEAM_READ_DATASET_CONFIG_);
 extern const beam_dofn beam_read_dataset_fn; /* beam_bytes to beam_labeled_image, splittable */
 
+/* inference_graph.c: any element to 0 or 1, and their mean held to a threshold */
+extern const beam_dofn beam_inference_done_fn, beam_inference_failed_fn,
+    beam_inference_threshold_fn;
+
 /* All of them. */
 const beam_functions *beam_ml_functions(void);
 

@@ -75,7 +75,7 @@ static beam_status fill_one(beam_loader *l, uint64_t epoch, uint64_t index, floa
 static beam_status fill(beam_loader *l, uint64_t step, slot *to, beam_error *err)
 {
     const beam_augmenter *a = &l->augmenter;
-    size_t size = (size_t)a->channels * a->height * a->width;
+    size_t size = (size_t)a->channels * a->out_height * a->out_width;
     uint64_t epoch = step / l->steps_per_epoch;
     const uint32_t *chosen = l->order + step % l->steps_per_epoch * l->o.batch_size;
     if (chosen == l->order || step == l->o.first_step)
@@ -148,13 +148,15 @@ static beam_status no_memory(beam_error *err)
 
 static beam_status allocate(beam_loader *l, const beam_dataset_info *info, beam_error *err)
 {
-    size_t image = (size_t)l->augmenter.channels * l->o.height * l->o.width;
+    const beam_augmenter *a = &l->augmenter;
+    size_t whole = (size_t)a->channels * a->height * a->width;
+    size_t image = (size_t)a->channels * a->out_height * a->out_width;
     size_t batch = l->o.batch_size;
     if (batch > SIZE_MAX / sizeof(float) / image)
         return no_memory(err);
     bool as_they_are = info->height == l->o.height && info->width == l->o.width;
     l->order = beam_malloc(l->o.num_images * sizeof *l->order);
-    if (!l->order || (!as_they_are && !(l->planes = beam_malloc(image))))
+    if (!l->order || (!as_they_are && !(l->planes = beam_malloc(whole))))
         return no_memory(err);
     for (slot *s = l->slots; s < l->slots + SLOTS; s++) {
         s->images = beam_aligned_alloc(64, batch * image * sizeof(float));

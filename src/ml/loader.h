@@ -16,7 +16,7 @@ typedef struct beam_loader beam_loader;
 typedef struct beam_loader_options {
     const beam_dataset *dataset; /* must outlive the loader */
     uint64_t num_images;         /* the first so many; 0: all */
-    uint32_t height, width;      /* of the images in a batch */
+    uint32_t height, width;      /* of the images, before they are augmented */
     uint64_t batch_size;         /* images that do not fill a batch are left out of the epoch */
     beam_augment augment;
     uint64_t seed;
@@ -24,7 +24,7 @@ typedef struct beam_loader_options {
 } beam_loader_options;
 
 typedef struct beam_batch {
-    const float *images; /* {batch, channels, height, width} */
+    const float *images; /* {batch, channels, height, width}; of a window, if that is augment's */
     const uint32_t *labels;
 } beam_batch;
 

@@ -1,117 +1,73 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "ml/model_cache.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "ml/shared_device.h"
 
-typedef enum entry_state { LOADING, READY, FAILED } entry_state;
+typedef enum load_state { ABSENT, LOADING, READY } load_state;
 
-typedef struct beam_cached_entry {
-    struct beam_cached_entry *next;
+struct beam_model_entry {
+    beam_model_entry *next;
     char *key;
-    size_t users;
-    entry_state state;
+    size_t users, leases;
+    load_state state;
     beam_device *device; /* NULL until it has been opened */
-    beam_model *model;
-    int64_t load_milliseconds;
     bool fell_back;
+    beam_model *model;
+    beam_model_context **idle; /* contexts that no lease has */
+    size_t num_idle, idle_capacity;
+    uint64_t bytes;     /* what it takes of the device: as told by the last load, or guessed */
+    uint64_t last_used; /* a count that grows with each use of any model */
+    uint64_t failures;  /* loads that failed, the last with: */
     beam_error error;
-} entry;
+    /* Of the latest load, until a lease has been told. */
+    bool untold;
+    int64_t load_milliseconds, evicted;
+};
+typedef beam_model_entry entry;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static entry *entries;
 static size_t loads;
+static uint64_t uses;
+
+/* ---- Entries --------------------------------------------------------------------------------- */
 
 /* Requests with the same key get the same model: what a model is made of, and nothing besides. */
 static char *make_key(const beam_model_request *request)
 {
     const beam_model_spec *s = request->spec;
+    const beam_remote_spec *r = &s->remote;
     return beam_asprintf(
         "%zu:%.*s %zu:%.*s %zu:%.*s %zu:%.*s %" PRId64 " %" PRId64 "x%" PRId64 "x%" PRId64
-        " %d %" PRId64 " %" PRIxPTR,
+        " %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRIxPTR " %" PRId64 " %g %g %g %g %zu:%.*s",
         s->network.len, (int)s->network.len, s->network.len ? s->network.at : "", s->weights.len,
         (int)s->weights.len, s->weights.len ? s->weights.at : "", s->device.len, (int)s->device.len,
         s->device.len ? s->device.at : "", s->precision.len, (int)s->precision.len,
         s->precision.len ? s->precision.at : "", s->num_classes, s->channels, s->height, s->width,
-        s->cifar_stem, request->max_batch, (uintptr_t)request->make_network);
+        s->cifar_stem, s->length, request->version, request->max_batch,
+        (uintptr_t)request->make_network, r->num_retries, r->retry_delay_secs,
+        r->throttle_delay_secs, r->timeout_secs, r->requests_per_second, r->credentials.len,
+        (int)r->credentials.len, r->credentials.len ? r->credentials.at : "");
 }
 
 static entry *find(const char *key)
 {
     entry *e = entries;
-    while (e && (e->state == FAILED || strcmp(e->key, key) != 0))
+    while (e && strcmp(e->key, key) != 0)
         e = e->next;
     return e;
 }
 
-/* Frees an entry nobody uses, which the caller, not holding the mutex, has unlinked. */
-static void destroy(entry *e)
-{
-    if (!e)
-        return;
-    beam_model_free(e->model);
-    beam_shared_device_close(e->device);
-    beam_free(e->key);
-    beam_free(e);
-}
-
-/* One user less; gives the entry to destroy, or NULL.  The mutex is held. */
-static entry *drop(entry *e)
-{
-    if (--e->users > 0)
-        return NULL;
-    for (entry **at = &entries; *at; at = &(*at)->next) {
-        if (*at == e) {
-            *at = e->next;
-            break;
-        }
-    }
-    return e;
-}
-
-static beam_status open_device(entry *e, const beam_model_request *request, beam_error *err)
-{
-    beam_spec_text name;
-    BEAM_TRY(beam_spec_field(request->spec->device, "device", "auto", &name, err));
-    return beam_shared_device_open(name.text, request->logger, BEAM_LOG_INFO, request->transform,
-                                   &e->device, &e->fell_back, err);
-}
-
-static int64_t milliseconds(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Loads an entry's model; takes and leaves the mutex held. */
-static void load(entry *e, const beam_model_request *request)
-{
-    int64_t began = milliseconds();
-    beam_error error = {0};
-    beam_model *model = NULL;
-    beam_status status = open_device(e, request, &error);
-    loads++;
-    if (status == BEAM_OK) {
-        (void)pthread_mutex_unlock(&mutex);
-        status = beam_model_load(request, e->device, &model, &error);
-        (void)pthread_mutex_lock(&mutex);
-    }
-    if (status != BEAM_OK)
-        error.code = status;
-    e->model = model;
-    e->error = error;
-    e->load_milliseconds = milliseconds() - began;
-    e->state = status == BEAM_OK ? READY : FAILED;
-    (void)pthread_cond_broadcast(&changed);
-}
-
+/* Takes the key. */
 static entry *add(char *key)
 {
     entry *e = beam_calloc(1, sizeof *e);
@@ -123,58 +79,372 @@ static entry *add(char *key)
     return e;
 }
 
-beam_status beam_model_cache_get(const beam_model_request *request, beam_cached_model *held,
-                                 bool *loaded, beam_error *err)
+beam_status beam_model_cache_join(const beam_model_request *request, beam_model_entry **joined,
+                                  beam_error *err)
 {
-    *held = (beam_cached_model){0};
-    *loaded = false;
+    *joined = NULL;
     char *key = make_key(request);
     if (!key)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
     (void)pthread_mutex_lock(&mutex);
-    entry *e = find(key), *unused = NULL;
+    entry *e = find(key);
     bool mine = !e && (e = add(key)) != NULL;
-    beam_status status = BEAM_OK;
-    if (!e) {
-        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
-    } else {
+    if (e)
         e->users++;
-        if (mine)
-            load(e, request);
-        while (e->state == LOADING)
-            (void)pthread_cond_wait(&changed, &mutex);
-        if (e->state == READY) {
-            *held = (beam_cached_model){e->model, e->device, e->load_milliseconds, e->fell_back, e};
-            *loaded = mine;
-        } else {
-            status = beam_error_set(err, e->error.code, "%s", e->error.message);
-            unused = drop(e);
-        }
-    }
     (void)pthread_mutex_unlock(&mutex);
     if (!mine)
         beam_free(key);
-    destroy(unused);
+    *joined = e;
+    return e ? BEAM_OK : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
+}
+
+/* What an entry has of a device, to be freed by who does not hold the mutex. */
+typedef struct remains {
+    beam_model *model;
+    beam_model_context **contexts;
+    size_t num_contexts;
+} remains;
+
+static remains take_model(entry *e)
+{
+    remains taken = {e->model, e->idle, e->num_idle};
+    e->model = NULL;
+    e->idle = NULL;
+    e->num_idle = e->idle_capacity = 0;
+    e->state = ABSENT;
+    return taken;
+}
+
+static void free_remains(const remains *taken)
+{
+    for (size_t i = 0; i < taken->num_contexts; i++)
+        beam_model_context_free(taken->contexts[i]);
+    beam_free(taken->contexts);
+    beam_model_free(taken->model);
+}
+
+void beam_model_cache_leave(beam_model_entry *e)
+{
+    if (!e)
+        return;
+    (void)pthread_mutex_lock(&mutex);
+    while (e->state == LOADING) /* with what may be this user's logger */
+        (void)pthread_cond_wait(&changed, &mutex);
+    bool last = --e->users == 0;
+    for (entry **at = &entries; last && *at; at = &(*at)->next) {
+        if (*at == e) {
+            *at = e->next;
+            break;
+        }
+    }
+    (void)pthread_mutex_unlock(&mutex);
+    if (!last)
+        return;
+    const remains taken = take_model(e);
+    free_remains(&taken);
+    beam_shared_device_close(e->device);
+    beam_free(e->key);
+    beam_free(e);
+    /* Somebody may wait for the room. */
+    (void)pthread_mutex_lock(&mutex);
+    (void)pthread_cond_broadcast(&changed);
+    (void)pthread_mutex_unlock(&mutex);
+}
+
+void beam_model_cache_count(size_t *now, size_t *loaded)
+{
+    (void)pthread_mutex_lock(&mutex);
+    *now = 0;
+    for (const entry *e = entries; e; e = e->next)
+        ++*now;
+    *loaded = loads;
+    (void)pthread_mutex_unlock(&mutex);
+}
+
+/* ---- Room ------------------------------------------------------------------------------------ */
+
+/* All functions below that touch entries hold the mutex; some let it go in between. */
+
+/* What the device holds, as its allocator tells, and what others are about to load. */
+static uint64_t bytes_in_use(const entry *but)
+{
+    beam_device_memory memory;
+    beam_device_get_memory(but->device, &memory);
+    uint64_t bytes = memory.chip_bytes_in_use ? memory.chip_bytes_in_use
+                                              : memory.weight_bytes + memory.working_bytes;
+    for (const entry *e = entries; e; e = e->next)
+        if (e != but && e->device == but->device && e->state == LOADING)
+            bytes += e->bytes;
+    return bytes;
+}
+
+/* Frees the model on the same device that nobody uses and nobody used for longest; false if there
+ * is none. */
+static bool evict(const entry *but)
+{
+    entry *oldest = NULL;
+    for (entry *e = entries; e; e = e->next)
+        if (e != but && e->device == but->device && e->state == READY && e->leases == 0 &&
+            (!oldest || e->last_used < oldest->last_used))
+            oldest = e;
+    if (!oldest)
+        return false;
+    const remains taken = take_model(oldest);
+    (void)pthread_mutex_unlock(&mutex);
+    free_remains(&taken);
+    (void)pthread_mutex_lock(&mutex);
+    return true;
+}
+
+/* Whether somebody will give up something of the device. */
+static bool others_hold(const entry *but)
+{
+    for (const entry *e = entries; e; e = e->next)
+        if (e != but && e->device == but->device && (e->leases > 0 || e->state == LOADING))
+            return true;
+    return false;
+}
+
+/* Brings what the device holds down so that e->bytes more are within the budget; waits for leases
+ * that are out if it must. */
+static beam_status make_room(entry *e, const beam_model_request *request, int64_t *evicted,
+                             beam_error *err)
+{
+    uint64_t budget = (uint64_t)request->budget;
+    if (request->budget > 0 && e->bytes > budget)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED,
+                              "the model takes about %" PRIu64 " bytes and the budget for models "
+                              "is %" PRIu64 ": raise it",
+                              e->bytes, budget);
+    while (request->budget > 0 && bytes_in_use(e) + e->bytes > budget) {
+        if (evict(e))
+            ++*evicted;
+        else if (others_hold(e))
+            (void)pthread_cond_wait(&changed, &mutex);
+        else
+            break; /* what else is on the device is not the cache's */
+    }
+    return BEAM_OK;
+}
+
+/* After a load, whose size was a guess, or with a new context. */
+static void trim(const entry *e, const beam_model_request *request, int64_t *evicted)
+{
+    while (request->budget > 0 && bytes_in_use(e) > (uint64_t)request->budget && evict(e))
+        ++*evicted;
+}
+
+/* ---- Loading --------------------------------------------------------------------------------- */
+
+static beam_status open_device(entry *e, const beam_model_request *request, beam_error *err)
+{
+    beam_spec_text name;
+    if (e->device)
+        return BEAM_OK;
+    BEAM_TRY(beam_spec_device(request->spec, &name, err));
+    return beam_shared_device_open(name.text, request->logger, BEAM_LOG_INFO, request->transform,
+                                   &e->device, &e->fell_back, err);
+}
+
+static beam_status load_model(entry *e, const beam_model_request *request, int64_t *evicted,
+                              beam_error *err)
+{
+    beam_model *model = NULL;
+    beam_model_info info;
+    if (request->budget > 0 && !e->bytes) {
+        (void)pthread_mutex_unlock(&mutex);
+        uint64_t guess = beam_model_estimate(request);
+        (void)pthread_mutex_lock(&mutex);
+        e->bytes = guess;
+    }
+    BEAM_TRY(make_room(e, request, evicted, err));
+    (void)pthread_mutex_unlock(&mutex);
+    beam_status status = beam_model_load(request, e->device, &model, err);
+    (void)pthread_mutex_lock(&mutex);
+    loads++;
+    if (status != BEAM_OK)
+        return status;
+    e->model = model;
+    beam_model_get_info(model, &info);
+    e->bytes = info.weight_bytes;
+    return BEAM_OK;
+}
+
+/* Takes an entry that is LOADING to what comes of it. */
+static beam_status load(entry *e, const beam_model_request *request, beam_error *err)
+{
+    int64_t began = beam_clock_ms();
+    beam_error why = {0};
+    beam_status status = open_device(e, request, &why);
+    if (status == BEAM_OK)
+        status = load_model(e, request, &e->evicted, &why);
+    e->state = status == BEAM_OK ? READY : ABSENT;
+    if (status != BEAM_OK) {
+        e->failures++;
+        e->error = why;
+        e->error.code = status;
+        status = beam_error_set(err, status, "%s", why.message);
+    } else {
+        e->leases++; /* now, so that it is not evicted before it is used */
+        trim(e, request, &e->evicted);
+        e->leases--;
+        e->untold = true;
+        e->load_milliseconds = beam_clock_ms() - began;
+    }
+    (void)pthread_cond_broadcast(&changed);
     return status;
 }
 
-void beam_model_cache_release(beam_cached_model *held)
+/* ---- Ahead ---- */
+
+typedef struct ahead {
+    entry *e;
+    beam_pool *pool; /* of the spec */
+    beam_model_request request;
+} ahead;
+
+static void free_ahead(ahead *a)
 {
-    if (!held->entry)
-        return;
-    (void)pthread_mutex_lock(&mutex);
-    entry *unused = drop(held->entry);
-    (void)pthread_mutex_unlock(&mutex);
-    destroy(unused);
-    *held = (beam_cached_model){0};
+    if (a)
+        beam_pool_free(a->pool);
+    beam_free(a);
 }
 
-void beam_model_cache_count(size_t *models, size_t *loaded)
+static void *load_ahead(void *arg)
 {
+    ahead *a = arg;
     (void)pthread_mutex_lock(&mutex);
-    *models = 0;
-    for (const entry *e = entries; e; e = e->next)
-        ++*models;
-    *loaded = loads;
+    (void)load(a->e, &a->request, NULL); /* whoever wants it is told */
     (void)pthread_mutex_unlock(&mutex);
+    free_ahead(a);
+    return NULL;
+}
+
+static ahead *new_ahead(entry *e, const beam_model_request *request)
+{
+    ahead *a = beam_calloc(1, sizeof *a);
+    void *spec = NULL;
+    if (!a)
+        return NULL;
+    a->e = e;
+    a->request = *request;
+    a->pool = beam_pool_new();
+    if (a->pool &&
+        beam_pool_copy(a->pool, &beam_model_spec_type, request->spec, &spec) == BEAM_OK) {
+        a->request.spec = spec;
+        return a;
+    }
+    free_ahead(a);
+    return NULL;
+}
+
+void beam_model_cache_prefetch(beam_model_entry *e, const beam_model_request *request)
+{
+    ahead *a = new_ahead(e, request);
+    pthread_t thread;
+    if (!a)
+        return;
+    (void)pthread_mutex_lock(&mutex);
+    bool started =
+        e->state == ABSENT && !e->failures && pthread_create(&thread, NULL, load_ahead, a) == 0;
+    if (started) {
+        e->state = LOADING;
+        (void)pthread_detach(thread); /* leaving waits for the load's end */
+    }
+    (void)pthread_mutex_unlock(&mutex);
+    if (!started)
+        free_ahead(a);
+}
+
+/* ---- Waiting ---- */
+
+static void wait_and_tell(const entry *e, const beam_model_request *request, int64_t began)
+{
+    enum { SECONDS = 10 };
+    struct timespec when;
+    (void)clock_gettime(CLOCK_REALTIME, &when);
+    when.tv_sec += SECONDS;
+    if (pthread_cond_timedwait(&changed, &mutex, &when) == ETIMEDOUT && e->state == LOADING)
+        beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
+                       "still loading %.*s %.*s, for %" PRId64 " s",
+                       (int)request->spec->network.len, request->spec->network.at,
+                       (int)request->spec->weights.len, request->spec->weights.at,
+                       (beam_clock_ms() - began) / 1000);
+}
+
+/* The model is there when this returns BEAM_OK. */
+static beam_status get_ready(entry *e, const beam_model_request *request, beam_error *err)
+{
+    uint64_t failures = e->failures;
+    int64_t began = beam_clock_ms();
+    while (e->state == LOADING) {
+        wait_and_tell(e, request, began);
+        if (e->failures != failures)
+            return beam_error_set(err, e->error.code, "%s", e->error.message);
+    }
+    if (e->state == READY)
+        return BEAM_OK;
+    e->state = LOADING;
+    return load(e, request, err);
+}
+
+/* ---- Leases ---------------------------------------------------------------------------------- */
+
+beam_status beam_model_cache_lease(beam_model_entry *e, const beam_model_request *request,
+                                   beam_model_lease *lease, beam_error *err)
+{
+    *lease = (beam_model_lease){0};
+    (void)pthread_mutex_lock(&mutex);
+    beam_status status = get_ready(e, request, err);
+    if (status != BEAM_OK) {
+        (void)pthread_mutex_unlock(&mutex);
+        return status;
+    }
+    e->leases++;
+    e->last_used = ++uses;
+    lease->entry = e;
+    lease->model = e->model;
+    lease->device = e->device;
+    if (e->untold) {
+        lease->loaded = true;
+        lease->fell_back = e->fell_back;
+        lease->weight_bytes = (int64_t)e->bytes;
+        lease->load_milliseconds = e->load_milliseconds;
+        lease->evicted = e->evicted;
+        e->untold = false;
+        e->evicted = 0;
+    }
+    if (e->num_idle)
+        lease->context = e->idle[--e->num_idle];
+    (void)pthread_mutex_unlock(&mutex);
+    if (lease->context)
+        return BEAM_OK;
+    status = beam_model_context_new(lease->model, &lease->context, err);
+    if (status != BEAM_OK) {
+        beam_model_cache_return(lease);
+        return status;
+    }
+    (void)pthread_mutex_lock(&mutex);
+    trim(e, request, &lease->evicted);
+    (void)pthread_mutex_unlock(&mutex);
+    return BEAM_OK;
+}
+
+void beam_model_cache_return(beam_model_lease *lease)
+{
+    entry *e = lease->entry;
+    beam_model_context *spare = lease->context;
+    if (!e)
+        return;
+    (void)pthread_mutex_lock(&mutex);
+    if (spare &&
+        beam_grow((void **)&e->idle, &e->idle_capacity, e->num_idle + 1, sizeof *e->idle) == 0) {
+        e->idle[e->num_idle++] = spare;
+        spare = NULL;
+    }
+    e->leases--;
+    (void)pthread_cond_broadcast(&changed);
+    (void)pthread_mutex_unlock(&mutex);
+    beam_model_context_free(spare);
+    *lease = (beam_model_lease){0};
 }

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/buffer.h"
 
 static const uint64_t SEED = 1; /* of weights that nobody gave */
@@ -157,13 +157,6 @@ static beam_status give_weights(const beam_model_request *request, const beam_we
     return BEAM_OK;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static beam_status compile(const beam_model_request *request, const beam_network *network,
                            beam_device *device, beam_model **model, beam_error *err)
 {
@@ -233,12 +226,6 @@ static beam_status load_file(const beam_model_spec *spec, int64_t max_batch,
         status = beam_device_load(device, (const char *)paths.data, &options, model, err);
     beam_free(named);
     beam_buffer_free(&paths);
-    if (status == BEAM_OK)
-        status = check_classes(spec, *model, err);
-    if (status != BEAM_OK) {
-        beam_model_free(*model);
-        *model = NULL;
-    }
     return status;
 }
 
@@ -251,19 +238,61 @@ bool beam_spec_is_file(const beam_model_spec *spec)
 
 /* ---- loading ---- */
 
+beam_status beam_spec_network(const beam_model_request *request, const beam_model_spec *spec,
+                              const beam_weights *weights, beam_network **network, beam_error *err)
+{
+    BEAM_TRY(make_network(request, spec, network, err));
+    beam_status status = give_weights(request, weights, *network, err);
+    if (status == BEAM_OK)
+        return BEAM_OK;
+    beam_network_free(*network);
+    *network = NULL;
+    return status;
+}
+
 /* A network of ours: made, given its weights, compiled. */
 static beam_status load_network(const beam_model_request *request, const beam_model_spec *spec,
                                 const beam_weights *weights, beam_device *device,
                                 beam_model **model, beam_error *err)
 {
     beam_network *network = NULL;
-    beam_status status = make_network(request, spec, &network, err);
-    if (status == BEAM_OK)
-        status = give_weights(request, weights, network, err);
-    if (status == BEAM_OK)
-        status = compile(request, network, device, model, err);
+    BEAM_TRY(beam_spec_network(request, spec, weights, &network, err));
+    beam_status status = compile(request, network, device, model, err);
     beam_network_free(network);
     return status;
+}
+
+/* A model made elsewhere: a file's or a server's. */
+static beam_status load_foreign(const beam_model_request *request, const beam_weights *weights,
+                                beam_device *device, beam_model **model, beam_error *err)
+{
+    beam_status status =
+        beam_spec_is_address(request->spec)
+            ? beam_model_load_address(request, device, model, err)
+            : load_file(request->spec, request->max_batch, weights, device, model, err);
+    if (status == BEAM_OK)
+        status = check_classes(request->spec, *model, err);
+    if (status != BEAM_OK) {
+        beam_model_free(*model);
+        *model = NULL;
+    }
+    return status;
+}
+
+uint64_t beam_model_estimate(const beam_model_request *request)
+{
+    beam_weights *weights = NULL;
+    uint64_t bytes = 0;
+    const beam_download_options download = {.struct_size = sizeof download,
+                                            .logger = request->logger};
+    if (beam_spec_open_weights(request->spec, &download, &weights, NULL) != BEAM_OK)
+        return 0; /* loading will say why */
+    for (size_t i = 0; weights && i < beam_weights_count(weights); i++) {
+        beam_tensor tensor = beam_weights_tensor(weights, i);
+        bytes += beam_tensor_bytes(&tensor);
+    }
+    beam_weights_close(weights);
+    return bytes;
 }
 
 static void tell(const beam_model_request *request, const beam_model *model, double read,
@@ -286,24 +315,26 @@ beam_status beam_model_load(const beam_model_request *request, beam_device *devi
 {
     beam_model_spec spec = *request->spec;
     beam_weights *weights = NULL;
-    double began = now();
+    double began = beam_clock_seconds();
     beam_download_options download = {.struct_size = sizeof download, .logger = request->logger};
     const char *none = beam_spec_is_file(&spec) ? "its own" : "random";
     *model = NULL;
+    if (beam_spec_is_address(&spec))
+        return load_foreign(request, NULL, device, model, err);
     beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
                    "loading %.*s, weights %.*s", (int)spec.network.len, spec.network.at,
                    (int)(spec.weights.len ? spec.weights.len : strlen(none)),
                    spec.weights.len ? spec.weights.at : none);
     beam_status status = beam_spec_open_weights(&spec, &download, &weights, err);
-    double read = now();
+    double read = beam_clock_seconds();
     if (status == BEAM_OK && beam_spec_is_file(&spec)) {
-        status = load_file(&spec, request->max_batch, weights, device, model, err);
+        status = load_foreign(request, weights, device, model, err);
     } else if (status == BEAM_OK) {
         beam_spec_complete(&spec, weights);
         status = load_network(request, &spec, weights, device, model, err);
     }
     if (status == BEAM_OK)
-        tell(request, *model, read - began, now() - read);
+        tell(request, *model, read - began, beam_clock_seconds() - read);
     beam_weights_close(weights);
     return status;
 }

@@ -48,9 +48,57 @@ static beam_status check_text(const char *field, beam_str text, beam_error *err)
     return BEAM_OK;
 }
 
-static beam_status check_model(beam_str name, beam_error *err)
+bool beam_training_is_module(beam_str model_name)
 {
+    char copy[1001];
+    if (model_name.len >= sizeof copy)
+        return false;
+    memcpy(copy, model_name.len ? model_name.at : "", model_name.len);
+    copy[model_name.len] = '\0';
+    return beam_is_model_file(copy);
+}
+
+/* A step made elsewhere, which has what other fields would choose. */
+static beam_status check_module(const beam_training_config *c, beam_error *err)
+{
+    bool f32 = !c->precision.len || beam_str_equal(c->precision, beam_str_of("f32"));
+    const struct {
+        const char *name;
+        bool given;
+    } fields[] = {{"optimizer", c->optimizer.len != 0},
+                  {"momentum", c->momentum != 0},
+                  {"weight_decay", c->weight_decay != 0},
+                  {"bias_lr_factor", c->bias_lr_factor != 0},
+                  {"max_gradient_norm", c->max_gradient_norm != 0},
+                  {"label_smoothing", c->label_smoothing != 0},
+                  {"precision", !f32},
+                  {"cifar_stem", c->cifar_stem},
+                  {"lookahead", c->lookahead != 0},
+                  {"num_replicas", c->num_replicas > 1}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (fields[i].given)
+            return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                                  "%s is given, and the training step %.*s has its own: leave it "
+                                  "out",
+                                  fields[i].name, (int)c->model_name.len, c->model_name.at);
+    if (!memchr(c->model_name.at, ',', c->model_name.len))
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "model_name is \"%.*s\", a training step alone: behind a comma the "
+                              "module of its classifier must follow, which is evaluated",
+                              (int)c->model_name.len, c->model_name.at);
+    if (!c->init_weights.len)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "init_weights is missing: the states that the training step starts "
+                              "from");
+    return BEAM_OK;
+}
+
+static beam_status check_model(const beam_training_config *c, beam_error *err)
+{
+    beam_str name = c->model_name;
     char known[256] = "";
+    if (beam_training_is_module(name))
+        return check_module(c, err);
     for (size_t i = 0; beam_network_known(i); i++) {
         if (beam_str_equal(name, beam_str_of(beam_network_known(i))))
             return BEAM_OK;
@@ -97,7 +145,12 @@ static beam_status parse_schedule(const char *text, beam_error *err)
 static beam_status parse_precision(const char *text, beam_error *err)
 {
     beam_precision precision;
-    return beam_precision_parse(text, &precision, err);
+    BEAM_TRY(beam_precision_parse(text, &precision, err));
+    if (precision == BEAM_PRECISION_INT8)
+        return beam_error_set(
+            err, BEAM_INVALID_ARGUMENT,
+            "int8 is for inference: train in f32, bf16 or f16, then beam quantize");
+    return BEAM_OK;
 }
 
 static beam_status parse_augment(const char *text, beam_error *err)
@@ -146,7 +199,8 @@ beam_status beam_training_config_check(const beam_training_config *c, beam_error
     BEAM_TRY(check_text("dataset", c->dataset, err));
     BEAM_TRY(check_text("data_dir", c->data_dir, err));
     BEAM_TRY(check_text("init_weights", c->init_weights, err));
-    BEAM_TRY(check_model(c->model_name, err));
+    BEAM_TRY(check_text("model_name", c->model_name, err));
+    BEAM_TRY(check_model(c, err));
     BEAM_TRY(check_numbers(c, err));
     BEAM_TRY(check_parsed("optimizer", c->optimizer, parse_optimizer, err));
     BEAM_TRY(check_parsed("schedule", c->schedule, parse_schedule, err));
@@ -157,11 +211,12 @@ beam_status beam_training_config_check(const beam_training_config *c, beam_error
 beam_training_config beam_training_config_complete(const beam_training_config *config)
 {
     beam_training_config c = *config;
+    bool module = beam_training_is_module(c.model_name);
     struct {
         beam_str *text;
         const char *otherwise;
     } texts[] = {{&c.dataset, "cifar10"},
-                 {&c.optimizer, "sgd"},
+                 {&c.optimizer, module ? "" : "sgd"}, /* a module has its own */
                  {&c.schedule, "one_cycle"},
                  {&c.precision, "f32"}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -170,11 +225,11 @@ beam_training_config beam_training_config_complete(const beam_training_config *c
     if (!c.augment.len)
         c.augment =
             beam_str_of(beam_str_equal(c.dataset, beam_str_of("digits")) ? "crop" : "flip,crop");
-    if (c.momentum == 0)
+    if (c.momentum == 0 && !module)
         c.momentum = 0.9;
-    if (c.weight_decay == 0)
+    if (c.weight_decay == 0 && !module)
         c.weight_decay = 5e-4;
-    if (c.bias_lr_factor == 0)
+    if (c.bias_lr_factor == 0 && !module)
         c.bias_lr_factor = 1;
     if (c.num_threads == 0)
         c.num_threads = 1;

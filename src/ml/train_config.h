@@ -8,6 +8,9 @@
 /* The same with what was left out put in; strings that come in are static. */
 beam_training_config beam_training_config_complete(const beam_training_config *config);
 
+/* Whether it names a training step made elsewhere. */
+bool beam_training_is_module(beam_str model_name);
+
 /* Whether an experiment_id can be the name of a folder of its own. */
 beam_status beam_experiment_check(beam_str id, beam_error *err);
 

@@ -44,18 +44,29 @@ static char *text_of(beam_str text)
     return beam_asprintf("%.*s", (int)text.len, text.len ? text.at : "");
 }
 
+/* The files of a training step made elsewhere. */
+static void needs_modules(beam_pipeline *p, char *names)
+{
+    char *rest = NULL;
+    for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+        beam_pipeline_needs_weights(p, name);
+}
+
 static beam_status needs_files_of(beam_pipeline *p, const beam_training_config *config)
 {
     char *dataset = text_of(config->dataset), *folder = text_of(config->data_dir);
-    char *weights = text_of(config->init_weights);
-    bool whole = dataset && folder && weights;
+    char *weights = text_of(config->init_weights), *model = text_of(config->model_name);
+    bool whole = dataset && folder && weights && model;
     if (whole && *dataset)
         beam_pipeline_needs_dataset(p, dataset, *folder ? folder : NULL);
     if (whole && *weights)
         beam_pipeline_needs_weights(p, weights);
+    if (whole && beam_is_model_file(model))
+        needs_modules(p, model);
     beam_free(dataset);
     beam_free(folder);
     beam_free(weights);
+    beam_free(model);
     return whole ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
 }
 

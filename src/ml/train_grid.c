@@ -83,12 +83,27 @@ static beam_status check_names(const config_list *list, beam_error *err)
     return status;
 }
 
+/* What a model is called in the name of an experiment: "mine" of a step dir/mine.step.stablehlo. */
+static beam_str short_name(beam_str model)
+{
+    if (!beam_training_is_module(model))
+        return model;
+    const char *comma = memchr(model.at, ',', model.len);
+    size_t len = comma ? (size_t)(comma - model.at) : model.len;
+    const char *slash = memrchr(model.at, '/', len);
+    const char *at = slash ? slash + 1 : model.at;
+    len -= (size_t)(at - model.at);
+    const char *dot = memchr(at, '.', len);
+    return (beam_str){at, dot ? (size_t)(dot - at) : len};
+}
+
 static beam_status name_it(beam_training_config *config, const char *prefix, beam_pool *pool,
                            beam_error *err)
 {
-    char *name = beam_asprintf("%s%.*s-lr%.6g-b%lld", prefix, (int)config->model_name.len,
-                               config->model_name.len ? config->model_name.at : "",
-                               config->learning_rate, (long long)config->batch_size);
+    beam_str model = short_name(config->model_name);
+    char *name =
+        beam_asprintf("%s%.*s-lr%.6g-b%lld", prefix, (int)model.len, model.len ? model.at : "",
+                      config->learning_rate, (long long)config->batch_size);
     char *copy = name ? beam_pool_alloc(pool, strlen(name) + 1) : NULL;
     if (copy) {
         memcpy(copy, name, strlen(name) + 1);
@@ -104,7 +119,7 @@ static beam_status name_it(beam_training_config *config, const char *prefix, bea
 typedef struct full_grid {
     beam_training_grid grid;
     const char *model;
-    char model_text[64];
+    char model_text[1001]; /* of a step made elsewhere: paths */
     double learning_rate;
     int64_t batch_size;
 } full_grid;

@@ -8,17 +8,26 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "io/filesystem.h"
 #include "ml/model_load.h"
 #include "ml/shared_device.h"
 #include "ml/train_config.h"
+#include "ml/train_json.h"
 #include "ml/train_models.h"
 
-enum { EPOCHS, IMAGES, MILLISECONDS, DONE, FAILED, FELL_BACK };
+enum { EPOCHS, IMAGES, MILLISECONDS, DONE, FAILED, FELL_BACK, HISTORY, RESULTS };
+
+/* A line of the metric training_history. */
+#define EPOCH_ROW(FIELD, S)           \
+    FIELD(S, beam_str, experiment_id) \
+    FIELD(S, beam_str, model_name)    \
+    FIELD(S, beam_int64, epoch)       \
+    FIELD(S, beam_double, loss) FIELD(S, beam_double, accuracy) FIELD(S, beam_double, seconds)
+BEAM_STRUCT(epoch_row, EPOCH_ROW);
 
 typedef struct train_state {
     beam_device *device;
@@ -33,13 +42,6 @@ typedef struct experiment {
     bool final;                              /* those are all: then there is a model */
     char *folder, *model_path, *result_path; /* beam_alloc's; NULL: nothing is kept */
 } experiment;
-
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* What people call it. */
 static beam_str name_of(const beam_training_config *config)
@@ -82,6 +84,38 @@ static beam_status begin(beam_ctx *ctx, const beam_training_config *config, expe
     e->model_path = path_of(e, "/model.safetensors", 0);
     e->result_path = path_of(e, e->final ? "/result.json" : "/rung-%lld.json", (long long)e->until);
     return e->folder && e->model_path && e->result_path ? BEAM_OK : no_memory(err);
+}
+
+/* ---- Telling ------------------------------------------------------------------------------ */
+
+/* What is for people to look at (the report page), so that it is missing fails nothing. */
+static void tell_row(beam_ctx *ctx, uint32_t metric, const beam_type *type, const void *row)
+{
+    beam_buffer json = {0};
+    beam_error err = {0};
+    if (beam_row_to_json(type, row, &json, &err) == BEAM_OK)
+        beam_string_set_add(ctx, metric, (beam_str){(const char *)json.data, json.len});
+    else
+        beam_ctx_log(ctx, BEAM_LOG_WARNING, "left out of the metrics: %s", err.message);
+    beam_buffer_free(&json);
+}
+
+static void tell_epoch(const experiment *e, int64_t number, const beam_epoch_result *epoch)
+{
+    const epoch_row row = {.experiment_id = e->config->experiment_id,
+                           .model_name = e->config->model_name,
+                           .epoch = number,
+                           .loss = epoch->loss,
+                           .accuracy = epoch->accuracy,
+                           .seconds = epoch->seconds};
+    tell_row(e->ctx, HISTORY, &epoch_row_type, &row);
+}
+
+static beam_status emit_result(beam_ctx *ctx, const beam_training_result *result)
+{
+    beam_count(ctx, result->error.len ? FAILED : DONE, 1);
+    tell_row(ctx, RESULTS, &beam_training_result_type, result);
+    return beam_emit_value(ctx, beam_training_result, result);
 }
 
 /* ---- Results that are there already ------------------------------------------------------- */
@@ -155,8 +189,7 @@ static beam_status emit_stored(const experiment *e, bool *emitted, beam_error *e
             result.model_path = beam_str_of(e->model_path);
         beam_ctx_log(e->ctx, BEAM_LOG_NOTICE, "trained before: the result is in %s",
                      e->result_path);
-        beam_count(e->ctx, result.error.len ? FAILED : DONE, 1);
-        status = beam_emit_value(e->ctx, beam_training_result, &result);
+        status = emit_result(e->ctx, &result);
     }
     beam_pool_free(pool);
     return !*emitted && status == BEAM_NOT_FOUND ? BEAM_OK : status;
@@ -208,6 +241,7 @@ static beam_status train_epochs(const experiment *e, beam_trainer *trainer, beam
         beam_count(e->ctx, EPOCHS, 1);
         beam_count(e->ctx, IMAGES, (int64_t)llround(epoch.seconds * epoch.images_per_second));
         beam_count(e->ctx, MILLISECONDS, (int64_t)llround(epoch.seconds * 1e3));
+        tell_epoch(e, progress.epoch + 1, &epoch);
         beam_ctx_log(e->ctx, BEAM_LOG_NOTICE,
                      "%.*s: epoch %lld of %lld: loss %.4f, training accuracy %.4f, %.2f s, %.0f "
                      "images/s",
@@ -240,13 +274,13 @@ static beam_status train(const experiment *e, beam_training_result *result, beam
                                &trainer, err));
     beam_status status = train_epochs(e, trainer, err);
     note_progress(trainer, result);
-    double began = now();
+    double began = beam_clock_seconds();
     beam_evaluation found = {(double)NAN, (double)NAN};
     if (status == BEAM_OK)
         status = beam_trainer_evaluate(trainer, &found, err);
     result->accuracy = found.accuracy;
     result->plain_accuracy = found.plain_accuracy;
-    result->seconds += now() - began;
+    result->seconds += beam_clock_seconds() - began;
     if (status == BEAM_OK && e->final && e->folder) {
         beam_dtype dtype = (beam_dtype)beam_config(e->ctx, beam_train_models_config)->model_dtype;
         status = beam_trainer_export(trainer, e->model_path, dtype, err);
@@ -295,8 +329,7 @@ static beam_status train_and_emit(const experiment *e, beam_status status, beam_
         return beam_fail(ctx, BEAM_CANCELLED, "stopped while training");
     if (status != BEAM_OK)
         fail_experiment(e, status, why, &result);
-    beam_count(ctx, result.error.len ? FAILED : DONE, 1);
-    return beam_emit_value(ctx, beam_training_result, &result);
+    return emit_result(ctx, &result);
 }
 
 static beam_status process(beam_ctx *ctx, const void *element)
@@ -343,4 +376,6 @@ const beam_dofn beam_train_models_fn = {
         [EPOCHS] = {"epochs_done", BEAM_COUNTER}, [IMAGES] = {"images_trained", BEAM_COUNTER},
         [MILLISECONDS] = {"training_milliseconds", BEAM_COUNTER},
         [DONE] = {"configs_done", BEAM_COUNTER}, [FAILED] = {"configs_failed", BEAM_COUNTER},
-        [FELL_BACK] = {"device_fell_back", BEAM_COUNTER})};
+        [FELL_BACK] = {"device_fell_back", BEAM_COUNTER},
+        [HISTORY] = {"training_history", BEAM_STRING_SET},
+        [RESULTS] = {"training_results", BEAM_STRING_SET})};

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "ml/train_config.h"
+
 typedef struct recipe {
     const char *model;
     bool digits; /* for the digits, or small images like them */
@@ -44,6 +46,12 @@ void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config
         config->batch_size = r->batch_size;
     if (!config->epochs)
         config->epochs = r->epochs;
+    if (!config->augment.len)
+        config->augment = beam_str_of(r->augment);
+    config->flip_average |= r->averages;
+    config->shift_average |= r->averages;
+    if (beam_training_is_module(config->model_name))
+        return; /* it has what is left */
     if (config->momentum == 0)
         config->momentum = r->momentum;
     if (config->weight_decay == 0)
@@ -52,8 +60,4 @@ void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config
         config->bias_lr_factor = r->bias_lr_factor;
     if (config->label_smoothing == 0)
         config->label_smoothing = r->label_smoothing;
-    if (!config->augment.len)
-        config->augment = beam_str_of(r->augment);
-    config->flip_average |= r->averages;
-    config->shift_average |= r->averages;
 }

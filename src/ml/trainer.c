@@ -4,9 +4,9 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "ml/train_config.h"
 
 enum { KEEP_CHECKPOINTS = 2 };
@@ -77,8 +77,8 @@ static beam_status open_loader(beam_trainer *t, beam_error *err)
         .seed = (uint64_t)t->config.seed,
         .first_step = t->step,
         .last_step = t->steps_per_epoch * (uint64_t)t->config.epochs,
+        .augment = t->augment,
     };
-    BEAM_TRY(beam_augment_parse(t->config.augment.at, &options.augment, err));
     return beam_loader_new(&options, &t->loader, err);
 }
 
@@ -90,6 +90,8 @@ static beam_status open_all(beam_trainer *t, const beam_training_config *config,
     BEAM_TRY(copy_options(t, options, err));
     BEAM_TRY(copy_config(t, config, err));
     BEAM_TRY(beam_trainer_open_data(t, err));
+    if (beam_is_model_file(t->config.model_name.at))
+        BEAM_TRY(beam_trainer_open_module(t, err));
     BEAM_TRY(beam_trainer_make_network(t, &t->network, err));
     if (t->checkpoints.folder)
         BEAM_TRY(beam_trainer_restore(t, &checkpoint, &found, err));
@@ -130,6 +132,7 @@ void beam_trainer_close(beam_trainer *t)
     beam_lookahead_free(&t->lookahead);
     beam_training_free(t->training);
     beam_network_free(t->network);
+    beam_weights_close(t->module.file);
     beam_dataset_unshare(&t->shared_test);
     beam_dataset_unshare(&t->shared_train);
     beam_pool_free(t->pool);
@@ -150,13 +153,6 @@ beam_trainer_progress beam_trainer_get_progress(const beam_trainer *t)
 }
 
 /* ---- Training -------------------------------------------------------------------------------- */
-
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static beam_status diverged(const beam_trainer *t, const beam_step_result *r, beam_error *err)
 {
@@ -192,6 +188,8 @@ static beam_status step(beam_trainer *t, beam_error *err)
     t->failed = true;
     BEAM_TRY(beam_loader_next(t->loader, &batch, err));
     beam_tensor images = beam_network_input(t->network, 0, t->config.batch_size);
+    images.shape[2] = t->train_height;
+    images.shape[3] = t->train_width;
     images.data = batch.images;
     float rate = (float)t->config.learning_rate * beam_schedule_at(&t->schedule, t->step, total);
     BEAM_TRY(beam_training_step(t->training, &images, 1, batch.labels, rate, &result, err));
@@ -214,7 +212,7 @@ static beam_status step(beam_trainer *t, beam_error *err)
 
 static void count_time(beam_trainer *t, double *began)
 {
-    double at = now();
+    double at = beam_clock_seconds();
     t->seconds += at - *began;
     t->epoch_seconds += at - *began;
     *began = at;
@@ -236,7 +234,7 @@ static void end_epoch(beam_trainer *t, beam_epoch_result *result)
 
 beam_status beam_trainer_epoch(beam_trainer *t, beam_epoch_result *result, beam_error *err)
 {
-    double began = now();
+    double began = beam_clock_seconds();
     if (t->epoch >= t->config.epochs)
         return beam_error_set(err, BEAM_FAILED_PRECONDITION, "all %lld epochs are done",
                               (long long)t->config.epochs);
@@ -253,6 +251,6 @@ beam_status beam_trainer_epoch(beam_trainer *t, beam_epoch_result *result, beam_
     if (!t->checkpoints.folder)
         return BEAM_OK;
     status = beam_trainer_save(t, err);
-    t->seconds += now() - began;
+    t->seconds += beam_clock_seconds() - began;
     return status;
 }

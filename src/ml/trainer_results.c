@@ -56,6 +56,39 @@ static beam_status snapshot_make(const beam_trainer *t, snapshot *s, beam_error 
     return status;
 }
 
+/* The parameters, in a list to free. */
+static beam_named_tensor *list_of(const snapshot *s)
+{
+    beam_named_tensor *list = beam_calloc(s->count, sizeof *list);
+    for (size_t i = 0; list && i < s->count; i++) {
+        beam_parameter p;
+        if (beam_network_parameter(s->network, i, &p) == BEAM_OK)
+            list[i] = (beam_named_tensor){p.name, p.tensor};
+    }
+    return list;
+}
+
+beam_status beam_trainer_model(const beam_trainer *t, int64_t max_batch, beam_model **model,
+                               beam_error *err)
+{
+    snapshot s;
+    /* f32, whatever the training's precision: the accuracy is that of the weights. */
+    const beam_compile_options options = {.struct_size = sizeof options, .max_batch = max_batch};
+    BEAM_TRY(snapshot_make(t, &s, err));
+    if (!t->module.file) {
+        beam_status status = beam_device_compile(t->device, s.network, &options, model, err);
+        snapshot_free(&s); /* the model has its own copy */
+        return status;
+    }
+    beam_named_tensor *weights = list_of(&s);
+    beam_status status =
+        weights ? beam_trainer_load_classifier(t, weights, s.count, max_batch, model, err)
+                : beam_trainer_no_memory(err);
+    beam_free(weights);
+    snapshot_free(&s);
+    return status;
+}
+
 /* ---- Accuracy -------------------------------------------------------------------------------- */
 
 /* The test images in chunks, which threads take one after the other.  A chunk is the same whoever
@@ -253,18 +286,14 @@ beam_status beam_trainer_evaluate(beam_trainer *t, beam_evaluation *found, beam_
     e.chunk = e.pixels < FLOATS ? FLOATS / e.pixels : 1;
     if (e.chunk > LARGEST)
         e.chunk = LARGEST;
+    BEAM_TRY(beam_trainer_model(t, (int64_t)e.chunk, &e.model, err));
+    beam_model_info model;
+    beam_model_get_info(e.model, &model);
+    e.chunk = (uint64_t)model.max_batch; /* less, of a classifier made elsewhere */
     uint64_t chunks = (e.images + e.chunk - 1) / e.chunk;
     uint64_t threads =
         (uint64_t)t->config.num_threads < chunks ? (uint64_t)t->config.num_threads : chunks;
-    snapshot s;
-    BEAM_TRY(snapshot_make(t, &s, err));
-    /* f32, whatever the training's precision: the accuracy is that of the weights. */
-    const beam_compile_options options = {.struct_size = sizeof options,
-                                          .max_batch = (int64_t)e.chunk};
-    beam_status status = beam_device_compile(t->device, s.network, &options, &e.model, err);
-    snapshot_free(&s); /* the model has its own copy */
-    if (status == BEAM_OK)
-        status = evaluate_model(&e, (size_t)threads, err);
+    beam_status status = evaluate_model(&e, (size_t)threads, err);
     beam_model_free(e.model);
     if (status == BEAM_OK)
         *found =
@@ -298,16 +327,19 @@ static beam_status save_tensors(const beam_trainer *t, const char *path,
     write_numbers(scale, &info->scale, 1);
     write_numbers(mean, info->mean, info->channels);
     write_numbers(deviation, info->deviation, info->channels);
-    const beam_weights_note notes[] = {{"format", "pt"}, /* names and layouts are PyTorch's */
-                                       {"network", t->config.model_name.at},
-                                       {"cifar_stem", t->config.cifar_stem ? "true" : "false"},
-                                       {"num_classes", classes},
-                                       {"image", shape}, /* channels, height, width */
-                                       {"scale", scale}, /* (pixel * scale - mean) / deviation */
-                                       {"mean", mean},
-                                       {"deviation", deviation},
-                                       {"dataset", info->name},
-                                       {"training", t->config_json}};
+    bool ours = !t->module.file;
+    const char *stem = t->config.cifar_stem ? "true" : "false";
+    const beam_weights_note notes[] = {
+        {"format", "pt"}, /* names and layouts are PyTorch's */
+        {ours ? "network" : "arguments", ours ? t->config.model_name.at : t->module.arguments},
+        {"cifar_stem", stem},
+        {"num_classes", classes},
+        {"image", shape}, /* channels, height, width */
+        {"scale", scale}, /* (pixel * scale - mean) / deviation */
+        {"mean", mean},
+        {"deviation", deviation},
+        {"dataset", info->name},
+        {"training", t->config_json}};
     return beam_weights_save_safetensors(path, tensors, n, notes, sizeof notes / sizeof *notes,
                                          err);
 }
@@ -338,14 +370,13 @@ beam_status beam_trainer_export(beam_trainer *t, const char *path, beam_dtype dt
                               "weights are exported as f32 or bf16, not "
                               "as %s",
                               beam_dtype_name(dtype));
+    if (dtype == BEAM_BF16 && t->module.file)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "the weights of a model made elsewhere are what its modules take: "
+                              "they are exported as f32");
     BEAM_TRY(snapshot_make(t, &s, err));
-    beam_named_tensor *tensors = beam_calloc(s.count, sizeof *tensors);
+    beam_named_tensor *tensors = list_of(&s);
     beam_status status = tensors ? BEAM_OK : beam_trainer_no_memory(err);
-    for (size_t i = 0; status == BEAM_OK && i < s.count; i++) {
-        beam_parameter p;
-        status = beam_network_parameter(s.network, i, &p);
-        tensors[i] = (beam_named_tensor){p.name, p.tensor};
-    }
     if (status == BEAM_OK && dtype == BEAM_BF16)
         round_to_bf16(tensors, s.count, s.data);
     if (status == BEAM_OK)

@@ -43,6 +43,10 @@ beam_status beam_trainer_open_data(beam_trainer *t, beam_error *err)
     bool own = !t->config.image_size && info->height && info->width;
     t->height = own ? info->height : size;
     t->width = own ? info->width : size;
+    t->train_height = t->height;
+    t->train_width = t->width;
+    BEAM_TRY(beam_augment_parse(t->config.augment.at, &t->augment, err));
+    BEAM_TRY(beam_augment_window(&t->augment, &t->train_height, &t->train_width, err));
     uint64_t given = (uint64_t)t->config.num_images;
     uint64_t images = given && given < info->count ? given : info->count;
     if ((uint64_t)t->config.batch_size > images)
@@ -55,17 +59,24 @@ beam_status beam_trainer_open_data(beam_trainer *t, beam_error *err)
 
 /* ---- The network ----------------------------------------------------------------------------- */
 
-beam_status beam_trainer_make_network(const beam_trainer *t, beam_network **network,
-                                      beam_error *err)
+static beam_status make_network(const beam_trainer *t, uint32_t height, uint32_t width,
+                                beam_network **network, beam_error *err)
 {
     const beam_dataset_info *info = beam_dataset_get_info(t->train);
     const beam_network_options options = {.struct_size = sizeof options,
                                           .num_classes = info->num_classes,
                                           .channels = info->channels,
-                                          .height = t->height,
-                                          .width = t->width,
+                                          .height = height,
+                                          .width = width,
                                           .cifar_stem = t->config.cifar_stem};
     return beam_network_create(t->config.model_name.at, &options, network, err);
+}
+
+beam_status beam_trainer_make_network(const beam_trainer *t, beam_network **network,
+                                      beam_error *err)
+{
+    return t->module.file ? beam_trainer_module_network(t, network, err)
+                          : make_network(t, t->height, t->width, network, err);
 }
 
 /* Weights to start from: a file's where a layer of it fits, else those of `fresh`. */
@@ -179,11 +190,30 @@ static beam_status set_options(const beam_trainer *t, beam_training_options *o, 
     return BEAM_OK;
 }
 
+/* A network for windows of images, which borrows `whole`'s weights. */
+static beam_status make_windowed(const beam_trainer *t, const beam_network *whole,
+                                 beam_network **network, beam_error *err)
+{
+    beam_parameter p;
+    beam_status status = make_network(t, t->train_height, t->train_width, network, err);
+    for (size_t i = 0; status == BEAM_OK && beam_network_parameter(whole, i, &p) == BEAM_OK; i++)
+        status = beam_network_set_parameter(*network, p.name, &p.tensor, err);
+    return status == BEAM_OK ? status
+                             : beam_error_wrap(err, status, "augment: windows of %ux%u",
+                                               t->train_height, t->train_width);
+}
+
 static beam_status train_on_device(beam_trainer *t, const beam_network *network, beam_error *err)
 {
     beam_training_options options;
+    beam_network *windowed = NULL;
     BEAM_TRY(set_options(t, &options, err));
-    BEAM_TRY(beam_device_train(t->device, network, &options, &t->training, err));
+    beam_status status = t->augment.window ? make_windowed(t, network, &windowed, err) : BEAM_OK;
+    if (status == BEAM_OK)
+        status = beam_device_train(t->device, windowed ? windowed : network, &options, &t->training,
+                                   err);
+    beam_network_free(windowed);
+    BEAM_TRY(status);
     if (t->config.lookahead == 0)
         return BEAM_OK;
     return beam_lookahead_open(&t->lookahead, t->training, beam_network_num_parameters(network),
@@ -278,6 +308,14 @@ static beam_status write_state(beam_trainer *t, const beam_checkpoint *c, size_t
     return BEAM_OK;
 }
 
+static beam_status write_states(beam_trainer *t, const beam_checkpoint *c, beam_error *err)
+{
+    for (size_t i = 0; i < beam_training_num_states(t->training); i++)
+        BEAM_TRY(write_state(t, c, i, err));
+    beam_training_set_steps(t->training, t->step);
+    return BEAM_OK;
+}
+
 static beam_status begin_again(beam_trainer *t, const beam_checkpoint *c, beam_network *network,
                                beam_error *err)
 {
@@ -287,10 +325,17 @@ static beam_status begin_again(beam_trainer *t, const beam_checkpoint *c, beam_n
     if (status != BEAM_OK)
         return beam_error_wrap(err, status, "the checkpoint in %s", t->checkpoints.folder);
     BEAM_TRY(train_on_device(t, network, err));
-    for (size_t i = 0; i < beam_training_num_states(t->training); i++)
-        BEAM_TRY(write_state(t, c, i, err));
-    beam_training_set_steps(t->training, t->step);
-    return BEAM_OK;
+    return write_states(t, c, err);
+}
+
+/* That the classifier cannot be run is to be known before the training. */
+static beam_status begin_module(beam_trainer *t, const beam_checkpoint *c, beam_error *err)
+{
+    beam_model *model;
+    BEAM_TRY(beam_trainer_train_module(t, err));
+    BEAM_TRY(beam_trainer_model(t, 1, &model, err));
+    beam_model_free(model);
+    return c ? write_states(t, c, err) : BEAM_OK;
 }
 
 beam_status beam_trainer_begin(beam_trainer *t, const beam_checkpoint *checkpoint, beam_error *err)
@@ -298,6 +343,8 @@ beam_status beam_trainer_begin(beam_trainer *t, const beam_checkpoint *checkpoin
     beam_network *network;
     t->schedule = (beam_schedule){.struct_size = sizeof t->schedule};
     BEAM_TRY(beam_schedule_parse(t->config.schedule.at, &t->schedule.kind, err));
+    if (t->module.file)
+        return begin_module(t, checkpoint, err);
     BEAM_TRY(beam_trainer_make_network(t, &network, err));
     beam_status status =
         checkpoint ? begin_again(t, checkpoint, network, err) : begin_afresh(t, network, err);

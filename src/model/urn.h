@@ -89,9 +89,14 @@
 
 /* Files that go with a pipeline. */
 #define BEAM_URN_ARTIFACT_FILE "beam:artifact:type:file:v1"
+#define BEAM_URN_ARTIFACT_URL "beam:artifact:type:url:v1"
 #define BEAM_URN_ARTIFACT_STAGING_TO "beam:artifact:role:staging_to:v1"
 
 /* What a worker of an environment can do, and what a pipeline cannot do without. */
+#define BEAM_URN_PROTOCOL_STATE_CACHING "beam:protocol:state_caching:v1"
+#define BEAM_URN_PROTOCOL_DATA_SAMPLING "beam:protocol:data_sampling:v1"
+#define BEAM_URN_PROTOCOL_HARNESS_METRICS "beam:protocol:harness_monitoring_infos:v1"
+#define BEAM_URN_PROTOCOL_WORKER_STATUS "beam:protocol:worker_status:v1"
 #define BEAM_URN_PROTOCOL_PROGRESS "beam:protocol:progress_reporting:v1"
 #define BEAM_URN_PROTOCOL_MULTI_CORE "beam:protocol:multi_core_bundle_processing:v1"
 #define BEAM_URN_REQUIREMENT_SPLITTABLE "beam:requirement:pardo:splittable_dofn:v1"
@@ -101,11 +106,18 @@
 #define BEAM_URN_METRIC_USER_COUNTER "beam:metric:user:sum_int64:v1"
 #define BEAM_URN_METRIC_USER_DISTRIBUTION "beam:metric:user:distribution_int64:v1"
 #define BEAM_URN_METRIC_USER_GAUGE "beam:metric:user:latest_int64:v1"
+#define BEAM_URN_METRIC_USER_SET_STRING "beam:metric:user:set_string:v1"
 #define BEAM_URN_METRIC_ELEMENT_COUNT "beam:metric:element_count:v1"
+#define BEAM_URN_METRIC_SAMPLED_BYTES "beam:metric:sampled_byte_size:v1"
+#define BEAM_URN_METRIC_START_MSECS "beam:metric:pardo_execution_time:start_bundle_msecs:v1"
+#define BEAM_URN_METRIC_PROCESS_MSECS "beam:metric:pardo_execution_time:process_bundle_msecs:v1"
+#define BEAM_URN_METRIC_FINISH_MSECS "beam:metric:pardo_execution_time:finish_bundle_msecs:v1"
+#define BEAM_URN_METRIC_TOTAL_MSECS "beam:metric:ptransform_execution_time:total_msecs:v1"
 #define BEAM_URN_METRIC_READ_INDEX "beam:metric:data_channel:read_index:v1"
 #define BEAM_URN_METRICS_SUM_INT64 "beam:metrics:sum_int64:v1"
 #define BEAM_URN_METRICS_DISTRIBUTION_INT64 "beam:metrics:distribution_int64:v1"
 #define BEAM_URN_METRICS_LATEST_INT64 "beam:metrics:latest_int64:v1"
+#define BEAM_URN_METRICS_SET_STRING "beam:metrics:set_string:v1"
 
 /* Local names of transforms' inputs and outputs: a proto keeps them in maps, so names carry
  * the order. */

@@ -62,6 +62,10 @@ beam_status beam_grpc_channel_open(const char *endpoint, beam_grpc_channel **cha
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
     made->channel = grpc_channel_create(endpoint, credentials, &all);
     grpc_channel_credentials_release(credentials);
+    if (!made->channel) {
+        beam_grpc_channel_close(made);
+        return beam_error_set(err, BEAM_INTERNAL, "gRPC makes no connection to %s", endpoint);
+    }
     *channel = made;
     return BEAM_OK;
 }
@@ -70,7 +74,8 @@ void beam_grpc_channel_close(beam_grpc_channel *channel)
 {
     if (!channel)
         return;
-    grpc_channel_destroy(channel->channel);
+    if (channel->channel)
+        grpc_channel_destroy(channel->channel);
     beam_grpc_end();
     beam_free(channel->endpoint);
     beam_free(channel);
@@ -120,10 +125,19 @@ static bool wait_for(beam_grpc_stream *s, bool *pending, gpr_timespec until, boo
     return true;
 }
 
+/* False also while the last one of its kind, which was given up, is still on its way. */
 static bool begin(beam_grpc_stream *s, const grpc_op *ops, size_t n, bool *pending)
 {
+    if (*pending)
+        return false;
     *pending = grpc_call_start_batch(s->call, ops, n, pending, NULL) == GRPC_CALL_OK;
     return *pending;
+}
+
+static beam_status not_begun(const beam_grpc_stream *s, beam_error *err)
+{
+    return beam_error_set(err, BEAM_INTERNAL, "%s cannot be asked to %s", s->channel->endpoint,
+                          s->what);
 }
 
 /* Why the call is over. */
@@ -159,10 +173,14 @@ static beam_grpc_stream *new_stream(beam_grpc_channel *channel, const beam_grpc_
     grpc_slice method = grpc_slice_from_copied_string(options->method);
     gpr_timespec deadline =
         options->timeout_ms ? in_ms(options->timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    s->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, s->queue,
-                                       method, NULL, deadline, NULL);
+    if (s->queue)
+        s->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
+                                           s->queue, method, NULL, deadline, NULL);
     grpc_slice_unref(method);
-    return s;
+    if (s->call)
+        return s;
+    beam_grpc_stream_close(s);
+    return NULL;
 }
 
 /* Sends the metadata and asks for the other side's, and for the call's end, without waiting. */
@@ -186,8 +204,7 @@ static beam_status start(beam_grpc_stream *s, const char *worker_id, beam_error 
         (void)wait_for(s, &s->sending, gpr_inf_future(GPR_CLOCK_MONOTONIC), &well);
     grpc_slice_unref(metadata.value);
     if (!started)
-        return beam_error_set(err, BEAM_INTERNAL, "%s cannot be asked to %s", s->channel->endpoint,
-                              s->what);
+        return not_begun(s, err);
     return well ? BEAM_OK : end_status(s, err);
 }
 
@@ -212,18 +229,22 @@ void beam_grpc_stream_close(beam_grpc_stream *s)
     bool *const operations[] = {&s->sending, &s->receiving, &s->metadata_pending,
                                 &s->status_pending};
     bool well;
-    (void)grpc_call_cancel(s->call, NULL); /* of a call that has ended: nothing */
+    if (s->call)
+        (void)grpc_call_cancel(s->call, NULL); /* of a call that has ended: nothing */
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
         if (*operations[i])
             (void)wait_for(s, operations[i], gpr_inf_future(GPR_CLOCK_MONOTONIC), &well);
     if (s->message)
         grpc_byte_buffer_destroy(s->message);
-    grpc_call_unref(s->call);
+    if (s->call)
+        grpc_call_unref(s->call);
     grpc_metadata_array_destroy(&s->metadata);
     grpc_metadata_array_destroy(&s->trailing);
     grpc_slice_unref(s->details);
-    grpc_completion_queue_shutdown(s->queue);
-    grpc_completion_queue_destroy(s->queue);
+    if (s->queue) {
+        grpc_completion_queue_shutdown(s->queue);
+        grpc_completion_queue_destroy(s->queue);
+    }
     pthread_mutex_destroy(&s->lock);
     beam_free(s);
 }
@@ -234,11 +255,10 @@ static beam_status send_ops(beam_grpc_stream *s, const grpc_op *ops, size_t n, i
                             beam_error *err)
 {
     bool well = false;
-    bool done =
-        n && begin(s, ops, n, &s->sending) &&
-        wait_for(s, &s->sending,
-                 timeout_ms ? in_ms(timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC), &well);
-    if (!done)
+    if (!begin(s, ops, n, &s->sending))
+        return not_begun(s, err);
+    if (!wait_for(s, &s->sending,
+                  timeout_ms ? in_ms(timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC), &well))
         return beam_error_set(err, BEAM_DEADLINE_EXCEEDED, "%s, asked to %s, took nothing for %d s",
                               s->channel->endpoint, s->what, timeout_ms / 1000);
     if (well)
@@ -296,7 +316,7 @@ beam_status beam_grpc_stream_read(beam_grpc_stream *s, int timeout_ms, beam_buff
     op.data.recv_message.recv_message = &s->message;
     *open = true;
     if (!s->receiving && !begin(s, &op, 1, &s->receiving))
-        return beam_error_set(err, BEAM_INTERNAL, "a stream that cannot be read");
+        return not_begun(s, err);
     if (!wait_for(s, &s->receiving,
                   timeout_ms ? in_ms(timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC), &well))
         return BEAM_DEADLINE_EXCEEDED;

@@ -88,6 +88,8 @@ void beam_http_header_line(beam_http_headers *h, const char *line, size_t len)
         keep(h->range, sizeof h->range, value);
     else if (is_named(line, len, "Retry-After", &value))
         keep(h->retry_after, sizeof h->retry_after, value);
+    else if (is_named(line, len, "Inference-Header-Content-Length", &value))
+        keep(h->inference_header_length, sizeof h->inference_header_length, value);
     else if (is_named(line, len, "X-Goog-Hash", &value) && value.len >= 7 &&
              memcmp(value.at, "crc32c=", 7) == 0) /* may come twice, the other is md5= */
         keep(h->hash, sizeof h->hash, value);
@@ -109,7 +111,8 @@ static size_t on_body(char *data, size_t one, size_t count, void *user)
     (void)curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &code);
     bool direct = x->request->into && code / 100 == 2;
     size_t have = direct ? r->got : r->body.len;
-    if (size > (direct ? x->request->into_size : (size_t)BEAM_HTTP_MOST) - have) {
+    size_t most = x->request->most ? x->request->most : BEAM_HTTP_MOST;
+    if (size > (direct ? x->request->into_size : most) - have) {
         x->status = BEAM_OUT_OF_RANGE;
         return 0;
     }
@@ -175,6 +178,9 @@ static CURLcode configure(exchange *x, struct curl_slist *headers)
     SET(CURLOPT_CONNECTTIMEOUT, (long)(r->connect_seconds ? r->connect_seconds : 20));
     SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
     SET(CURLOPT_LOW_SPEED_TIME, stall);
+    SET(CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
+    if (beam_http_is_loopback(r->url))
+        SET(CURLOPT_NOPROXY, "*"); /* what is for this machine stays here */
     SET(CURLOPT_USERAGENT, "libbeam");
     SET(CURLOPT_ERRORBUFFER, x->words);
     SET(CURLOPT_BUFFERSIZE, 256L << 10);

@@ -34,8 +34,10 @@ typedef struct beam_http_request {
      */
     void *into;
     size_t into_size;
+    size_t most;         /* bytes of an answer that goes to the response; 0: BEAM_HTTP_MOST */
     int connect_seconds; /* 0: 20 */
     int stall_seconds;   /* without a byte; 0: 60 */
+    int64_t timeout_ms;  /* from beginning to end; 0: no limit */
 } beam_http_request;
 
 /* Headers of the answer that anything here looks at; "" where it has none. */
@@ -45,12 +47,13 @@ typedef struct beam_http_headers {
     char range[64];
     char hash[160];
     char retry_after[32];
+    char inference_header_length[24]; /* Inference-Header-Content-Length */
 } beam_http_headers;
 
 typedef struct beam_http_response {
     long code; /* 200, ... */
     beam_http_headers headers;
-    beam_buffer body; /* at most BEAM_HTTP_MOST; the caller's to free */
+    beam_buffer body; /* the caller's to free */
     size_t got;       /* bytes of a 2xx answer, wherever they went */
 } beam_http_response;
 

@@ -346,6 +346,23 @@ beam_network *beam_nn_copy(const beam_network *network)
     return copy;
 }
 
+beam_network *beam_nn_copy_showing(const beam_network *network, const uint32_t *values,
+                                   size_t count)
+{
+    beam_network *copy = beam_nn_copy(network);
+    uint32_t *outputs = NULL;
+    if (!copy || !copy_items(&outputs, values, count, sizeof *values)) {
+        beam_network_free(copy);
+        return NULL;
+    }
+    beam_free(copy->outputs);
+    copy->outputs = outputs;
+    copy->num_outputs = count;
+    for (size_t i = 0; i < copy->num_parameters; i++)
+        copy->parameters[i].tensor.data = network->parameters[i].tensor.data;
+    return copy;
+}
+
 const char *beam_network_name(const beam_network *network)
 {
     return network->name;

@@ -24,6 +24,7 @@ typedef struct beam_nn_value {
     uint32_t rank;
     int64_t shape[BEAM_TENSOR_MAX_RANK]; /* shape[0] is BEAM_NN_BATCH where there is a batch */
     beam_dtype dtype;                    /* BEAM_F32; BEAM_I32 for labels and the step's number */
+    float range;                         /* its largest magnitude, for int8; 0: not known */
 } beam_nn_value;
 
 /* Operands and results are listed in their order; [..] may be absent (num_inputs tells, or the
@@ -119,6 +120,7 @@ typedef struct beam_nn_op {
     float smoothing;       /* softmax_cross_entropy */
     float max_norm;        /* clip_factor */
     uint64_t seed, stream; /* dropout_training */
+    bool int8;             /* conv2d, linear: devices that can are to compute it in int8 */
     beam_nn_update update; /* sgd, adam */
 } beam_nn_op;
 
@@ -204,6 +206,10 @@ beam_value beam_nn_copy_parameter(beam_network *network, const beam_nn_parameter
 
 /* What a finished network is, without its weights; NULL when memory is out. */
 beam_network *beam_nn_copy(const beam_network *network);
+
+/* The same with its weights, borrowed, and these values as its outputs. */
+beam_network *beam_nn_copy_showing(const beam_network *network, const uint32_t *values,
+                                   size_t count);
 
 /* The value's dtype, and its shape for a batch; no data. */
 beam_tensor beam_nn_shape(const beam_network *network, uint32_t value, int64_t batch);

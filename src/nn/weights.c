@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "nn/int8.h"
 #include "nn/weights.h"
 #include "nn/random.h"
 
@@ -42,9 +43,11 @@ static bool same_sizes(const beam_tensor *a, const beam_tensor *b)
     return a->rank == b->rank && memcmp(a->shape, b->shape, a->rank * sizeof a->shape[0]) == 0;
 }
 
-static bool convertible(beam_dtype dtype)
+static bool convertible(const beam_tensor *tensor)
 {
-    return dtype == BEAM_F32 || dtype == BEAM_F64 || dtype == BEAM_F16 || dtype == BEAM_BF16;
+    beam_dtype dtype = tensor->dtype;
+    return dtype == BEAM_F32 || dtype == BEAM_F64 || dtype == BEAM_F16 || dtype == BEAM_BF16 ||
+           (dtype == BEAM_I8 && tensor->rank > 1);
 }
 
 static void note_shape(mismatch *m, const char *name, const beam_tensor *is,
@@ -74,7 +77,7 @@ static void note_unexpected(const beam_network *network, const beam_weight_sourc
         bool known = is_batch_count(name);
         for (size_t p = 0; !known && p < network->num_parameters; p++)
             known = strcmp(network->parameters[p].name, name) == 0;
-        if (!known)
+        if (!known && !beam_nn_is_quantization(network, source, name))
             note(m, name);
     }
 }
@@ -91,7 +94,7 @@ static beam_status look_up_all(const beam_network *network, const beam_weight_so
             note(&missing, p->name);
         else if (status != BEAM_OK)
             return status;
-        else if (!same_sizes(&found[i], &p->tensor) || !convertible(found[i].dtype))
+        else if (!same_sizes(&found[i], &p->tensor) || !convertible(&found[i]))
             note_shape(&misshaped, p->name, &found[i], &p->tensor);
         else if (!found[i].data)
             return beam_error_set(err, BEAM_INTERNAL, "tensor %s has no data", p->name);
@@ -134,8 +137,18 @@ static void to_f32(float *to, const beam_tensor *from, size_t count)
     }
 }
 
+static beam_status convert(const beam_weight_source *source, const char *name,
+                           const beam_tensor *tensor, float *to, size_t count, beam_error *err)
+{
+    if (tensor->dtype == BEAM_I8)
+        return beam_nn_dequantize(source, name, tensor, to, err);
+    to_f32(to, tensor, count);
+    return BEAM_OK;
+}
+
 /* Makes `tensor` f32 in aligned memory: itself where it is already, else a copy in *owned. */
-static beam_status as_f32(beam_tensor *tensor, void **owned, beam_error *err)
+static beam_status as_f32(const beam_weight_source *source, const char *name, beam_tensor *tensor,
+                          void **owned, beam_error *err)
 {
     *owned = NULL;
     if (tensor->dtype == BEAM_F32 && (uintptr_t)tensor->data % sizeof(float) == 0)
@@ -145,7 +158,11 @@ static beam_status as_f32(beam_tensor *tensor, void **owned, beam_error *err)
     float *copy = count > SIZE_MAX / sizeof *copy ? NULL : beam_malloc(count * sizeof *copy);
     if (!copy)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for weights");
-    to_f32(copy, tensor, count);
+    beam_status status = convert(source, name, tensor, copy, count, err);
+    if (status != BEAM_OK) {
+        beam_free(copy);
+        return status;
+    }
     tensor->dtype = BEAM_F32;
     tensor->data = copy;
     *owned = copy;
@@ -165,13 +182,18 @@ beam_status beam_network_bind(beam_network *network, const beam_weight_source *s
     size_t n = network->num_parameters, done = 0;
     beam_tensor *found = beam_calloc(n, sizeof *found);
     void **owned = beam_calloc(n, sizeof *owned);
+    beam_nn_ranges ranges = {0};
     beam_status status = BEAM_OK;
     if (!found || !owned)
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a list of weights");
     if (status == BEAM_OK)
         status = look_up_all(network, source, found, err);
+    if (status == BEAM_OK)
+        status = beam_nn_ranges_make(network, &ranges, err);
+    if (status == BEAM_OK)
+        status = beam_nn_find_ranges(network, source, &ranges, err);
     while (status == BEAM_OK && done < n) {
-        status = as_f32(&found[done], &owned[done], err);
+        status = as_f32(source, network->parameters[done].name, &found[done], &owned[done], err);
         if (status == BEAM_OK)
             done++;
     }
@@ -181,8 +203,11 @@ beam_status beam_network_bind(beam_network *network, const beam_weight_source *s
         else
             beam_free(owned[i]);
     }
+    if (status == BEAM_OK)
+        beam_nn_give_ranges(network, &ranges);
     beam_free(found);
     beam_free(owned);
+    beam_nn_ranges_free(&ranges);
     return status;
 }
 

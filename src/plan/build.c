@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/string_set.h"
 #include "model/urn.h"
 #include "model/windowing.h"
 #include "type/value.h"
@@ -202,9 +203,18 @@ beam_status beam_node_make_metrics(beam_node *node, const beam_metric *metrics, 
 {
     node->metrics = metrics;
     node->n_metrics = n;
-    if (n)
-        node->ctx.metrics = beam_plan_alloc(node->plan, n, sizeof *node->ctx.metrics, err);
-    return !n || node->ctx.metrics ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+    if (n && !(node->ctx.metrics = beam_plan_alloc(node->plan, n, sizeof *node->ctx.metrics, err)))
+        return BEAM_RESOURCE_EXHAUSTED;
+    for (size_t i = 0; i < n; i++) {
+        beam_metric_cell *cell = &node->ctx.metrics[i];
+        if (metrics[i].kind == BEAM_DISTRIBUTION &&
+            !(cell->buckets =
+                  beam_plan_alloc(node->plan, BEAM_METRIC_BUCKETS, sizeof *cell->buckets, err)))
+            return BEAM_RESOURCE_EXHAUSTED;
+        if (metrics[i].kind == BEAM_STRING_SET && !(cell->strings = beam_string_set_new()))
+            return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a metric");
+    }
+    return BEAM_OK;
 }
 
 static beam_node *add_node(beam_plan *plan, const beam_node_kind *kind, beam_error *err)

@@ -239,7 +239,7 @@ beam_status beam_plan_merge(beam_plan *plan, beam_plan_source *source, void *con
     beam_node *node = consumer_of(source);
     const beam_combinefn *fn = ((const beam_combine_node *)node)->fn;
     beam_status status = BEAM_OK;
-    plan->frame.active = &node->ctx;
+    __atomic_store_n(&plan->frame.active, &node->ctx, __ATOMIC_RELAXED);
     if (fn->merge == fn->add && fn->add_batch) /* accumulators are inputs, as those of sums */
         status = fn->add_batch(&node->ctx, accs, others, stride, n);
     else
@@ -247,7 +247,7 @@ beam_status beam_plan_merge(beam_plan *plan, beam_plan_source *source, void *con
             status = fn->merge(&node->ctx, accs[i], (const char *)others + i * stride);
     if (status != BEAM_OK)
         beam_node_failed(node, status, "process", NULL, 0);
-    plan->frame.active = &((beam_node *)source)->ctx;
+    __atomic_store_n(&plan->frame.active, &((beam_node *)source)->ctx, __ATOMIC_RELAXED);
     beam_arena_reset(&node->scratch);
     return status;
 }

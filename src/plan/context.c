@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/string_set.h"
 #include "plan/node.h"
 #include "plan/windows.h"
 
@@ -117,6 +118,8 @@ void beam_distribution_update(beam_ctx *ctx, uint32_t metric, int64_t value)
         __atomic_store_n(&cell->max, value, __ATOMIC_RELAXED);
     __atomic_store_n(&cell->sum, sum, __ATOMIC_RELAXED);
     __atomic_store_n(&cell->count, cell->count + 1, __ATOMIC_RELAXED);
+    uint64_t *bucket = &cell->buckets[beam_metric_bucket(value)];
+    __atomic_store_n(bucket, *bucket + 1, __ATOMIC_RELAXED);
 }
 
 void beam_gauge_set(beam_ctx *ctx, uint32_t metric, int64_t value)
@@ -129,6 +132,16 @@ void beam_gauge_set(beam_ctx *ctx, uint32_t metric, int64_t value)
     __atomic_store_n(&cell->sum, value, __ATOMIC_RELAXED);
     __atomic_store_n(&cell->timestamp, milliseconds, __ATOMIC_RELAXED);
     __atomic_store_n(&cell->count, 1, __ATOMIC_RELAXED);
+}
+
+void beam_string_set_add(beam_ctx *ctx, uint32_t metric, beam_str text)
+{
+    beam_status status = beam_string_set_insert(ctx->metrics[metric].strings, text.at, text.len);
+    if (status != BEAM_OK)
+        beam_ctx_log(ctx, BEAM_LOG_WARNING, "a text of %zu bytes is left out of metric %s: %s",
+                     text.len, beam_node_of(ctx)->metrics[metric].name,
+                     status == BEAM_OUT_OF_RANGE ? "it would have more than 1 MiB"
+                                                 : "memory is out");
 }
 
 /* ---- Emitting ------------------------------------------------------------------------- */

@@ -10,6 +10,23 @@
 
 enum { MAX_OUTPUTS = 1 << 16 };
 
+/* A DoFn's metrics are told under its name, unless its config says another. */
+static beam_status name_metrics(beam_node *node, const beam_dofn *fn, beam_error *err)
+{
+    beam_str own = {0};
+    node->function = fn->name;
+    if (fn->metrics_namespace && node->ctx.config)
+        own = fn->metrics_namespace(node->ctx.config);
+    if (!own.len)
+        return BEAM_OK;
+    char *copy = beam_plan_alloc(node->plan, 1, own.len + 1, err);
+    if (!copy)
+        return BEAM_RESOURCE_EXHAUSTED;
+    memcpy(copy, own.at, own.len);
+    node->function = copy;
+    return BEAM_OK;
+}
+
 beam_status beam_dofn_open(beam_node *node, beam_error *err)
 {
     beam_dofn_node *self = (beam_dofn_node *)node;
@@ -21,13 +38,29 @@ beam_status beam_dofn_open(beam_node *node, beam_error *err)
     BEAM_TRY(beam_dofn_from_proto(self->payload->do_fn, node->plan->registry, &node->plan->arena,
                                   &self->fn, &node->ctx.config, err));
     const beam_dofn *fn = self->fn;
-    node->function = fn->name;
+    BEAM_TRY(name_metrics(node, fn, err));
     node->fn_in = fn->in;
     node->finalizes = fn->finalizes;
     node->ctx.state = beam_plan_alloc(node->plan, 1, fn->state_size, err);
     if (!node->ctx.state)
         return BEAM_RESOURCE_EXHAUSTED;
     return beam_node_make_metrics(node, fn->metrics, fn->n_metrics, err);
+}
+
+/* Nothing in beam_dofn stands for these, so a function of ours would not do what is asked for. */
+static beam_status refuse_state(const BeamPb__ParDoPayload *payload, beam_error *err)
+{
+    const char *what = payload->n_state_specs                ? "state"
+                       : payload->n_timer_family_specs       ? "timers"
+                       : payload->requires_time_sorted_input ? "its input sorted by time"
+                                                             : NULL;
+    const char *name = payload->n_state_specs          ? payload->state_specs[0]->key
+                       : payload->n_timer_family_specs ? payload->timer_family_specs[0]->key
+                                                       : "";
+    return what ? beam_error_set(err, BEAM_UNIMPLEMENTED,
+                                 "asks for %s%s%s, which libbeam does not have yet", what,
+                                 *name ? ": " : "", name)
+                : BEAM_OK;
 }
 
 static bool is_side_input(const BeamPb__ParDoPayload *payload, const char *local_name)
@@ -96,6 +129,7 @@ static beam_status connect_outputs(beam_dofn_node *self, beam_error *err)
 beam_status beam_dofn_connect(beam_node *node, beam_error *err)
 {
     beam_dofn_node *self = (beam_dofn_node *)node;
+    BEAM_TRY(refuse_state(self->payload, err));
     BEAM_TRY(connect_input(self, err));
     BEAM_TRY(connect_outputs(self, err));
     BEAM_TRY(beam_sides_open(self, err));

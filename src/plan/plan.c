@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/string_set.h"
 #include "plan/build.h"
 #include "plan/node.h"
 
@@ -49,6 +50,12 @@ beam_status beam_plan_open(const beam_plan_options *options, beam_plan **plan, b
     return BEAM_OK;
 }
 
+/* Others look, without a lock. */
+static void set_active(beam_plan *plan, beam_ctx *ctx)
+{
+    __atomic_store_n(&plan->frame.active, ctx, __ATOMIC_RELAXED);
+}
+
 void beam_plan_close(beam_plan *plan)
 {
     if (!plan)
@@ -58,12 +65,14 @@ void beam_plan_close(beam_plan *plan)
     plan->frame.info = NULL;
     for (size_t i = 0; i < plan->n_nodes; i++) {
         beam_node *node = plan->nodes[i];
-        plan->frame.active = &node->ctx;
+        set_active(plan, &node->ctx);
         if (node->set_up && node->kind->teardown)
             node->kind->teardown(node);
         if (node->kind->close)
             node->kind->close(node);
         beam_arena_free(&node->scratch);
+        for (size_t m = 0; m < node->n_metrics && node->ctx.metrics; m++)
+            beam_string_set_free(node->ctx.metrics[m].strings);
     }
     beam_map_free(&plan->pcolls);
     beam_free(plan->nodes);
@@ -81,7 +90,7 @@ static beam_status each_node(beam_plan *plan, const char *step, size_t offset)
         memcpy(&callback, (const char *)node->kind + offset, sizeof callback);
         if (!callback)
             continue;
-        plan->frame.active = &node->ctx;
+        set_active(plan, &node->ctx);
         beam_status status = callback(node);
         beam_arena_reset(&node->scratch);
         if (status != BEAM_OK)
@@ -104,11 +113,16 @@ static void clear_counts(beam_node *node)
         __atomic_store_n(&node->receivers[o].elements, 0, __ATOMIC_RELAXED);
     for (size_t m = 0; m < node->n_metrics; m++) {
         beam_metric_cell *cell = &node->ctx.metrics[m];
+        bool used = cell->count != 0;
         __atomic_store_n(&cell->sum, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&cell->count, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&cell->min, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&cell->max, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&cell->timestamp, 0, __ATOMIC_RELAXED);
+        for (size_t b = 0; cell->buckets && used && b < BEAM_METRIC_BUCKETS; b++)
+            __atomic_store_n(&cell->buckets[b], 0, __ATOMIC_RELAXED);
+        if (cell->strings)
+            beam_string_set_clear(cell->strings);
     }
     node->batch_left = node->scratch_of = 0;
     node->error = (beam_error){.code = BEAM_OK};
@@ -149,12 +163,12 @@ void beam_plan_end_bundle(beam_plan *plan)
 {
     for (size_t i = 0; i < plan->n_nodes; i++) {
         beam_node *node = plan->nodes[i];
-        plan->frame.active = &node->ctx;
+        set_active(plan, &node->ctx);
         if (node->kind->end)
             node->kind->end(node);
         beam_arena_reset(&node->scratch);
     }
-    plan->frame.active = NULL;
+    set_active(plan, NULL);
     plan->in_bundle = false;
     plan->saved = NULL;
     beam_arena_reset(&plan->bundle_arena);

@@ -179,5 +179,9 @@ typedef struct beam_plan_running {
     uint64_t element_number;
 } beam_plan_running;
 void beam_plan_get_running(const beam_plan *plan, beam_plan_running *running);
+/* The unique name of the transform at work, or NULL; from any thread. */
+const char *beam_plan_active(const beam_plan *plan);
+/* Its id in the descriptor. */
+const char *beam_plan_active_id(const beam_plan *plan);
 
 #endif

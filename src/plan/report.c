@@ -43,7 +43,7 @@ void beam_node_failed(beam_node *node, beam_status status, const char *step, con
 
 void beam_plan_get_running(const beam_plan *plan, beam_plan_running *running)
 {
-    const beam_ctx *active = plan->frame.active;
+    const beam_ctx *active = __atomic_load_n(&plan->frame.active, __ATOMIC_RELAXED);
     *running = (beam_plan_running){NULL, NULL, 0};
     for (size_t i = 0; active && i < plan->n_nodes; i++) {
         const beam_node *node = plan->nodes[i];
@@ -56,6 +56,18 @@ void beam_plan_get_running(const beam_plan *plan, beam_plan_running *running)
     }
 }
 
+const char *beam_plan_active(const beam_plan *plan)
+{
+    const beam_ctx *active = __atomic_load_n(&plan->frame.active, __ATOMIC_RELAXED);
+    return active ? beam_node_of(active)->unique_name : NULL;
+}
+
+const char *beam_plan_active_id(const beam_plan *plan)
+{
+    const beam_ctx *active = __atomic_load_n(&plan->frame.active, __ATOMIC_RELAXED);
+    return active ? beam_node_of(active)->id : NULL;
+}
+
 static beam_metric_cell read_cell(const beam_metric_cell *cell)
 {
     return (beam_metric_cell){
@@ -64,6 +76,8 @@ static beam_metric_cell read_cell(const beam_metric_cell *cell)
         .min = __atomic_load_n(&cell->min, __ATOMIC_RELAXED),
         .max = __atomic_load_n(&cell->max, __ATOMIC_RELAXED),
         .timestamp = __atomic_load_n(&cell->timestamp, __ATOMIC_RELAXED),
+        .buckets = cell->buckets,
+        .strings = cell->strings,
     };
 }
 

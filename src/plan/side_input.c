@@ -80,6 +80,8 @@ beam_status beam_sides_open(beam_dofn_node *self, beam_error *err)
         return beam_error_set(err, BEAM_FAILED_PRECONDITION,
                               "has %zu side inputs, but DoFn %s takes %zu",
                               self->payload->n_side_inputs, self->fn->name, n);
+    if (self->payload->n_side_inputs >= n - self->fn->n_optional_sides)
+        n = self->payload->n_side_inputs;
     if (n == 0)
         return BEAM_OK;
     node->sides = beam_plan_alloc(node->plan, n, sizeof *node->sides, err);

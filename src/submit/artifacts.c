@@ -164,21 +164,32 @@ const beam_artifact *beam_artifacts_find(const beam_artifacts *artifacts, const 
 
 /* ---- Messages ---------------------------------------------------------------------------- */
 
+static bool fill_type(const beam_artifact *artifact, const char *folder, beam_arena *arena,
+                      BeamPb__ArtifactInformation *proto)
+{
+    BeamPb__ArtifactFilePayload file = BEAM_PB__ARTIFACT_FILE_PAYLOAD__INIT;
+    BeamPb__ArtifactUrlPayload url = BEAM_PB__ARTIFACT_URL_PAYLOAD__INIT;
+    proto->type_urn = (char *)(folder ? BEAM_URN_ARTIFACT_URL : BEAM_URN_ARTIFACT_FILE);
+    if (folder) {
+        url.url = beam_arena_printf(arena, "%s/%s", folder, artifact->sha256);
+        url.sha256 = (char *)artifact->sha256;
+        return url.url && beam_message_pack_arena(&url, arena, &proto->type_payload) == BEAM_OK;
+    }
+    file.path = (char *)artifact->path;
+    file.sha256 = (char *)artifact->sha256;
+    return beam_message_pack_arena(&file, arena, &proto->type_payload) == BEAM_OK;
+}
+
 BeamPb__ArtifactInformation *beam_artifact_to_proto(const beam_artifact *artifact,
-                                                    beam_arena *arena)
+                                                    const char *folder, beam_arena *arena)
 {
     BeamPb__ArtifactInformation *proto =
         beam_message_new(&beam_pb__artifact_information__descriptor, arena);
-    BeamPb__ArtifactFilePayload file = BEAM_PB__ARTIFACT_FILE_PAYLOAD__INIT;
     BeamPb__ArtifactStagingToRolePayload role = BEAM_PB__ARTIFACT_STAGING_TO_ROLE_PAYLOAD__INIT;
-    file.path = (char *)artifact->path;
-    file.sha256 = (char *)artifact->sha256;
     role.staged_name = beam_arena_printf(arena, "%s/%s", artifact->sha256, artifact->name);
-    if (!proto || !role.staged_name ||
-        beam_message_pack_arena(&file, arena, &proto->type_payload) != BEAM_OK ||
+    if (!proto || !role.staged_name || !fill_type(artifact, folder, arena, proto) ||
         beam_message_pack_arena(&role, arena, &proto->role_payload) != BEAM_OK)
         return NULL;
-    proto->type_urn = (char *)BEAM_URN_ARTIFACT_FILE;
     proto->role_urn = (char *)BEAM_URN_ARTIFACT_STAGING_TO;
     return proto;
 }

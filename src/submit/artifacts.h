@@ -45,9 +45,10 @@ beam_status beam_artifacts_add_program(beam_artifacts *artifacts, beam_error *er
 const beam_artifact *beam_artifacts_find(const beam_artifacts *artifacts, const char *sha256);
 void beam_artifacts_free(beam_artifacts *artifacts);
 
-/* As a message that engines understand. */
+/* As a message that engines understand: of the file here, or of <folder>/<sha256> where a folder
+ * of Cloud Storage is given.  NULL when memory is out. */
 BeamPb__ArtifactInformation *beam_artifact_to_proto(const beam_artifact *artifact,
-                                                    beam_arena *arena);
+                                                    const char *folder, beam_arena *arena);
 /* What one of ours is, from an engine; false when it is none, or names a place outside the
  * worker's folder.  The texts are the arena's. */
 bool beam_artifact_from_proto(const BeamPb__ArtifactInformation *proto, beam_arena *arena,

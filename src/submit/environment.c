@@ -160,6 +160,16 @@ static bool fill_value(BeamPb__Value *value, const char *text, beam_arena *arena
     return true;
 }
 
+/* What Beam's SDKs hold as lists, of which their job services add more. */
+static bool is_list(const char *name)
+{
+    static const char *const lists[] = {"experiments", "dataflow_service_options", "labels"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if (strcmp(name, lists[i]) == 0)
+            return true;
+    return false;
+}
+
 /* All values that options of one name have: `value` itself, or a list. */
 static bool fill_values(BeamPb__Value *value, const beam_named_value *options, size_t n, size_t at,
                         beam_arena *arena)
@@ -167,7 +177,7 @@ static bool fill_values(BeamPb__Value *value, const beam_named_value *options, s
     size_t count = 0;
     for (size_t i = at; i < n; i++)
         count += strcmp(options[i].name, options[at].name) == 0;
-    if (count == 1)
+    if (count == 1 && !is_list(options[at].name))
         return fill_value(value, options[at].value, arena);
     BeamPb__ListValue *list = beam_message_new(&beam_pb__list_value__descriptor, arena);
     value->kind_case = BEAM_PB__VALUE__KIND_LIST_VALUE;
@@ -240,30 +250,49 @@ static BeamPb__EnvironmentEntry *complete(const BeamPb__EnvironmentEntry *with_h
     return entry;
 }
 
-static beam_status pack_request(const beam_job_description *job, const BeamPb__Pipeline *parsed,
-                                beam_arena *arena, beam_buffer *out)
+static beam_status fill(const beam_job_description *job, const BeamPb__Pipeline *parsed,
+                        beam_arena *arena, BeamPb__Pipeline **pipeline)
 {
-    BeamPb__PrepareJobRequest request = BEAM_PB__PREPARE_JOB_REQUEST__INIT;
-    BeamPb__Pipeline pipeline = *parsed;
-    BeamPb__Components components = *parsed->components;
     size_t n = job->artifacts->n;
+    BeamPb__Pipeline *made = beam_arena_copy(arena, parsed, sizeof *parsed);
+    BeamPb__Components *components =
+        beam_arena_copy(arena, parsed->components, sizeof *parsed->components);
     BeamPb__ArtifactInformation **dependencies = beam_arena_calloc(arena, n, sizeof(void *));
-    components.environments = beam_arena_calloc(arena, components.n_environments, sizeof(void *));
-    if (!dependencies || !components.environments)
+    if (!made || !components || !dependencies ||
+        !(components->environments =
+              beam_arena_calloc(arena, components->n_environments, sizeof(void *))))
         return BEAM_RESOURCE_EXHAUSTED;
     for (size_t i = 0; i < n; i++)
-        if (!(dependencies[i] = beam_artifact_to_proto(&job->artifacts->items[i], arena)))
+        if (!(dependencies[i] =
+                  beam_artifact_to_proto(&job->artifacts->items[i], job->artifact_folder, arena)))
             return BEAM_RESOURCE_EXHAUSTED;
-    for (size_t i = 0; i < components.n_environments; i++)
-        if (!(components.environments[i] =
+    for (size_t i = 0; i < components->n_environments; i++)
+        if (!(components->environments[i] =
                   complete(parsed->components->environments[i], job, dependencies, arena)))
             return BEAM_RESOURCE_EXHAUSTED;
-    BEAM_TRY(beam_make_opaque(&components, arena));
-    pipeline.components = &components;
-    request.pipeline = &pipeline;
+    BEAM_TRY(beam_make_opaque(components, arena));
+    made->components = components;
+    *pipeline = made;
+    return BEAM_OK;
+}
+
+beam_status beam_pipeline_complete(const beam_job_description *job, const BeamPb__Pipeline *parsed,
+                                   beam_arena *arena, BeamPb__Pipeline **pipeline, beam_error *err)
+{
+    if (!parsed->components)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "an empty pipeline");
+    return fill(job, parsed, arena, pipeline) == BEAM_OK ? BEAM_OK : no_memory(err);
+}
+
+static beam_status pack_request(const beam_job_description *job, const BeamPb__Pipeline *parsed,
+                                beam_arena *arena, beam_buffer *out, beam_error *err)
+{
+    BeamPb__PrepareJobRequest request = BEAM_PB__PREPARE_JOB_REQUEST__INIT;
+    BEAM_TRY(beam_pipeline_complete(job, parsed, arena, &request.pipeline, err));
     request.job_name = (char *)job->name;
     request.pipeline_options = beam_options_to_proto(job->options, job->n_options, arena);
-    return request.pipeline_options ? beam_message_pack(&request, out) : BEAM_RESOURCE_EXHAUSTED;
+    return request.pipeline_options && beam_message_pack(&request, out) == BEAM_OK ? BEAM_OK
+                                                                                   : no_memory(err);
 }
 
 beam_status beam_job_describe(const beam_job_description *job, beam_buffer *out, beam_error *err)
@@ -272,10 +301,8 @@ beam_status beam_job_describe(const beam_job_description *job, beam_buffer *out,
     beam_arena arena = {0};
     BEAM_TRY(beam_message_unpack(&beam_pb__pipeline__descriptor, job->pipeline, job->pipeline_size,
                                  &parsed, err));
-    beam_status status = parsed->components
-                             ? pack_request(job, parsed, &arena, out)
-                             : beam_error_set(err, BEAM_INVALID_ARGUMENT, "an empty pipeline");
+    beam_status status = pack_request(job, parsed, &arena, out, err);
     beam_arena_free(&arena);
     beam_message_free(parsed);
-    return status == BEAM_RESOURCE_EXHAUSTED ? no_memory(err) : status;
+    return status;
 }

@@ -38,13 +38,21 @@ typedef struct beam_job_description {
     size_t n_capabilities;
     const beam_named_value *options; /* the pipeline options, by Beam's names */
     size_t n_options;
+    /* gs://...: artifacts lie there, each named by its checksum; NULL: they are handed over. */
+    const char *artifact_folder;
 } beam_job_description;
 
 /* Appends the serialized request. */
 beam_status beam_job_describe(const beam_job_description *job, beam_buffer *out, beam_error *err);
 
-/* "true" and "false" become booleans, numbers numbers, and a name that occurs more than once a
- * list; names get the form beam:option:NAME:v1.  NULL when memory is out. */
+/* The pipeline alone, as the request holds it; it lives in the arena and in `parsed`, which
+ * job->pipeline was made into. */
+beam_status beam_pipeline_complete(const beam_job_description *job, const BeamPb__Pipeline *parsed,
+                                   beam_arena *arena, BeamPb__Pipeline **pipeline, beam_error *err);
+
+/* "true" and "false" become booleans, numbers numbers, and a name that occurs more than once, or is
+ * of a list (experiments), a list; names get the form beam:option:NAME:v1.  NULL when memory is
+ * out. */
 BeamPb__Struct *beam_options_to_proto(const beam_named_value *options, size_t n, beam_arena *arena);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "model/message.h"
 #include "model/proto/job_management.pb-c.h"
 #include "submit/rpc.h"
@@ -31,13 +32,6 @@ typedef struct job {
     BeamPb__JobState__Enum state;
     char *words; /* the engine's last complaint, the arena's */
 } job;
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static bool cancelled(const job *j)
 {
@@ -208,7 +202,7 @@ typedef struct watch {
 
 static beam_status look_around(job *j, watch *w, beam_error *err)
 {
-    int64_t now = now_ms();
+    int64_t now = beam_clock_ms();
     if (j->s->on_tick)
         j->s->on_tick(j->s->user);
     const char *gone = j->s->gone ? j->s->gone(j->s->user) : NULL;
@@ -232,7 +226,7 @@ static beam_status look_around(job *j, watch *w, beam_error *err)
 
 static beam_status wait_for_end(job *j, beam_grpc_stream *stream, beam_error *err)
 {
-    watch w = {.next_check = now_ms() + CHECK_EVERY};
+    watch w = {.next_check = beam_clock_ms() + CHECK_EVERY};
     bool open = true;
     while (!has_ended(j->state)) {
         if (open)
@@ -240,12 +234,13 @@ static beam_status wait_for_end(job *j, beam_grpc_stream *stream, beam_error *er
         else /* a job service may close it for reasons of its own */
             (void)nanosleep(&(struct timespec){0, TICK * 1000000}, NULL);
         if (!open)
-            w.next_check = w.next_check < now_ms() + 1000 ? w.next_check : now_ms() + 1000;
+            w.next_check =
+                w.next_check < beam_clock_ms() + 1000 ? w.next_check : beam_clock_ms() + 1000;
         BEAM_TRY(look_around(j, &w, err));
     }
     /* What it says of its failure may come after the state. */
-    for (int64_t until = now_ms() + LAST_WORDS;
-         open && j->state == BEAM_PB__JOB_STATE__ENUM__FAILED && now_ms() < until;)
+    for (int64_t until = beam_clock_ms() + LAST_WORDS;
+         open && j->state == BEAM_PB__JOB_STATE__ENUM__FAILED && beam_clock_ms() < until;)
         if (listen(j, stream, TICK, &open, NULL) != BEAM_OK)
             break;
     return BEAM_OK;
@@ -284,6 +279,11 @@ static beam_status names_of(const job *j, const BeamPb__Pipeline *pipeline, beam
     for (size_t i = 0; i < pipeline->components->n_transforms; i++) {
         BeamPb__TransformEntry *entry = pipeline->components->transforms[i];
         if (entry->value && beam_map_set(names, entry->key, entry->value->unique_name) != BEAM_OK)
+            return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for the job's metrics");
+    }
+    for (size_t i = 0; i < pipeline->components->n_pcollections; i++) {
+        char *id = pipeline->components->pcollections[i]->key;
+        if (beam_map_set(names, id, id) != BEAM_OK)
             return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for the job's metrics");
     }
     return BEAM_OK;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/string_set.h"
 #include "model/urn.h"
 
 static const char *label(const BeamPb__MonitoringInfo *info, const char *key)
@@ -27,6 +28,22 @@ static bool read_numbers(ProtobufCBinaryData payload, int64_t *numbers, size_t n
     return true;
 }
 
+/* An iterable of strings: how many, then each with its length. */
+static bool read_strings(ProtobufCBinaryData payload, beam_string_set *set)
+{
+    beam_reader reader = beam_reader_of(payload.data, payload.len);
+    uint32_t n;
+    bool sound = beam_read_be32(&reader, &n) == BEAM_OK;
+    for (uint32_t i = 0; sound && i < n; i++) {
+        uint64_t len;
+        const uint8_t *text;
+        sound = beam_read_varint(&reader, &len) == BEAM_OK && len <= SIZE_MAX &&
+                beam_read_bytes(&reader, (size_t)len, &text) == BEAM_OK &&
+                beam_string_set_insert(set, (const char *)text, (size_t)len) == BEAM_OK;
+    }
+    return sound;
+}
+
 static bool read_cell(const BeamPb__MonitoringInfo *info, beam_metric_total *total)
 {
     int64_t v[4];
@@ -46,26 +63,51 @@ static bool read_cell(const BeamPb__MonitoringInfo *info, beam_metric_total *tot
         if (!read_numbers(info->payload, v, 2))
             return false;
         total->cell = (beam_metric_cell){.timestamp = v[0], .sum = v[1]};
+    } else if (strcmp(info->urn, BEAM_URN_METRIC_USER_SET_STRING) == 0) {
+        total->kind = BEAM_STRING_SET;
+        return beam_metric_cell_open(total->kind, &total->cell) == BEAM_OK &&
+               read_strings(info->payload, total->cell.strings);
     } else {
         return false;
     }
     return true;
 }
 
+static beam_status add_count(const BeamPb__MonitoringInfo *info, const beam_map *names,
+                             beam_arena *arena, beam_job_metrics *metrics)
+{
+    const char *pcollection = label(info, "PCOLLECTION");
+    int64_t elements;
+    if (!pcollection || !beam_map_get(names, pcollection) ||
+        !read_numbers(info->payload, &elements, 1) || elements < 0)
+        return BEAM_OK;
+    beam_element_count *count = &metrics->counts[metrics->n_counts++];
+    *count = (beam_element_count){beam_arena_strdup(arena, pcollection), (uint64_t)elements};
+    return count->pcollection ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+}
+
 static beam_status add(const BeamPb__MonitoringInfo *info, const beam_map *names, beam_arena *arena,
                        beam_job_metrics *metrics)
 {
+    if (strcmp(info->urn, BEAM_URN_METRIC_ELEMENT_COUNT) == 0)
+        return add_count(info, names, arena, metrics);
     beam_metric_total total = {0};
     const char *transform = label(info, "PTRANSFORM"), *name = label(info, "NAME");
     const char *function = label(info, "NAMESPACE");
-    if (!transform || !name || !read_cell(info, &total))
+    if (!transform || !name)
         return BEAM_OK;
+    if (!read_cell(info, &total)) {
+        beam_metric_cell_close(&total.cell);
+        return BEAM_OK;
+    }
     const char *unique = beam_map_get(names, transform);
     total.transform = beam_arena_strdup(arena, unique ? unique : transform);
     total.function = beam_arena_strdup(arena, function ? function : "");
     total.name = beam_arena_strdup(arena, name);
-    if (!total.transform || !total.function || !total.name)
+    if (!total.transform || !total.function || !total.name) {
+        beam_metric_cell_close(&total.cell);
         return BEAM_RESOURCE_EXHAUSTED;
+    }
     metrics->totals[metrics->n++] = total;
     return BEAM_OK;
 }
@@ -75,11 +117,19 @@ beam_status beam_job_metrics_read(const BeamPb__MetricResults *results, const be
 {
     bool committed = results->n_committed > 0;
     size_t n = committed ? results->n_committed : results->n_attempted;
-    *metrics = (beam_job_metrics){beam_arena_calloc(arena, n, sizeof *metrics->totals), 0};
-    beam_status status = metrics->totals ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+    *metrics = (beam_job_metrics){.totals = beam_arena_calloc(arena, n, sizeof *metrics->totals),
+                                  .counts = beam_arena_calloc(arena, n, sizeof *metrics->counts)};
+    beam_status status = metrics->totals && metrics->counts ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
     for (size_t i = 0; i < n && status == BEAM_OK; i++)
         status =
             add(committed ? results->committed[i] : results->attempted[i], names, arena, metrics);
     return status == BEAM_OK ? status
                              : beam_error_set(err, status, "no memory for the job's metrics");
+}
+
+void beam_job_metrics_free(beam_job_metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->n; i++)
+        beam_metric_cell_close(&metrics->totals[i].cell);
+    *metrics = (beam_job_metrics){0};
 }

@@ -36,28 +36,11 @@ struct beam_pool {
     void *registered[METHODS];
     slot slots[KINDS * WAITING];
     beam_pool_callbacks callbacks;
-    int port;
+    int port, closing;
     pthread_t thread;
 };
 
 /* ---- Calls ------------------------------------------------------------------------------- */
-
-static void wait_for_call(slot *s)
-{
-    s->answering = false;
-    s->call = NULL;
-    s->request = NULL;
-    grpc_metadata_array_init(&s->metadata);
-    grpc_call_details_init(&s->details);
-    /* These fail once the server shuts down, and then there is nothing to wait for. */
-    if (s->method == UNKNOWN)
-        (void)grpc_server_request_call(s->pool->server, &s->call, &s->details, &s->metadata,
-                                       s->pool->queue, s->pool->queue, s);
-    else
-        (void)grpc_server_request_registered_call(s->pool->server, s->pool->registered[s->method],
-                                                  &s->call, &s->deadline, &s->metadata, &s->request,
-                                                  s->pool->queue, s->pool->queue, s);
-}
 
 static void forget(slot *s)
 {
@@ -69,6 +52,35 @@ static void forget(slot *s)
     grpc_call_details_destroy(&s->details);
     s->call = NULL;
     s->request = NULL;
+}
+
+/* False when gRPC takes none, as once the server shuts down: then there is nothing to wait for. */
+static bool wait_for_call(slot *s)
+{
+    const beam_pool *pool = s->pool;
+    s->answering = false;
+    s->call = NULL;
+    s->request = NULL;
+    grpc_metadata_array_init(&s->metadata);
+    grpc_call_details_init(&s->details);
+    grpc_call_error waits =
+        s->method == UNKNOWN
+            ? grpc_server_request_call(pool->server, &s->call, &s->details, &s->metadata,
+                                       pool->queue, pool->queue, s)
+            : grpc_server_request_registered_call(pool->server, pool->registered[s->method],
+                                                  &s->call, &s->deadline, &s->metadata, &s->request,
+                                                  pool->queue, pool->queue, s);
+    if (waits != GRPC_CALL_OK)
+        forget(s);
+    return waits == GRPC_CALL_OK;
+}
+
+/* Others wait for calls of the same kind, should this one not be able to any more. */
+static void wait_again(slot *s)
+{
+    forget(s);
+    if (!__atomic_load_n(&s->pool->closing, __ATOMIC_RELAXED))
+        (void)wait_for_call(s);
 }
 
 static bool read_request(slot *s, beam_buffer *bytes)
@@ -143,10 +155,8 @@ static void answer(slot *s, grpc_status_code status, const beam_error *err)
     grpc_byte_buffer_destroy(message);
     grpc_slice_unref(slice);
     beam_buffer_free(&bytes);
-    if (started != GRPC_CALL_OK) { /* the caller sees the call cancelled */
-        forget(s);
-        wait_for_call(s);
-    }
+    if (started != GRPC_CALL_OK) /* the caller sees the call cancelled */
+        wait_again(s);
 }
 
 static void on_call(slot *s)
@@ -177,16 +187,12 @@ static void *serve(void *user)
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
         slot *s = event.tag;
-        if (!s) { /* the server has shut down: no call is left that needs the queue */
+        if (!s) /* the server has shut down: no call is left that needs the queue */
             grpc_completion_queue_shutdown(pool->queue);
-        } else if (s->answering) {
-            forget(s);
-            wait_for_call(s);
-        } else if (event.success) {
+        else if (event.success && !s->answering)
             on_call(s);
-        } else {
-            forget(s);
-        }
+        else
+            wait_again(s);
     }
 }
 
@@ -204,25 +210,54 @@ static void destroy(beam_pool *pool)
 
 static void shut_down(beam_pool *pool)
 {
-    grpc_server_shutdown_and_notify(pool->server, pool->queue, NULL);
-    grpc_server_cancel_all_calls(pool->server);
+    __atomic_store_n(&pool->closing, 1, __ATOMIC_RELAXED);
+    if (pool->server) {
+        grpc_server_shutdown_and_notify(pool->server, pool->queue, NULL);
+        grpc_server_cancel_all_calls(pool->server);
+    } else if (pool->queue) {
+        grpc_completion_queue_shutdown(pool->queue);
+    }
+}
+
+static beam_status no_server(beam_error *err)
+{
+    return beam_error_set(err, BEAM_INTERNAL, "gRPC makes no server for a worker pool");
 }
 
 static beam_status listen_on(beam_pool *pool, const char *address, beam_error *err)
 {
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-    pool->server = grpc_server_create(NULL, NULL);
+    bool known = true;
     pool->queue = grpc_completion_queue_create_for_next(NULL);
+    if (pool->queue)
+        pool->server = grpc_server_create(NULL, NULL);
+    if (!pool->server)
+        return no_server(err);
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
     grpc_server_register_completion_queue(pool->server, pool->queue, NULL);
-    for (size_t i = 0; i < METHODS; i++)
+    for (size_t i = 0; i < METHODS; i++) {
         pool->registered[i] = grpc_server_register_method(
             pool->server, methods[i], NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+        known = known && pool->registered[i];
+    }
     pool->port = grpc_server_add_http2_port(pool->server, address, credentials);
     grpc_server_credentials_release(credentials);
     grpc_server_start(pool->server); /* one that is not started cannot be destroyed */
-    return pool->port ? BEAM_OK
-                      : beam_error_set(err, BEAM_UNAVAILABLE,
-                                       "a worker pool cannot listen on %s: is it taken?", address);
+    if (!pool->port)
+        return beam_error_set(err, BEAM_UNAVAILABLE,
+                              "a worker pool cannot listen on %s: is it taken?", address);
+    return known ? BEAM_OK : no_server(err);
+}
+
+static beam_status take_calls(beam_pool *pool, beam_error *err)
+{
+    for (size_t i = 0; i < KINDS * WAITING; i++) {
+        pool->slots[i] = (slot){.pool = pool, .method = i % KINDS};
+        if (!wait_for_call(&pool->slots[i]))
+            return no_server(err);
+    }
+    return pthread_create(&pool->thread, NULL, serve, pool) == 0
+               ? BEAM_OK
+               : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread for a worker pool");
 }
 
 beam_status beam_pool_open(const char *address, const beam_pool_callbacks *callbacks,
@@ -237,15 +272,12 @@ beam_status beam_pool_open(const char *address, const beam_pool_callbacks *callb
     }
     pool->callbacks = *callbacks;
     beam_status status = listen_on(pool, address, err);
-    for (size_t i = 0; i < KINDS * WAITING && status == BEAM_OK; i++) {
-        pool->slots[i] = (slot){.pool = pool, .method = i % KINDS};
-        wait_for_call(&pool->slots[i]);
-    }
-    if (status == BEAM_OK && pthread_create(&pool->thread, NULL, serve, pool) != 0)
-        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread for a worker pool");
+    if (status == BEAM_OK)
+        status = take_calls(pool, err);
     if (status != BEAM_OK) {
         shut_down(pool);
-        (void)serve(pool); /* to the end of its queue */
+        if (pool->queue)
+            (void)serve(pool); /* to the end of its queue */
         destroy(pool);
         return status;
     }

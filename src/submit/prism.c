@@ -20,7 +20,12 @@
 #include "base/file.h"
 #include "io/cache.h"
 
-enum { TRIES = 5, PATIENCE = 30 /* seconds until a started Prism answers */, FAILED = 127 };
+enum {
+    TRIES = 5,
+    PATIENCE = 30, /* seconds until a started Prism answers */
+    GRACE = 10,    /* seconds in which it tells that a worker has ended */
+    FAILED = 127
+};
 
 static beam_status no_memory(beam_error *err)
 {
@@ -208,6 +213,38 @@ bool beam_prism_alive(beam_prism *prism)
             snprintf(prism->end, sizeof prism->end, "ended with status %d", WEXITSTATUS(state));
     }
     return prism->pid != 0;
+}
+
+/* A worker that it started in a process is its child, as nothing else is; threads begin them. */
+static size_t count_workers(pid_t prism)
+{
+    char pattern[64], line[4096];
+    glob_t found = {0};
+    size_t n = 0;
+    snprintf(pattern, sizeof pattern, "/proc/%d/task/*/children", (int)prism);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            FILE *file = fopen(found.gl_pathv[i], "re");
+            if (file && fgets(line, sizeof line, file)) /* "12 345 " */
+                for (const char *at = line; (at = strchr(at, ' ')); at++)
+                    n++;
+            if (file)
+                (void)fclose(file);
+        }
+    globfree(&found);
+    return n;
+}
+
+bool beam_prism_lost_worker(beam_prism *prism)
+{
+    size_t n = prism->pid ? count_workers(prism->pid) : 0;
+    if (n >= prism->most_workers) {
+        prism->most_workers = n;
+        prism->fewer_since = 0;
+    } else if (!prism->fewer_since) {
+        prism->fewer_since = time(NULL);
+    }
+    return prism->fewer_since && time(NULL) - prism->fewer_since > GRACE;
 }
 
 void beam_prism_stop(beam_prism *prism)

@@ -6,6 +6,7 @@
 #include <beam/log.h>
 #include <stdbool.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum { BEAM_ENDPOINT_TEXT = 64 };
 
@@ -13,6 +14,8 @@ typedef struct beam_prism {
     pid_t pid;                         /* 0: not started */
     char endpoint[BEAM_ENDPOINT_TEXT]; /* of its job service */
     char end[BEAM_ENDPOINT_TEXT];      /* "was killed by signal 9", once it has ended */
+    size_t most_workers;               /* processes that it has had at once */
+    time_t fewer_since;                /* when one was first seen missing; 0: none is */
 } beam_prism;
 
 /* Finds the program ($BEAM_PRISM, else `prism` in PATH, else the newest that scripts/deps put
@@ -24,6 +27,11 @@ beam_status beam_prism_start(const beam_logger *logger, beam_prism *prism, beam_
 
 /* Whether it still runs; prism->end says how it ended when it does not. */
 bool beam_prism_alive(beam_prism *prism);
+
+/* Whether a worker process of its own has ended while a job ran, and it has had its time to say
+ * what becomes of the job: it sometimes does not notice, and the job would stay for ever.  To be
+ * asked now and then while the job runs. */
+bool beam_prism_lost_worker(beam_prism *prism);
 
 /* Ends it, and waits until it is gone.  Of a zeroed one: nothing. */
 void beam_prism_stop(beam_prism *prism);

@@ -341,12 +341,14 @@ beam_status beam_retrieve(const beam_retrieval *retrieval, beam_retrieved *retri
                           beam_error *err)
 {
     listing l = {.r = retrieval};
-    *retrieved = (beam_retrieved){NULL, NULL, NULL};
+    *retrieved = (beam_retrieved){0};
     beam_status status = list(&l, err);
     if (status == BEAM_OK)
         status = copy_url(l.provision->info->control_endpoint, &retrieved->control_endpoint, err);
     if (status == BEAM_OK)
         status = copy_url(l.provision->info->logging_endpoint, &retrieved->logging_endpoint, err);
+    if (status == BEAM_OK)
+        status = copy_url(l.provision->info->status_endpoint, &retrieved->status_endpoint, err);
     if (status == BEAM_OK && l.n)
         status = provide(&l, &retrieved->folder, err);
     free_listing(&l);
@@ -360,5 +362,6 @@ void beam_retrieved_free(beam_retrieved *retrieved)
     beam_free(retrieved->folder);
     beam_free(retrieved->control_endpoint);
     beam_free(retrieved->logging_endpoint);
-    *retrieved = (beam_retrieved){NULL, NULL, NULL};
+    beam_free(retrieved->status_endpoint);
+    *retrieved = (beam_retrieved){0};
 }

@@ -20,7 +20,7 @@ typedef struct beam_retrieval {
 /* What a worker learns; NULL where the engine says nothing of it. */
 typedef struct beam_retrieved {
     char *folder; /* where its files lie */
-    char *control_endpoint, *logging_endpoint;
+    char *control_endpoint, *logging_endpoint, *status_endpoint;
 } beam_retrieved;
 
 /* BEAM_DATA_LOSS when a file is not what its checksum says. */

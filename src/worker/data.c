@@ -5,21 +5,7 @@
 #include "base/alloc.h"
 #include "worker/harness.h"
 
-/* Bytes that may wait for one bundle; then the stream waits, and with it the engine. */
-enum { MOST_WAITING = 64 << 20, PAST = 4096 };
-
 static const char METHOD[] = "/org.apache.beam.model.fn_execution.v1.BeamFnData/Data";
-
-struct beam_inbox {
-    char *instruction;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    beam_chunk *first, **end;
-    size_t waiting;
-    bool closed;
-    beam_error broken; /* code BEAM_OK: it is not */
-    int users;         /* behind harness.lock: the map, the bundle, whoever delivers */
-};
 
 struct beam_data_link {
     struct beam_data_link *next;
@@ -36,190 +22,21 @@ static beam_status no_memory(beam_error *err)
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a bundle's data");
 }
 
-/* ---- Inboxes ----------------------------------------------------------------------------- */
-
-void beam_chunk_free(beam_chunk *chunk)
-{
-    if (!chunk)
-        return;
-    beam_free(chunk->transform);
-    beam_free(chunk->bytes);
-    beam_free(chunk);
-}
-
-static beam_inbox *new_inbox(const char *instruction)
-{
-    beam_inbox *inbox = beam_calloc(1, sizeof *inbox);
-    if (!inbox)
-        return NULL;
-    inbox->instruction = beam_strdup(instruction);
-    inbox->end = &inbox->first;
-    if (!inbox->instruction || pthread_mutex_init(&inbox->lock, NULL) != 0) {
-        beam_free(inbox->instruction);
-        beam_free(inbox);
-        return NULL;
-    }
-    if (pthread_cond_init(&inbox->changed, NULL) != 0) {
-        pthread_mutex_destroy(&inbox->lock);
-        beam_free(inbox->instruction);
-        beam_free(inbox);
-        return NULL;
-    }
-    return inbox;
-}
-
-static void free_inbox(beam_inbox *inbox)
-{
-    while (inbox->first) {
-        beam_chunk *chunk = inbox->first;
-        inbox->first = chunk->next;
-        beam_chunk_free(chunk);
-    }
-    pthread_cond_destroy(&inbox->changed);
-    pthread_mutex_destroy(&inbox->lock);
-    beam_free(inbox->instruction);
-    beam_free(inbox);
-}
-
-/* With harness.lock held. */
-static beam_inbox *find_or_make(beam_harness *h, const char *instruction)
-{
-    beam_inbox *inbox = beam_map_get(&h->inboxes, instruction);
-    if (inbox)
-        return inbox;
-    inbox = new_inbox(instruction);
-    if (inbox) {
-        inbox->users = 1;
-        inbox->broken = h->data_broken;
-    }
-    if (inbox && beam_map_set(&h->inboxes, instruction, inbox) != BEAM_OK) {
-        free_inbox(inbox);
-        inbox = NULL;
-    }
-    return inbox;
-}
-
-beam_inbox *beam_inbox_open(beam_harness *h, const char *instruction)
-{
-    pthread_mutex_lock(&h->lock);
-    beam_inbox *inbox = find_or_make(h, instruction);
-    if (inbox)
-        inbox->users++;
-    pthread_mutex_unlock(&h->lock);
-    return inbox;
-}
-
-beam_status beam_inbox_take(beam_inbox *inbox, beam_chunk **chunk, beam_error *err)
-{
-    beam_status status = BEAM_OK;
-    pthread_mutex_lock(&inbox->lock);
-    while (!inbox->first && inbox->broken.code == BEAM_OK)
-        pthread_cond_wait(&inbox->changed, &inbox->lock);
-    *chunk = inbox->first;
-    if (*chunk) {
-        inbox->first = (*chunk)->next;
-        if (!inbox->first)
-            inbox->end = &inbox->first;
-        inbox->waiting -= (*chunk)->size;
-        pthread_cond_broadcast(&inbox->changed);
-    } else {
-        status = beam_error_set(err, inbox->broken.code, "%s", inbox->broken.message);
-    }
-    pthread_mutex_unlock(&inbox->lock);
-    return status;
-}
-
-/* With harness.lock held: data that still come for the bundle are known to be late. */
-static void remember(beam_harness *h, const char *instruction)
-{
-    if (!h->past_ring && !(h->past_ring = beam_calloc(PAST, sizeof *h->past_ring)))
-        return; /* late data then open an inbox that nobody reads, until the worker ends */
-    char **place = &h->past_ring[h->past_at++ % PAST];
-    if (*place)
-        (void)beam_map_remove(&h->past, *place);
-    beam_free(*place);
-    *place = beam_strdup(instruction);
-    if (*place)
-        (void)beam_map_set(&h->past, *place, *place); /* see above */
-}
-
-static void leave(beam_harness *h, beam_inbox *inbox)
-{
-    pthread_mutex_lock(&h->lock);
-    bool unused = --inbox->users == 0;
-    pthread_mutex_unlock(&h->lock);
-    if (unused)
-        free_inbox(inbox);
-}
-
-void beam_inbox_close(beam_harness *h, beam_inbox *inbox)
-{
-    pthread_mutex_lock(&h->lock);
-    if (beam_map_remove(&h->inboxes, inbox->instruction))
-        inbox->users--;
-    remember(h, inbox->instruction);
-    pthread_mutex_unlock(&h->lock);
-    pthread_mutex_lock(&inbox->lock);
-    inbox->closed = true;
-    pthread_cond_broadcast(&inbox->changed);
-    pthread_mutex_unlock(&inbox->lock);
-    leave(h, inbox);
-}
-
 /* ---- In ---------------------------------------------------------------------------------- */
-
-static void put(beam_inbox *inbox, beam_chunk *chunk)
-{
-    pthread_mutex_lock(&inbox->lock);
-    while (inbox->waiting > MOST_WAITING && !inbox->closed && inbox->broken.code == BEAM_OK)
-        pthread_cond_wait(&inbox->changed, &inbox->lock);
-    bool taken = !inbox->closed;
-    if (taken) {
-        *inbox->end = chunk;
-        inbox->end = &chunk->next;
-        inbox->waiting += chunk->size;
-        pthread_cond_broadcast(&inbox->changed);
-    }
-    pthread_mutex_unlock(&inbox->lock);
-    if (!taken)
-        beam_chunk_free(chunk);
-}
-
-static void break_inbox(beam_inbox *inbox, const beam_error *why)
-{
-    pthread_mutex_lock(&inbox->lock);
-    if (inbox->broken.code == BEAM_OK)
-        inbox->broken = *why;
-    pthread_cond_broadcast(&inbox->changed);
-    pthread_mutex_unlock(&inbox->lock);
-}
 
 /* The chunk takes the message's bytes over. */
 static beam_status deliver(beam_harness *h, BeamPb__Elements__Data *data, beam_error *err)
 {
-    pthread_mutex_lock(&h->lock);
-    bool late = beam_map_has(&h->past, data->instruction_id);
-    beam_inbox *inbox = late ? NULL : find_or_make(h, data->instruction_id);
-    if (inbox)
-        inbox->users++;
-    pthread_mutex_unlock(&h->lock);
-    if (late)
-        return BEAM_OK;
-    beam_chunk *chunk = inbox ? beam_calloc(1, sizeof *chunk) : NULL;
-    if (chunk && !(chunk->transform = beam_strdup(data->transform_id))) {
+    beam_chunk *chunk = beam_calloc(1, sizeof *chunk);
+    if (!chunk || !(chunk->transform = beam_strdup(data->transform_id))) {
         beam_free(chunk);
-        chunk = NULL;
+        return no_memory(err);
     }
-    if (chunk) {
-        chunk->bytes = data->data.data;
-        chunk->size = data->data.len;
-        chunk->is_last = data->is_last;
-        data->data = (ProtobufCBinaryData){0, NULL};
-        put(inbox, chunk);
-    }
-    if (inbox)
-        leave(h, inbox);
-    return chunk ? BEAM_OK : no_memory(err);
+    chunk->bytes = data->data.data;
+    chunk->size = data->data.len;
+    chunk->is_last = data->is_last;
+    data->data = (ProtobufCBinaryData){0, NULL};
+    return beam_inbox_put(&h->inboxes, data->instruction_id, chunk, err);
 }
 
 static beam_status deliver_all(beam_harness *h, const beam_buffer *bytes, beam_error *err)
@@ -232,18 +49,6 @@ static beam_status deliver_all(beam_harness *h, const beam_buffer *bytes, beam_e
         status = deliver(h, elements->data[i], err);
     beam_message_free(elements);
     return status;
-}
-
-static void break_all(beam_harness *h, const beam_error *why)
-{
-    size_t at = 0;
-    const beam_map_entry *entry;
-    pthread_mutex_lock(&h->lock);
-    if (h->data_broken.code == BEAM_OK)
-        h->data_broken = *why;
-    while ((entry = beam_map_next(&h->inboxes, &at)))
-        break_inbox(entry->value, why);
-    pthread_mutex_unlock(&h->lock);
 }
 
 static void *read_all(void *user)
@@ -261,7 +66,8 @@ static void *read_all(void *user)
     if (status == BEAM_OK)
         beam_error_set(&err, BEAM_ABORTED, "the engine ended the data stream of %s",
                        link->endpoint);
-    break_all(link->harness, &err);
+    beam_grpc_stream_cancel(link->stream); /* nobody reads what it would still send */
+    beam_inboxes_break(&link->harness->inboxes, &err);
     return NULL;
 }
 
@@ -346,13 +152,11 @@ void beam_data_break(beam_harness *h)
     for (beam_data_link *link = h->data_links; link; link = link->next)
         beam_grpc_stream_cancel(link->stream);
     pthread_mutex_unlock(&h->lock);
-    break_all(h, &why);
+    beam_inboxes_break(&h->inboxes, &why);
 }
 
 void beam_data_stop(beam_harness *h)
 {
-    size_t at = 0;
-    const beam_map_entry *entry;
     beam_data_break(h);
     while (h->data_links) {
         beam_data_link *link = h->data_links;
@@ -360,11 +164,4 @@ void beam_data_stop(beam_harness *h)
         pthread_join(link->reader, NULL);
         free_link(link);
     }
-    while ((entry = beam_map_next(&h->inboxes, &at)))
-        free_inbox(entry->value);
-    beam_map_free(&h->inboxes);
-    for (size_t i = 0; h->past_ring && i < PAST; i++)
-        beam_free(h->past_ring[i]);
-    beam_free(h->past_ring);
-    beam_map_free(&h->past);
 }

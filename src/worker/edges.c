@@ -1,6 +1,5 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* edges.c - where a stage meets the wire: elements decoded and pushed, encoded and sent, side
- * inputs fetched. */
+/* edges.c - where a stage meets the wire: elements decoded and pushed, encoded and sent. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -106,6 +105,7 @@ static beam_status decode_next(batch *b, const beam_decoder *decoder, beam_reade
     const beam_type *type = b->entry->element;
     beam_status status =
         beam_decode_info(b->entry->window, reader, &info, decoder->arena, decoder->err);
+    const uint8_t *value = reader->at;
     if (status == BEAM_OK && b->n && !same_info(&info, &b->info)) {
         *reader = before;
         return push_batch(b);
@@ -113,6 +113,9 @@ static beam_status decode_next(batch *b, const beam_decoder *decoder, beam_reade
     if (status == BEAM_OK)
         status =
             beam_decode_with(decoder, type, BEAM_NESTED, reader, b->p->batch + b->n * type->size);
+    if (status == BEAM_OK)
+        beam_passes(b->p->harness, &b->entry->passing, b->entry->port->pcollection, value,
+                    (size_t)(reader->at - value));
     if (status != BEAM_OK) {
         *reader = before;
         return status;
@@ -120,9 +123,18 @@ static beam_status decode_next(batch *b, const beam_decoder *decoder, beam_reade
     b->info = info;
     b->n++;
     b->entry->granted--;
-    return !b->entry->granted || b->n == BATCH || decoder->arena->total > MOST_DECODED
+    /* Readings of iterables that the engine keeps have a page each. */
+    return !b->entry->granted || b->n == BATCH || decoder->arena->total > MOST_DECODED ||
+                   b->p->tails
                ? push_batch(b)
                : BEAM_OK;
+}
+
+static void forget_batch(beam_processor *p)
+{
+    beam_arena_reset(&p->elements);
+    beam_readings_free(&p->readings);
+    p->tails = false;
 }
 
 /* What is left at the end is the beginning of an element whose rest comes with the next piece. */
@@ -131,11 +143,15 @@ static beam_status feed_reader(beam_processor *p, beam_entry *entry, beam_reader
 {
     beam_error own = {0};
     batch b = {.p = p, .entry = entry};
-    const beam_decoder decoder = {.arena = &p->elements, .err = &own, .borrow = true};
+    const beam_decoder decoder = {.arena = &p->elements,
+                                  .err = &own,
+                                  .borrow = true,
+                                  .open_tail = beam_pages_of_tail,
+                                  .user = p};
     beam_status status = BEAM_OK;
     while (status == BEAM_OK && beam_reader_left(reader)) {
         if (b.n == 0)
-            beam_arena_reset(&p->elements);
+            forget_batch(p);
         status = decode_next(&b, &decoder, reader);
     }
     bool failed = beam_bundle_get_state(p->bundle) != BEAM_BUNDLE_RUNNING;
@@ -195,7 +211,10 @@ static beam_status write_elements(beam_ctx *ctx, const void *elements, size_t n)
     const char *at = elements;
     for (size_t i = 0; i < n; i++, at += exit->element->size) {
         BEAM_TRY(beam_encode_info(exit->window, beam_info(ctx), &exit->bytes, err));
+        size_t before = exit->bytes.len;
         BEAM_TRY(beam_encode(exit->element, BEAM_NESTED, at, &exit->bytes, err));
+        beam_passes(exit->processor->harness, &exit->passing, exit->port->pcollection,
+                    exit->bytes.data + before, exit->bytes.len - before);
         if (exit->bytes.len >= SEND_AT)
             BEAM_TRY(send_bytes(exit, false, err));
     }
@@ -232,150 +251,6 @@ beam_status beam_edges_flush(beam_processor *p, beam_error *err)
     return BEAM_OK;
 }
 
-/* ---- Side inputs ------------------------------------------------------------------------- */
-
-/* side->user becomes the type of its elements as the engine keeps them. */
-beam_status beam_edges_bind_side(void *self, beam_plan_side *side, beam_error *err)
-{
-    beam_processor *p = self;
-    const BeamPb__ProcessBundleDescriptor *d = p->descriptor->message;
-    const beam_type *wire;
-    for (size_t i = 0; i < d->n_pcollections; i++)
-        if (d->pcollections[i]->value && strcmp(d->pcollections[i]->key, side->pcollection) == 0) {
-            BEAM_TRY(beam_coder_type(coders_of(p), d->pcollections[i]->value->coder_id, &p->arena,
-                                     &wire, err));
-            side->user = (void *)wire;
-            return BEAM_OK;
-        }
-    return beam_error_set(err, BEAM_NOT_FOUND, "side input %s has no PCollection",
-                          side->local_name);
-}
-
-static beam_status encode_place(const beam_plan_side *side, const beam_type *wire,
-                                const beam_window *window, const void *key,
-                                beam_buffer *window_bytes, beam_buffer *key_bytes, beam_error *err)
-{
-    const beam_type *type =
-        side->windowing.kind == BEAM_GLOBAL_WINDOWS ? &beam_global_window_type : &beam_window_type;
-    BEAM_TRY(beam_encode(type, BEAM_NESTED, window, window_bytes, err));
-    if (!key)
-        return BEAM_OK;
-    const beam_type *kv = beam_type_bare(wire);
-    return beam_encode(kv->fields[0].type, BEAM_NESTED, key, key_bytes, err);
-}
-
-static void fill_key(BeamPb__StateKey *key, BeamPb__StateKey__IterableSideInput *iterable,
-                     BeamPb__StateKey__MultimapSideInput *multimap, const beam_plan_side *side,
-                     bool by_key, const beam_buffer *window, const beam_buffer *user_key)
-{
-    const ProtobufCBinaryData window_bytes = {window->len, window->data};
-    if (by_key) {
-        multimap->transform_id = (char *)side->transform;
-        multimap->side_input_id = (char *)side->local_name;
-        multimap->window = window_bytes;
-        multimap->key = (ProtobufCBinaryData){user_key->len, user_key->data};
-        key->type_case = BEAM_PB__STATE_KEY__TYPE_MULTIMAP_SIDE_INPUT;
-        key->multimap_side_input = multimap;
-    } else {
-        iterable->transform_id = (char *)side->transform;
-        iterable->side_input_id = (char *)side->local_name;
-        iterable->window = window_bytes;
-        key->type_case = BEAM_PB__STATE_KEY__TYPE_ITERABLE_SIDE_INPUT;
-        key->iterable_side_input = iterable;
-    }
-}
-
-static beam_status decode_values(beam_processor *p, const beam_type *type, const beam_buffer *data,
-                                 beam_iterable *values, beam_error *err)
-{
-    beam_reader reader = beam_reader_of(data->data, data->len);
-    const beam_decoder decoder = {.arena = &p->sides, .err = err};
-    size_t n = 0, capacity = 0;
-    void *decoded = NULL;
-    beam_status status = BEAM_OK;
-    while (status == BEAM_OK && beam_reader_left(&reader)) {
-        status = beam_grow(&decoded, &capacity, n + 1, type->size) == 0 ? BEAM_OK : no_memory(err);
-        if (status == BEAM_OK)
-            status = beam_decode_with(&decoder, type, BEAM_NESTED, &reader,
-                                      (char *)decoded + n * type->size);
-        n += status == BEAM_OK;
-    }
-    void *kept = status == BEAM_OK
-                     ? beam_arena_copy(&p->sides, decoded ? decoded : "", n * type->size)
-                     : NULL;
-    beam_free(decoded);
-    if (status == BEAM_OK && !kept)
-        status = no_memory(err);
-    *values = (beam_iterable){NULL, kept, n};
-    return status;
-}
-
-static beam_status fetch(beam_processor *p, const beam_plan_side *side, const beam_type *wire,
-                         BeamPb__StateKey *key, beam_iterable *values, beam_error *err)
-{
-    const BeamPb__ApiServiceDescriptor *service =
-        p->descriptor->message->state_api_service_descriptor;
-    beam_state_link *link;
-    beam_buffer data = {0};
-    bool by_key = key->type_case == BEAM_PB__STATE_KEY__TYPE_MULTIMAP_SIDE_INPUT;
-    if (!service || !*service->url)
-        return beam_error_set(err, BEAM_FAILED_PRECONDITION,
-                              "the engine does not say where side inputs are");
-    BEAM_TRY(beam_state_link_get(p->harness, service->url, &link, err));
-    beam_status status = beam_state_read(link, p->instruction, key, &data, err);
-    if (status == BEAM_OK)
-        status = decode_values(p, by_key ? beam_type_bare(wire)->fields[1].type : wire, &data,
-                               values, err);
-    beam_buffer_free(&data);
-    return status == BEAM_OK ? status
-                             : beam_error_wrap(err, status, "side input %s", side->local_name);
-}
-
-/* The same question is asked once a bundle. */
-static beam_status fetch_once(beam_processor *p, const beam_plan_side *side, const beam_type *wire,
-                              BeamPb__StateKey *key, beam_iterable *values, beam_error *err)
-{
-    beam_buffer identity = {0};
-    if (beam_message_pack(key, &identity) != BEAM_OK) {
-        beam_buffer_free(&identity);
-        return no_memory(err);
-    }
-    const beam_iterable *known =
-        beam_map_getn(&p->side_cache, (const char *)identity.data, identity.len);
-    beam_status status = BEAM_OK;
-    if (known) {
-        *values = *known;
-    } else {
-        status = fetch(p, side, wire, key, values, err);
-        beam_iterable *kept =
-            status == BEAM_OK ? beam_arena_copy(&p->sides, values, sizeof *values) : NULL;
-        if (status == BEAM_OK &&
-            (!kept || beam_map_setn(&p->side_cache, (const char *)identity.data, identity.len,
-                                    kept) != BEAM_OK))
-            status = no_memory(err);
-    }
-    beam_buffer_free(&identity);
-    return status;
-}
-
-beam_status beam_edges_side_input(void *self, const beam_plan_side *side, const beam_window *window,
-                                  const void *key, beam_iterable *values, beam_error *err)
-{
-    BeamPb__StateKey state_key = BEAM_PB__STATE_KEY__INIT;
-    BeamPb__StateKey__IterableSideInput iterable = BEAM_PB__STATE_KEY__ITERABLE_SIDE_INPUT__INIT;
-    BeamPb__StateKey__MultimapSideInput multimap = BEAM_PB__STATE_KEY__MULTIMAP_SIDE_INPUT__INIT;
-    beam_buffer window_bytes = {0}, key_bytes = {0};
-    const beam_type *wire = side->user;
-    beam_status status = encode_place(side, wire, window, key, &window_bytes, &key_bytes, err);
-    if (status == BEAM_OK) {
-        fill_key(&state_key, &iterable, &multimap, side, key != NULL, &window_bytes, &key_bytes);
-        status = fetch_once(self, side, wire, &state_key, values, err);
-    }
-    beam_buffer_free(&window_bytes);
-    beam_buffer_free(&key_bytes);
-    return status;
-}
-
 /* ---- The end ----------------------------------------------------------------------------- */
 
 void beam_edges_end_bundle(beam_processor *p)
@@ -386,9 +261,7 @@ void beam_edges_end_bundle(beam_processor *p)
     }
     for (size_t i = 0; i < p->n_exits; i++)
         p->exits[i]->bytes.len = 0;
-    beam_map_free(&p->side_cache);
-    p->side_cache = (beam_map){0};
-    beam_arena_reset(&p->sides);
+    beam_readings_free(&p->readings);
 }
 
 void beam_edges_free(beam_processor *p)
@@ -400,7 +273,6 @@ void beam_edges_free(beam_processor *p)
     beam_free(p->entries);
     beam_free(p->exits);
     beam_free(p->batch);
-    beam_map_free(&p->side_cache);
-    beam_arena_free(&p->sides);
+    beam_readings_free(&p->readings);
     beam_arena_free(&p->elements);
 }

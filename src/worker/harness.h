@@ -1,9 +1,10 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* harness.h - the parts of a worker, and who may touch them.
  *
- * The thread of beam_worker_run reads the control stream and answers what is quickly answered.
- * Each bundle has a thread, and so has what its functions do after the commit; each data endpoint
- * has one that reads.  What they share is behind harness.lock, inboxes behind their own. */
+ * The thread of beam_worker_run reads the control stream, asks control.h what to do, and answers
+ * what is quickly answered.  Each bundle has a thread of the pool, and so has what its functions do
+ * after the commit; each data endpoint has one that reads.  What they share is behind harness.lock,
+ * inboxes behind their own. */
 #ifndef WORKER_HARNESS_H
 #define WORKER_HARNESS_H
 
@@ -13,22 +14,17 @@
 #include "bundle/bundle.h"
 #include "model/message.h"
 #include "net/grpc.h"
+#include "type/coder.h"
+#include "worker/cache.h"
+#include "worker/control.h"
+#include "worker/inbox.h"
+#include "worker/threads.h"
 #include "worker/worker.h"
 
 typedef struct beam_harness beam_harness;
 
 /* ---- Data (data.c) ----------------------------------------------------------------------- */
 
-/* A piece of the data of one source of one bundle. */
-typedef struct beam_chunk {
-    struct beam_chunk *next;
-    char *transform;
-    uint8_t *bytes;
-    size_t size;
-    bool is_last;
-} beam_chunk;
-
-typedef struct beam_inbox beam_inbox;
 typedef struct beam_data_link beam_data_link;
 
 /* The link to a data endpoint, made when it is first asked for. */
@@ -36,13 +32,6 @@ beam_status beam_data_link_get(beam_harness *harness, const char *endpoint, beam
                                beam_error *err);
 /* Elements of a bundle on their way to the engine; any thread. */
 beam_status beam_data_send(beam_data_link *link, const BeamPb__Elements *elements, beam_error *err);
-/* Where a bundle's data come in, from before it is asked for until it is closed. */
-beam_inbox *beam_inbox_open(beam_harness *harness, const char *instruction);
-/* The next piece, which the caller frees.  Waits. */
-beam_status beam_inbox_take(beam_inbox *inbox, beam_chunk **chunk, beam_error *err);
-void beam_chunk_free(beam_chunk *chunk);
-/* What still comes for the bundle is thrown away. */
-void beam_inbox_close(beam_harness *harness, beam_inbox *inbox);
 /* Fails all bundles that wait for data; and ends the links, when no bundle is left. */
 void beam_data_break(beam_harness *harness);
 void beam_data_stop(beam_harness *harness);
@@ -53,10 +42,44 @@ typedef struct beam_state_link beam_state_link;
 
 beam_status beam_state_link_get(beam_harness *harness, const char *endpoint, beam_state_link **link,
                                 beam_error *err);
-/* All that the engine keeps under the key, appended to *data. */
-beam_status beam_state_read(beam_state_link *link, const char *instruction, BeamPb__StateKey *key,
-                            beam_buffer *data, beam_error *err);
+/* A page of what the engine keeps under the key, appended to *data: the first one with an empty
+ * token, which becomes that of the next page, empty when there is none. */
+beam_status beam_state_get(beam_state_link *link, const char *instruction,
+                           const BeamPb__StateKey *key, beam_buffer *token, beam_buffer *data,
+                           beam_error *err);
+/* Whoever waits for an answer fails; and frees the links. */
+void beam_state_break(beam_harness *harness);
 void beam_state_stop(beam_harness *harness);
+
+/* ---- Iterables that the engine keeps (pages.c) ------------------------------------------- */
+
+typedef struct beam_reading beam_reading;
+
+/* What an iterable of beam_pages_ops has as its source. */
+typedef struct beam_pages {
+    struct beam_processor *processor;
+    const beam_type *element;
+    const void *values; /* n that are there already */
+    uint64_t n;
+    beam_bytes rest;         /* the beginning of the next */
+    beam_bytes key;          /* of the rest: a StateKey */
+    beam_bytes token;        /* of the first page that is not there */
+    beam_reading **readings; /* of this and others that live as long */
+} beam_pages;
+
+/* An iterable in the arena, `like` with that key; what `like` points to lives as long. */
+beam_status beam_pages_open(const beam_pages *like, const BeamPb__StateKey *key, beam_arena *arena,
+                            beam_iterable *values, beam_error *err);
+/* A decoder's open_tail; user is a beam_processor, whose batch the iterable is of. */
+beam_status beam_pages_of_tail(void *user, const beam_iterable_tail *tail, beam_iterable *values,
+                               beam_error *err);
+void beam_readings_free(beam_reading **readings);
+/* All whole values, into an array that beam_free frees. */
+beam_status beam_decode_run(const beam_decoder *decoder, const beam_type *type, beam_reader *reader,
+                            void **values, size_t *capacity, size_t *n);
+/* Where the processor's state is. */
+beam_status beam_state_of(struct beam_processor *processor, beam_state_link **link,
+                          beam_error *err);
 
 /* ---- Bundles (processor.c, edges.c) ---------------------------------------------------- */
 
@@ -64,6 +87,19 @@ typedef struct beam_descriptor {
     BeamPb__ProcessBundleDescriptor *message;
     struct beam_processor *idle; /* set up, and waiting for the next bundle */
 } beam_descriptor;
+
+/* What passes an edge, looked at now and then. */
+typedef struct beam_passing {
+    beam_metric_cell sizes; /* of some encoded elements */
+    uint32_t seen;
+    int wanted; /* one is to be kept */
+} beam_passing;
+
+/* What a bundle is at; and how long each transform was found at it. */
+enum { BEAM_PHASE_START, BEAM_PHASE_PROCESS, BEAM_PHASE_FINISH, BEAM_PHASES, BEAM_PHASE_WAITS };
+typedef struct beam_spent {
+    int64_t ns[BEAM_PHASES];
+} beam_spent;
 
 /* Where elements enter: decoded and pushed. */
 typedef struct beam_entry {
@@ -78,6 +114,7 @@ typedef struct beam_entry {
     uint32_t granted; /* of those taken, not yet decoded */
     uint32_t step;    /* how many to take at once */
     int64_t taken_at; /* when the last were, in ns */
+    beam_passing passing;
 } beam_entry;
 
 /* Where elements leave: encoded and sent. */
@@ -87,6 +124,7 @@ typedef struct beam_exit {
     const beam_type *element, *window;
     beam_data_link *link;
     beam_buffer bytes;
+    beam_passing passing;
 } beam_exit;
 
 /* A stage of this worker, for one bundle at a time. */
@@ -101,29 +139,31 @@ typedef struct beam_processor {
     beam_exit **exits;
     size_t n_exits, exits_capacity;
     const char *instruction; /* of the bundle at hand */
-    int watchers;            /* behind harness.lock: the bundle may not end while others look */
     pthread_mutex_t cutting;
     char *split_asked;   /* the request that a splittable DoFn will answer; behind `cutting` */
     bool splits_inside;  /* there is one, and it reads an entry */
     beam_arena elements; /* of the batch at hand */
     char *batch;         /* room for it */
     size_t batch_bytes;
-    beam_arena sides; /* side inputs, until the bundle ends */
-    beam_map side_cache;
+    beam_reading *readings;                      /* of iterables among the elements of the batch */
+    bool tails;                                  /* there are any */
+    const BeamPb__ProcessBundleRequest *request; /* of the bundle at hand */
+    beam_map held;                               /* beam_cached that its side inputs are */
+    beam_reading *side_readings;
+    int phase;
+    beam_spent *spent; /* a transform of the descriptor each, the arena's */
+    time_t begun;
 } beam_processor;
 
-/* Runs one bundle and fills the response, which is the arena's. */
-beam_status beam_processor_run(beam_harness *harness, const char *instruction,
+/* Runs one bundle, from _runs to _done, and fills the response, which is the arena's. */
+beam_status beam_processor_run(beam_harness *harness, beam_control_bundle *bundle,
                                const BeamPb__ProcessBundleRequest *request, beam_arena *arena,
                                BeamPb__ProcessBundleResponse *response, beam_error *err);
 void beam_descriptors_free(beam_harness *harness);
 
-/* edges.c: entries, exits and side inputs of a processor that has a bundle to be opened. */
+/* edges.c: entries and exits of a processor that has a bundle to be opened. */
 beam_status beam_edges_bind_sink(void *self, const beam_plan_port *port, beam_plan_sink *sink,
                                  beam_error *err);
-beam_status beam_edges_bind_side(void *self, beam_plan_side *side, beam_error *err);
-beam_status beam_edges_side_input(void *self, const beam_plan_side *side, const beam_window *window,
-                                  const void *key, beam_iterable *values, beam_error *err);
 beam_status beam_edges_open_entries(beam_processor *processor, beam_error *err);
 /* Pushes a piece of an entry's data. */
 beam_status beam_edges_feed(beam_processor *processor, beam_entry *entry, const void *bytes,
@@ -132,6 +172,12 @@ beam_status beam_edges_feed(beam_processor *processor, beam_entry *entry, const 
 beam_status beam_edges_flush(beam_processor *processor, beam_error *err);
 void beam_edges_end_bundle(beam_processor *processor);
 void beam_edges_free(beam_processor *processor);
+
+/* sides.c: the driver's bind_side and side_input. */
+beam_status beam_sides_bind(void *self, beam_plan_side *side, beam_error *err);
+beam_status beam_sides_read(void *self, const beam_plan_side *side, const beam_window *window,
+                            const void *key, beam_iterable *values, beam_error *err);
+void beam_sides_end_bundle(beam_processor *processor);
 
 /* ---- Splits (split.c) ------------------------------------------------------------------------ */
 
@@ -151,6 +197,26 @@ beam_status beam_split_running(beam_processor *processor, const char *id,
 /* After the bundle, when nobody asks any more: a request that is still open gets nothing. */
 beam_status beam_split_end(beam_processor *processor, beam_error *err);
 
+/* ---- Looks now and then (sampling.c) --------------------------------------------------------- */
+
+enum { BEAM_SAMPLES = 10 /* of a PCollection */, BEAM_SAMPLE_EVERY = 64 };
+
+/* While bundles run, a thread looks at what they are at. */
+beam_status beam_sampling_begin(beam_harness *harness, beam_error *err);
+/* Once the control plane ends. */
+void beam_sampling_end(beam_harness *harness);
+void beam_passing_sample(beam_harness *harness, beam_passing *passing, const char *pcollection,
+                         const void *bytes, size_t size);
+/* An encoded element passes; the thread that drives the bundle. */
+static inline void beam_passes(beam_harness *harness, beam_passing *passing,
+                               const char *pcollection, const void *bytes, size_t size)
+{
+    if (BEAM_UNLIKELY(passing->seen++ % BEAM_SAMPLE_EVERY == 0))
+        beam_passing_sample(harness, passing, pcollection, bytes, size);
+}
+beam_status beam_samples_answer(beam_harness *harness, const BeamPb__SampleDataRequest *request,
+                                beam_arena *arena, BeamPb__SampleDataResponse *response);
+
 /* ---- Metrics (monitoring.c) ------------------------------------------------------------------ */
 
 /* What a bundle has counted so far, as both forms that engines read. */
@@ -162,6 +228,9 @@ typedef struct beam_monitoring {
 
 beam_status beam_monitor_bundle(beam_harness *harness, const beam_processor *processor,
                                 beam_arena *arena, beam_monitoring *monitoring);
+/* What the worker has counted that is of no bundle. */
+beam_status beam_monitor_harness(beam_harness *harness, beam_arena *arena,
+                                 beam_monitoring *monitoring);
 void beam_monitoring_free(beam_monitoring *monitoring);
 /* What short ids stand for. */
 beam_status beam_metadata_answer(beam_harness *harness,
@@ -181,12 +250,22 @@ typedef struct beam_fn_log beam_fn_log;
 beam_status beam_fn_log_open(beam_harness *harness, beam_error *err);
 /* What the calling thread works at, until it says something else; NULL: nothing. */
 void beam_fn_log_instruction(const char *id);
+/* Of which transform the thread tells next, where that is not the one that runs. */
+void beam_fn_log_transform(const char *id);
 /* Sends what waits, for two seconds at most.  NULL is fine. */
 void beam_fn_log_close(beam_fn_log *log);
 
+/* ---- Status (status.c) ----------------------------------------------------------------------- */
+
+typedef struct beam_fn_status beam_fn_status;
+
+/* Where the engine gave an endpoint for it, a thread answers what the worker is at. */
+beam_status beam_fn_status_open(beam_harness *harness, beam_error *err);
+void beam_fn_status_close(beam_fn_status *status); /* NULL is fine */
+
 /* ---- The worker ---------------------------------------------------------------------------- */
 
-/* Sends a response; any thread. */
+/* Sends the response to an instruction, once; any thread. */
 beam_status beam_harness_respond(beam_harness *harness, const BeamPb__InstructionResponse *response,
                                  beam_error *err);
 
@@ -194,28 +273,29 @@ struct beam_harness {
     const beam_worker_options *options;
     const beam_logger *logger;
     beam_fn_log *log;           /* NULL: the engine wants none */
+    beam_fn_status *status;     /* the same */
     beam_grpc_channel *channel; /* of the control service */
-    beam_grpc_stream *control;
-    pthread_mutex_t sending; /* on the control stream */
+    beam_grpc_stream *stream;   /* of instructions */
+    pthread_mutex_t sending;    /* on it */
+    beam_threads threads;       /* bundles, and what their functions do after the commit */
+
+    beam_inboxes inboxes; /* of bundles */
+    beam_cache cache;     /* of side inputs */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    beam_map descriptors;   /* id to beam_descriptor */
-    beam_map running;       /* instruction to beam_processor */
-    beam_map inboxes;       /* instruction to beam_inbox */
-    beam_map finalizers;    /* instruction to what is called once the engine has committed it */
-    beam_map past;          /* instructions that have ended, of which data may still come */
-    beam_error data_broken; /* why no more data come; code BEAM_OK: they do */
-    char **past_ring;
-    size_t past_at;
+    beam_error lost; /* why an answer did not reach the engine; code BEAM_OK: all did */
+    beam_control control;
+    beam_map descriptors; /* id to beam_descriptor */
     beam_data_link *data_links;
     beam_state_link *state_links;
+    beam_map samples; /* of PCollections, by id */
+    pthread_t sampler;
+    bool samples_taken;
     beam_map short_ids; /* a metric's identity to its number + 1 */
     BeamPb__MonitoringInfo **metadata;
     size_t n_metadata, metadata_capacity;
     beam_arena metadata_arena;
-    size_t tasks; /* threads at work */
-    bool stopping;
 };
 
 #endif

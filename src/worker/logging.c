@@ -32,11 +32,17 @@ struct beam_fn_log {
     bool ending, broken, done;
 };
 
-static _Thread_local char current[64]; /* cut if longer; for people */
+static _Thread_local char current[64], current_transform[64]; /* cut if longer; for people */
 
 void beam_fn_log_instruction(const char *id)
 {
     (void)snprintf(current, sizeof current, "%s", id ? id : "");
+    beam_fn_log_transform(NULL);
+}
+
+void beam_fn_log_transform(const char *id)
+{
+    (void)snprintf(current_transform, sizeof current_transform, "%s", id ? id : "");
 }
 
 /* ---- In ---------------------------------------------------------------------------------- */
@@ -52,7 +58,8 @@ static char *put(char **at, const char *text)
 
 static record *copy(const beam_log_record *from)
 {
-    const char *transform = from->transform ? from->transform : "";
+    const char *active = beam_bundle_active_id_here();
+    const char *transform = active ? active : current_transform;
     char place[128];
     (void)snprintf(place, sizeof place, "%s:%d", from->file ? from->file : "", from->line);
     record *r = beam_malloc(sizeof *r + strlen(current) + strlen(transform) + strlen(place) +

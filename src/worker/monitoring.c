@@ -2,6 +2,7 @@
 /* monitoring.c - what bundles counted, as monitoring infos: in full, and by short ids, of which an
  * engine asks once what each stands for. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "model/urn.h"
@@ -14,7 +15,7 @@ typedef struct reporting {
     beam_status status;
 } reporting;
 
-enum { MOST_LABELS = 3 };
+enum { MOST_LABELS = 3, NS_PER_MS = 1000000 };
 
 /* What is counted, and where. */
 typedef struct subject {
@@ -81,7 +82,8 @@ static beam_status add(reporting *r, const subject *s, const beam_buffer *payloa
     out->data = data;
     if (!number || !info || !entry || grown != 0)
         return BEAM_RESOURCE_EXHAUSTED;
-    entry->key = beam_arena_printf(r->arena, "%zu", number);
+    /* Prism keeps one table of short ids for all workers of a job, so they tell whose they are. */
+    entry->key = beam_arena_printf(r->arena, "%zu@%s", number, r->harness->options->id);
     uint8_t *bytes = beam_arena_copy(r->arena, payload->data, payload->len);
     if (!entry->key || !bytes)
         return BEAM_RESOURCE_EXHAUSTED;
@@ -99,6 +101,38 @@ static void add_numbers(reporting *r, const subject *s, const int64_t *numbers, 
     if (r->status == BEAM_OK)
         r->status = add(r, s, &payload);
     beam_buffer_free(&payload);
+}
+
+typedef struct texts {
+    beam_buffer bytes;
+    uint32_t n;
+    beam_status status;
+} texts;
+
+static void add_text(void *user, beam_str text)
+{
+    texts *t = user;
+    if (t->status == BEAM_OK)
+        t->status = beam_buffer_varint(&t->bytes, text.len);
+    if (t->status == BEAM_OK)
+        t->status = beam_buffer_append(&t->bytes, text.at, text.len);
+    t->n++;
+}
+
+/* As an iterable of strings: how many, then each with its length. */
+static void add_strings(reporting *r, const subject *s, const beam_string_set *set)
+{
+    texts t = {.status = BEAM_OK};
+    beam_buffer payload = {0};
+    beam_string_set_visit(set, add_text, &t);
+    if (t.n && r->status == BEAM_OK && (r->status = t.status) == BEAM_OK)
+        r->status = beam_buffer_be32(&payload, t.n);
+    if (t.n && r->status == BEAM_OK)
+        r->status = beam_buffer_append(&payload, t.bytes.data, t.bytes.len);
+    if (t.n && r->status == BEAM_OK)
+        r->status = add(r, s, &payload);
+    beam_buffer_free(&payload);
+    beam_buffer_free(&t.bytes);
 }
 
 static void on_metric(void *user, const beam_plan_metric *m)
@@ -119,6 +153,10 @@ static void on_metric(void *user, const beam_plan_metric *m)
         s.urn = BEAM_URN_METRIC_USER_GAUGE;
         s.type = BEAM_URN_METRICS_LATEST_INT64;
         add_numbers(user, &s, (const int64_t[]){c->timestamp, c->sum}, 2);
+    } else if (m->kind == BEAM_STRING_SET) {
+        s.urn = BEAM_URN_METRIC_USER_SET_STRING;
+        s.type = BEAM_URN_METRICS_SET_STRING;
+        add_strings(user, &s, c->strings);
     }
 }
 
@@ -132,6 +170,77 @@ static void on_count(void *user, const char *pcollection, uint64_t elements)
     add_numbers(user, &s, &n, 1);
 }
 
+static void add_sizes(reporting *r, const char *pcollection, const beam_passing *passing)
+{
+    const subject s = {.urn = BEAM_URN_METRIC_SAMPLED_BYTES,
+                       .type = BEAM_URN_METRICS_DISTRIBUTION_INT64,
+                       .labels = {{"PCOLLECTION", pcollection}},
+                       .n_labels = 1};
+    const beam_metric_cell *c = &passing->sizes;
+    const int64_t numbers[] = {
+        __atomic_load_n(&c->count, __ATOMIC_RELAXED), __atomic_load_n(&c->sum, __ATOMIC_RELAXED),
+        __atomic_load_n(&c->min, __ATOMIC_RELAXED), __atomic_load_n(&c->max, __ATOMIC_RELAXED)};
+    if (numbers[0])
+        add_numbers(r, &s, numbers, 4);
+}
+
+static void add_time(reporting *r, const char *urn, const char *transform, int64_t ns)
+{
+    const subject s = {.urn = urn,
+                       .type = BEAM_URN_METRICS_SUM_INT64,
+                       .labels = {{"PTRANSFORM", transform}},
+                       .n_labels = 1};
+    const int64_t ms = ns / NS_PER_MS;
+    if (ms)
+        add_numbers(r, &s, &ms, 1);
+}
+
+static void add_times(reporting *r, const BeamPb__TransformEntry *transform,
+                      const beam_spent *spent)
+{
+    static const char *const urns[BEAM_PHASES] = {
+        BEAM_URN_METRIC_START_MSECS, BEAM_URN_METRIC_PROCESS_MSECS, BEAM_URN_METRIC_FINISH_MSECS};
+    const BeamPb__FunctionSpec *spec = transform->value ? transform->value->spec : NULL;
+    bool pardo = spec && strcmp(spec->urn, BEAM_URN_PARDO) == 0;
+    int64_t total = 0;
+    for (int i = 0; i < BEAM_PHASES; i++) {
+        int64_t ns = __atomic_load_n(&spent->ns[i], __ATOMIC_RELAXED);
+        total += ns;
+        if (pardo)
+            add_time(r, urns[i], transform->key, ns);
+    }
+    add_time(r, BEAM_URN_METRIC_TOTAL_MSECS, transform->key, total);
+}
+
+beam_status beam_monitor_harness(beam_harness *h, beam_arena *arena, beam_monitoring *monitoring)
+{
+    reporting r = {h, arena, monitoring, BEAM_OK};
+    size_t threads, begun;
+    beam_threads_count(&h->threads, &threads, &begun);
+    pthread_mutex_lock(&h->cache.lock);
+    const int64_t hits = (int64_t)h->cache.hits, misses = (int64_t)h->cache.misses;
+    pthread_mutex_unlock(&h->cache.lock);
+    pthread_mutex_lock(&h->inboxes.lock);
+    const int64_t spilled = (int64_t)h->inboxes.spilled;
+    pthread_mutex_unlock(&h->inboxes.lock);
+    const struct {
+        const char *name;
+        int64_t value;
+    } all[] = {{"state_cache_hits", hits},
+               {"state_cache_misses", misses},
+               {"data_spilled_bytes", spilled},
+               {"threads_begun", (int64_t)begun}};
+    *monitoring = (beam_monitoring){0};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const subject s = {.urn = BEAM_URN_METRIC_USER_COUNTER,
+                           .type = BEAM_URN_METRICS_SUM_INT64,
+                           .labels = {{"NAMESPACE", "libbeam.worker"}, {"NAME", all[i].name}},
+                           .n_labels = 2};
+        add_numbers(&r, &s, &all[i].value, 1);
+    }
+    return r.status;
+}
+
 beam_status beam_monitor_bundle(beam_harness *h, const beam_processor *p, beam_arena *arena,
                                 beam_monitoring *monitoring)
 {
@@ -139,6 +248,12 @@ beam_status beam_monitor_bundle(beam_harness *h, const beam_processor *p, beam_a
     *monitoring = (beam_monitoring){0};
     beam_bundle_metrics(p->bundle, on_metric, &r);
     beam_bundle_counts(p->bundle, on_count, &r);
+    for (size_t i = 0; i < p->n_entries; i++)
+        add_sizes(&r, p->entries[i].port->pcollection, &p->entries[i].passing);
+    for (size_t i = 0; i < p->n_exits; i++)
+        add_sizes(&r, p->exits[i]->port->pcollection, &p->exits[i]->passing);
+    for (size_t i = 0; i < p->descriptor->message->n_transforms; i++)
+        add_times(&r, p->descriptor->message->transforms[i], &p->spent[i]);
     if (p->n_entries) {
         beam_plan_progress progress;
         const subject s = {.urn = BEAM_URN_METRIC_READ_INDEX,
@@ -169,8 +284,9 @@ beam_status beam_metadata_answer(beam_harness *h,
         return BEAM_RESOURCE_EXHAUSTED;
     for (size_t i = 0; i < n; i++) {
         size_t number = 0;
-        char tail;
-        if (sscanf(request->monitoring_info_id[i], "%zu%c", &number, &tail) != 1)
+        int end = 0;
+        if (sscanf(request->monitoring_info_id[i], "%zu@%n", &number, &end) != 1 || !end ||
+            strcmp(request->monitoring_info_id[i] + end, h->options->id) != 0)
             continue; /* none of ours */
         BeamPb__MonitoringInfoEntry *entry =
             beam_message_new(&beam_pb__monitoring_info_entry__descriptor, arena);

@@ -75,6 +75,7 @@ static beam_status find_descriptor(beam_harness *h, const char *id, beam_descrip
 static void close_processor(beam_processor *p)
 {
     beam_bundle_close(p->bundle);
+    beam_sides_end_bundle(p);
     beam_edges_free(p);
     beam_arena_free(&p->arena);
     pthread_mutex_destroy(&p->cutting);
@@ -95,8 +96,8 @@ static beam_status open_processor(beam_harness *h, beam_descriptor *descriptor,
     p->descriptor = descriptor;
     const beam_plan_driver driver = {.self = p,
                                      .bind_sink = beam_edges_bind_sink,
-                                     .bind_side = beam_edges_bind_side,
-                                     .side_input = beam_edges_side_input,
+                                     .bind_side = beam_sides_bind,
+                                     .side_input = beam_sides_read,
                                      .residual = beam_split_residual,
                                      .logger = h->logger};
     const beam_plan_options options = {
@@ -109,6 +110,11 @@ static beam_status open_processor(beam_harness *h, beam_descriptor *descriptor,
         return status;
     }
     beam_split_open(p);
+    p->spent = beam_arena_calloc(&p->arena, descriptor->message->n_transforms, sizeof *p->spent);
+    if (!p->spent) {
+        close_processor(p);
+        return no_memory(err);
+    }
     *processor = p;
     return BEAM_OK;
 }
@@ -135,6 +141,7 @@ static void give_back(beam_harness *h, beam_processor *p)
         return;
     }
     beam_edges_end_bundle(p);
+    beam_sides_end_bundle(p);
     pthread_mutex_lock(&h->lock);
     p->next = p->descriptor->idle;
     p->descriptor->idle = p;
@@ -159,6 +166,23 @@ void beam_descriptors_free(beam_harness *h)
 }
 
 /* ---- A bundle ---------------------------------------------------------------------------- */
+
+static void set_phase(beam_processor *p, int phase)
+{
+    __atomic_store_n(&p->phase, phase, __ATOMIC_RELAXED);
+}
+
+/* Counts begin anew; what is kept as a sample is wanted of each bundle. */
+static void begin_looking(beam_processor *p)
+{
+    memset(p->spent, 0, p->descriptor->message->n_transforms * sizeof *p->spent);
+    for (size_t i = 0; i < p->n_entries; i++)
+        p->entries[i].passing = (beam_passing){.wanted = 1};
+    for (size_t i = 0; i < p->n_exits; i++)
+        p->exits[i]->passing = (beam_passing){.wanted = 1};
+    p->begun = time(NULL);
+    set_phase(p, BEAM_PHASE_START);
+}
 
 static beam_entry *find_entry(beam_processor *p, const char *transform)
 {
@@ -196,7 +220,9 @@ static beam_status feed_all(beam_processor *p, const BeamPb__ProcessBundleReques
     }
     while (!all_done(p)) {
         beam_chunk *chunk;
+        set_phase(p, BEAM_PHASE_WAITS);
         BEAM_TRY(beam_inbox_take(inbox, &chunk, err));
+        set_phase(p, BEAM_PHASE_PROCESS);
         beam_status status =
             feed(p, chunk->transform, chunk->bytes, chunk->size, chunk->is_last, err);
         beam_chunk_free(chunk);
@@ -206,51 +232,45 @@ static beam_status feed_all(beam_processor *p, const BeamPb__ProcessBundleReques
 }
 
 /* Whoever asks for progress, or a split, finds the processor while the bundle runs. */
-static beam_status set_running(beam_harness *h, beam_processor *p, beam_error *err)
+static void begin_running(beam_harness *h, beam_processor *p, beam_control_bundle *bundle)
 {
     beam_split_begin(p);
+    begin_looking(p);
     pthread_mutex_lock(&h->lock);
-    beam_status status = beam_map_set(&h->running, p->instruction, p);
-    if (h->stopping)
-        beam_bundle_cancel(p->bundle);
+    beam_control_runs(bundle, p);
+    pthread_cond_broadcast(&h->changed); /* for who looks at bundles */
     pthread_mutex_unlock(&h->lock);
-    return status == BEAM_OK ? status : no_memory(err);
 }
 
-static void end_running(beam_harness *h, beam_processor *p)
+static void end_running(beam_harness *h, beam_processor *p, beam_control_bundle *bundle)
 {
     beam_error lost = {0};
     pthread_mutex_lock(&h->lock);
-    (void)beam_map_remove(&h->running, p->instruction);
-    while (p->watchers)
+    while (!beam_control_leaves(bundle))
         pthread_cond_wait(&h->changed, &h->lock);
     pthread_mutex_unlock(&h->lock);
     if (beam_split_end(p, &lost) != BEAM_OK)
         BEAM_LOG(h->logger, BEAM_LOG_DEBUG, "%s: %s", p->instruction, lost.message);
 }
 
-/* They are called when the engine says that the bundle is committed. */
-static beam_status keep_finalizers(beam_harness *h, const beam_processor *p,
-                                   BeamPb__ProcessBundleResponse *response, beam_error *err)
+/* Its start has forgotten a cancellation that came before. */
+static void cancel_if_ending(beam_harness *h, beam_processor *p)
 {
-    beam_finalizer *newest = beam_bundle_take_finalizers(p->bundle);
-    if (!newest)
-        return BEAM_OK;
-    response->requires_finalization = true;
     pthread_mutex_lock(&h->lock);
-    beam_status status = beam_map_set(&h->finalizers, p->instruction, newest);
+    if (h->control.ending)
+        beam_bundle_cancel(p->bundle);
     pthread_mutex_unlock(&h->lock);
-    if (status == BEAM_OK)
-        return BEAM_OK;
-    beam_finalizers_free(newest);
-    return no_memory(err);
 }
 
 static beam_status run(beam_processor *p, const BeamPb__ProcessBundleRequest *request,
                        beam_inbox *inbox, beam_error *err)
 {
     BEAM_TRY(beam_bundle_start(p->bundle, p->instruction, err));
+    cancel_if_ending(p->harness, p);
+    set_phase(p, BEAM_PHASE_PROCESS);
     beam_status status = feed_all(p, request, inbox, err);
+    if (status == BEAM_OK)
+        set_phase(p, BEAM_PHASE_FINISH);
     if (status == BEAM_OK)
         status = beam_bundle_finish(p->bundle, err);
     if (status == BEAM_OK)
@@ -277,29 +297,51 @@ static beam_status report(beam_harness *h, const beam_processor *p, beam_arena *
     return status;
 }
 
-beam_status beam_processor_run(beam_harness *h, const char *instruction,
+static beam_status run_in(beam_harness *h, beam_processor *p, beam_control_bundle *bundle,
+                          const BeamPb__ProcessBundleRequest *request, beam_inbox *inbox,
+                          beam_arena *arena, BeamPb__ProcessBundleResponse *response,
+                          beam_error *err)
+{
+    p->instruction = bundle->id;
+    p->request = request;
+    begin_running(h, p, bundle);
+    beam_status status = run(p, request, inbox, err);
+    if (status == BEAM_OK)
+        status = report(h, p, arena, response, err);
+    end_running(h, p, bundle);
+    if (status != BEAM_OK) /* who tells of it */
+        beam_fn_log_transform(beam_bundle_failure(p->bundle)->transform);
+    return status;
+}
+
+/* The engine learns that there are finalizers when it can be told to call them. */
+static void end_bundle(beam_harness *h, beam_control_bundle *bundle, beam_finalizer *newest,
+                       BeamPb__ProcessBundleResponse *response)
+{
+    response->requires_finalization = newest != NULL;
+    pthread_mutex_lock(&h->lock);
+    beam_control_done(&h->control, bundle, newest);
+    pthread_mutex_unlock(&h->lock);
+}
+
+beam_status beam_processor_run(beam_harness *h, beam_control_bundle *bundle,
                                const BeamPb__ProcessBundleRequest *request, beam_arena *arena,
                                BeamPb__ProcessBundleResponse *response, beam_error *err)
 {
     beam_processor *p = NULL;
-    beam_inbox *inbox = beam_inbox_open(h, instruction);
-    if (!inbox)
-        return no_memory(err);
-    beam_status status = take_processor(h, request->process_bundle_descriptor_id, &p, err);
-    if (status == BEAM_OK) {
-        p->instruction = instruction;
-        status = set_running(h, p, err);
-    }
-    if (status == BEAM_OK) {
-        status = run(p, request, inbox, err);
-        if (status == BEAM_OK)
-            status = report(h, p, arena, response, err);
-        if (status == BEAM_OK)
-            status = keep_finalizers(h, p, response, err);
-        end_running(h, p);
-    }
+    beam_finalizer *newest = NULL;
+    beam_inbox *inbox = beam_inbox_open(&h->inboxes, bundle->id);
+    beam_status status = inbox ? BEAM_OK : no_memory(err);
+    if (status == BEAM_OK)
+        status = take_processor(h, request->process_bundle_descriptor_id, &p, err);
+    if (status == BEAM_OK)
+        status = run_in(h, p, bundle, request, inbox, arena, response, err);
+    if (status == BEAM_OK)
+        newest = beam_bundle_take_finalizers(p->bundle);
     if (p)
         give_back(h, p);
-    beam_inbox_close(h, inbox);
+    if (inbox)
+        beam_inbox_close(inbox);
+    end_bundle(h, bundle, newest, response);
     return status;
 }

@@ -8,9 +8,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "model/urn.h"
 #include "type/coder.h"
 #include "type/windowed.h"
@@ -19,13 +19,6 @@
 /* Elements are taken one by one while each takes this long, and more at once when they are quick.
  */
 enum { QUICK_NS = 1000000, SLOW_NS = 20000000 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* Whether the transform is a splittable DoFn that reads what enters the stage. */
 static bool reads_entry(const beam_processor *p, const BeamPb__PTransform *transform)
@@ -54,13 +47,13 @@ void beam_split_begin(beam_processor *p)
         entry->granted = 0;
         entry->stop = INT64_MAX;
         entry->step = 1;
-        entry->taken_at = now_ns();
+        entry->taken_at = beam_clock_ns();
     }
 }
 
 uint32_t beam_split_take(beam_processor *p, beam_entry *entry, uint32_t most)
 {
-    int64_t now = now_ns(), took = now - entry->taken_at;
+    int64_t now = beam_clock_ns(), took = now - entry->taken_at;
     if (p->splits_inside || took > SLOW_NS)
         entry->step = 1;
     else if (took < QUICK_NS && entry->step < most)

@@ -1,23 +1,38 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* state.c - what the engine keeps for bundles, asked for over the State API. */
+/* state.c - what the engine keeps for bundles, asked for over the State API: one stream for all
+ * bundles, any number of questions on it at once.  An engine may answer one only after another,
+ * of another bundle, so nobody waits for somebody else's.  Of those who wait, one reads. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "worker/harness.h"
 
 static const char METHOD[] = "/org.apache.beam.model.fn_execution.v1.BeamFnState/State";
-enum { PATIENCE = 600000 /* ms: an engine may have to compute a side input first */ };
+enum { PATIENCE = 600 /* s: an engine may have to compute a side input first */, TICK = 1000 };
 
-/* A question at a time, which its asker waits for. */
+/* On the stack of who asked. */
+typedef struct question {
+    struct question *next;
+    char id[32];
+    BeamPb__StateResponse *answer; /* once it is there */
+    time_t give_up;
+} question;
+
 struct beam_state_link {
     struct beam_state_link *next;
     char *endpoint;
     beam_grpc_channel *channel;
     beam_grpc_stream *stream;
-    pthread_mutex_t asking;
-    uint64_t questions;
+    pthread_mutex_t sending;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    question *open;
+    uint64_t asked;
+    bool reading;      /* somebody does */
+    beam_error broken; /* code BEAM_OK: it is not */
 };
 
 static beam_status no_memory(beam_error *err)
@@ -25,11 +40,15 @@ static beam_status no_memory(beam_error *err)
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for state");
 }
 
+/* ---- Links ------------------------------------------------------------------------------- */
+
 static void free_link(beam_state_link *link)
 {
     beam_grpc_stream_close(link->stream);
     beam_grpc_channel_close(link->channel);
-    pthread_mutex_destroy(&link->asking);
+    pthread_cond_destroy(&link->changed);
+    pthread_mutex_destroy(&link->lock);
+    pthread_mutex_destroy(&link->sending);
     beam_free(link->endpoint);
     beam_free(link);
 }
@@ -40,8 +59,10 @@ static beam_status new_link(beam_harness *h, const char *endpoint, beam_state_li
     const beam_grpc_options call = {
         .method = METHOD, .what = "tell state", .worker_id = h->options->id};
     beam_state_link *link = beam_calloc(1, sizeof *link);
-    if (!link || pthread_mutex_init(&link->asking, NULL) != 0) {
-        beam_free(link);
+    if (!link || pthread_mutex_init(&link->sending, NULL) != 0 ||
+        pthread_mutex_init(&link->lock, NULL) != 0 ||
+        pthread_cond_init(&link->changed, NULL) != 0) {
+        beam_free(link); /* what was initialised holds no memory */
         return no_memory(err);
     }
     link->endpoint = beam_strdup(endpoint);
@@ -76,65 +97,12 @@ beam_status beam_state_link_get(beam_harness *h, const char *endpoint, beam_stat
     return status;
 }
 
-/* One question and its answer, with link->asking held. */
-static beam_status ask(beam_state_link *link, BeamPb__StateRequest *request,
-                       BeamPb__StateResponse **answer, beam_error *err)
+void beam_state_break(beam_harness *h)
 {
-    beam_buffer bytes = {0};
-    char id[32];
-    bool open = true;
-    snprintf(id, sizeof id, "%" PRIu64, ++link->questions);
-    request->id = id;
-    beam_status status = beam_message_pack(request, &bytes);
-    if (status == BEAM_OK)
-        status = beam_grpc_stream_write(link->stream, bytes.data, bytes.len, false, PATIENCE, err);
-    bytes.len = 0;
-    if (status == BEAM_OK)
-        status = beam_grpc_stream_read(link->stream, PATIENCE, &bytes, &open, err);
-    if (status == BEAM_DEADLINE_EXCEEDED)
-        beam_error_set(err, status, "the engine did not answer for a side input within %d s",
-                       PATIENCE / 1000);
-    if (status == BEAM_OK && !open)
-        status = beam_error_set(err, BEAM_ABORTED, "the engine ended the state stream of %s",
-                                link->endpoint);
-    if (status == BEAM_OK)
-        status = beam_message_unpack(&beam_pb__state_response__descriptor, bytes.data, bytes.len,
-                                     answer, err);
-    beam_buffer_free(&bytes);
-    if (status == BEAM_OK && *(*answer)->error)
-        status = beam_error_set(err, BEAM_UNKNOWN, "the engine: %s", (*answer)->error);
-    else if (status == BEAM_OK &&
-             (strcmp((*answer)->id, id) != 0 ||
-              (*answer)->response_case != BEAM_PB__STATE_RESPONSE__RESPONSE_GET))
-        status = beam_error_set(err, BEAM_DATA_LOSS, "the engine's answer is of another question");
-    return status;
-}
-
-beam_status beam_state_read(beam_state_link *link, const char *instruction, BeamPb__StateKey *key,
-                            beam_buffer *data, beam_error *err)
-{
-    BeamPb__StateRequest request = BEAM_PB__STATE_REQUEST__INIT;
-    BeamPb__StateGetRequest get = BEAM_PB__STATE_GET_REQUEST__INIT;
-    BeamPb__StateResponse *answer = NULL, *last = NULL;
-    beam_status status = BEAM_OK;
-    request.instruction_id = (char *)instruction;
-    request.state_key = key;
-    request.request_case = BEAM_PB__STATE_REQUEST__REQUEST_GET;
-    request.get = &get;
-    pthread_mutex_lock(&link->asking);
-    do { /* until there is no more */
-        answer = NULL;
-        status = ask(link, &request, &answer, err);
-        if (status == BEAM_OK)
-            status = beam_buffer_append(data, answer->get->data.data, answer->get->data.len);
-        beam_message_free(last); /* its token was in the request */
-        last = answer;
-        if (status == BEAM_OK)
-            get.continuation_token = answer->get->continuation_token;
-    } while (status == BEAM_OK && get.continuation_token.len);
-    pthread_mutex_unlock(&link->asking);
-    beam_message_free(last);
-    return status;
+    pthread_mutex_lock(&h->lock);
+    for (beam_state_link *link = h->state_links; link; link = link->next)
+        beam_grpc_stream_cancel(link->stream);
+    pthread_mutex_unlock(&h->lock);
 }
 
 void beam_state_stop(beam_harness *h)
@@ -144,4 +112,148 @@ void beam_state_stop(beam_harness *h)
         h->state_links = link->next;
         free_link(link);
     }
+}
+
+/* ---- Answers ----------------------------------------------------------------------------- */
+
+/* With the lock held: the answer goes to who asked. */
+static void deliver(beam_state_link *link, BeamPb__StateResponse *answer)
+{
+    for (question *q = link->open; q; q = q->next)
+        if (!q->answer && strcmp(q->id, answer->id) == 0) {
+            q->answer = answer;
+            return;
+        }
+    beam_message_free(answer);
+    (void)beam_error_set(&link->broken, BEAM_DATA_LOSS,
+                         "the engine's answer is of another question");
+}
+
+static beam_status read_answer(beam_state_link *link, BeamPb__StateResponse **answer,
+                               beam_error *err)
+{
+    beam_buffer bytes = {0};
+    bool open = true;
+    beam_status status = beam_grpc_stream_read(link->stream, TICK, &bytes, &open, err);
+    if (status == BEAM_OK && !open)
+        status = beam_error_set(err, BEAM_ABORTED, "the engine ended the state stream of %s",
+                                link->endpoint);
+    if (status == BEAM_OK)
+        status = beam_message_unpack(&beam_pb__state_response__descriptor, bytes.data, bytes.len,
+                                     answer, err);
+    beam_buffer_free(&bytes);
+    return status;
+}
+
+/* With the lock held, which it gives up meanwhile. */
+static void read_for_all(beam_state_link *link)
+{
+    BeamPb__StateResponse *answer = NULL;
+    beam_error err = {0};
+    link->reading = true;
+    pthread_mutex_unlock(&link->lock);
+    beam_status status = read_answer(link, &answer, &err);
+    pthread_mutex_lock(&link->lock);
+    link->reading = false;
+    if (status == BEAM_OK)
+        deliver(link, answer);
+    else if (status != BEAM_DEADLINE_EXCEEDED)
+        link->broken = err;
+    pthread_cond_broadcast(&link->changed);
+}
+
+static void forget(beam_state_link *link, const question *q)
+{
+    question **at = &link->open;
+    while (*at != q)
+        at = &(*at)->next;
+    *at = q->next;
+}
+
+static beam_status wait_for_answer(beam_state_link *link, question *q, beam_error *err)
+{
+    beam_status status = BEAM_OK;
+    pthread_mutex_lock(&link->lock);
+    while (!q->answer && link->broken.code == BEAM_OK && time(NULL) < q->give_up)
+        if (link->reading)
+            pthread_cond_wait(&link->changed, &link->lock); /* each TICK at the latest */
+        else
+            read_for_all(link);
+    if (!q->answer && link->broken.code != BEAM_OK)
+        status = beam_error_set(err, link->broken.code, "%s", link->broken.message);
+    else if (!q->answer)
+        status = beam_error_set(err, BEAM_DEADLINE_EXCEEDED,
+                                "the engine did not answer for state within %d s", PATIENCE);
+    forget(link, q);
+    pthread_mutex_unlock(&link->lock);
+    return status;
+}
+
+/* ---- Questions --------------------------------------------------------------------------- */
+
+static beam_status send_question(beam_state_link *link, const BeamPb__StateRequest *request,
+                                 beam_error *err)
+{
+    beam_buffer bytes = {0};
+    beam_status status = beam_message_pack(request, &bytes);
+    if (status == BEAM_OK) {
+        pthread_mutex_lock(&link->sending);
+        status = beam_grpc_stream_write(link->stream, bytes.data, bytes.len, false, PATIENCE * 1000,
+                                        err);
+        pthread_mutex_unlock(&link->sending);
+    } else {
+        status = no_memory(err);
+    }
+    beam_buffer_free(&bytes);
+    return status;
+}
+
+static beam_status ask(beam_state_link *link, BeamPb__StateRequest *request,
+                       BeamPb__StateResponse **answer, beam_error *err)
+{
+    question q = {.give_up = time(NULL) + PATIENCE};
+    pthread_mutex_lock(&link->lock);
+    snprintf(q.id, sizeof q.id, "%" PRIu64, ++link->asked);
+    q.next = link->open;
+    link->open = &q;
+    pthread_mutex_unlock(&link->lock);
+    request->id = q.id;
+    beam_status status = send_question(link, request, err);
+    if (status == BEAM_OK)
+        status = wait_for_answer(link, &q, err);
+    else {
+        pthread_mutex_lock(&link->lock);
+        forget(link, &q);
+        pthread_mutex_unlock(&link->lock);
+    }
+    *answer = q.answer;
+    if (status == BEAM_OK && *q.answer->error)
+        return beam_error_set(err, BEAM_UNKNOWN, "the engine: %s", q.answer->error);
+    if (status == BEAM_OK && q.answer->response_case != BEAM_PB__STATE_RESPONSE__RESPONSE_GET)
+        return beam_error_set(err, BEAM_DATA_LOSS, "the engine's answer is of another question");
+    return status;
+}
+
+beam_status beam_state_get(beam_state_link *link, const char *instruction,
+                           const BeamPb__StateKey *key, beam_buffer *token, beam_buffer *data,
+                           beam_error *err)
+{
+    BeamPb__StateRequest request = BEAM_PB__STATE_REQUEST__INIT;
+    BeamPb__StateGetRequest get = BEAM_PB__STATE_GET_REQUEST__INIT;
+    BeamPb__StateResponse *answer = NULL;
+    request.instruction_id = (char *)instruction;
+    request.state_key = (BeamPb__StateKey *)key;
+    request.request_case = BEAM_PB__STATE_REQUEST__REQUEST_GET;
+    request.get = &get;
+    get.continuation_token = (ProtobufCBinaryData){token->len, token->data};
+    beam_status status = ask(link, &request, &answer, err);
+    if (status == BEAM_OK) {
+        const ProtobufCBinaryData *next = &answer->get->continuation_token;
+        token->len = 0;
+        if (beam_buffer_append(token, next->data, next->len) != BEAM_OK ||
+            beam_buffer_append(data, answer->get->data.data, answer->get->data.len) != BEAM_OK)
+            status = no_memory(err);
+    }
+    beam_message_free(answer);
+    return status;
 }

@@ -10,6 +10,7 @@
 
 #include "app/options.h"
 #include "app/report.h"
+#include "app/result.h"
 #include "base/alloc.h"
 
 static const beam_option own[] = {
@@ -28,7 +29,9 @@ static const beam_app app = {.struct_size = sizeof app,
 
 enum { MOST_ARGS = 8 };
 
-static beam_status parse(const char *line, beam_args **args, bool *help, beam_error *err)
+static beam_command command; /* of the app; made once */
+
+static beam_status parse(const char *line, beam_args **args, beam_help *help, beam_error *err)
 {
     static char text[256]; /* the values are borrowed from it */
     char *argv[MOST_ARGS + 1] = {text};
@@ -36,16 +39,17 @@ static beam_status parse(const char *line, beam_args **args, bool *help, beam_er
     snprintf(text, sizeof text, "test %s", line);
     for (char *word = strtok(text, " "); word && argc < MOST_ARGS; word = strtok(NULL, " "))
         argv[argc++] = word;
-    return beam_args_parse(argc, argv, &app, args, help, err);
+    command = beam_app_command(&app);
+    return beam_args_parse(argc, argv, &command, args, help, err);
 }
 
 static beam_args *parsed(const char *line)
 {
     beam_args *args;
-    bool help;
+    beam_help help;
     beam_error err = {0};
     assert_ok(parse(line, &args, &help, &err), err);
-    assert_false(help);
+    assert_int_equal(help, BEAM_NO_HELP);
     return args;
 }
 
@@ -124,7 +128,7 @@ static void refused(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         beam_args *args;
-        bool help;
+        beam_help help;
         beam_error err;
         assert_fails(parse(cases[i].line, &args, &help, &err), BEAM_INVALID_ARGUMENT, err,
                      cases[i].words);
@@ -136,12 +140,51 @@ static void refused(void **state)
 static void asks_for_help(void **state)
 {
     (void)state;
+    static const struct {
+        const char *line;
+        beam_help help;
+    } cases[] = {{"--help", BEAM_HELP_TEXT},
+                 {"-h", BEAM_HELP_TEXT},
+                 {"--help=man", BEAM_HELP_MAN},
+                 {"--verbose --help=bash", BEAM_HELP_BASH},
+                 {"--help=zsh", BEAM_HELP_ZSH}};
     beam_args *args;
-    bool help = false;
+    beam_help help;
     beam_error err = {0};
-    assert_ok(parse("--help", &args, &help, &err), err);
-    assert_true(help);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_ok(parse(cases[i].line, &args, &help, &err), err);
+        assert_int_equal(help, cases[i].help);
+        assert_null(args);
+    }
+    assert_fails(parse("--help=html", &args, &help, &err), BEAM_INVALID_ARGUMENT, err,
+                 "--help=html: expected man, bash or zsh");
+}
+
+/* Words that are no options, of a command that takes them. */
+static void operands(void **state)
+{
+    (void)state;
+    static const beam_command copy = {
+        .name = "beam copy", .operands = "FROM TO", .groups = {{"Options", own + 3, 4}}};
+    char *argv[] = {"copy", "a", "--count=2", "-", "--rate", "1", "b"};
+    char *unknown[] = {"copy", "-x"};
+    beam_args *args;
+    beam_help help;
+    beam_error err = {0};
+    assert_ok(beam_args_parse(7, argv, &copy, &args, &help, &err), err);
+    assert_int_equal(beam_args_operands(args), 3);
+    assert_string_equal(beam_args_operand(args, 0), "a");
+    assert_string_equal(beam_args_operand(args, 1), "-");
+    assert_string_equal(beam_args_operand(args, 2), "b");
+    assert_null(beam_args_operand(args, 3));
+    assert_int_equal(beam_args_int(args, "count"), 2);
+    beam_named_value given[2];
+    assert_int_equal(beam_args_all(args, NULL), 2);
+    assert_int_equal(beam_args_all(args, given), 2);
+    assert_string_equal(given[1].name, "rate");
     beam_args_free(args);
+    assert_fails(beam_args_parse(2, unknown, &copy, &args, &help, &err), BEAM_INVALID_ARGUMENT, err,
+                 "unexpected argument '-x'");
 }
 
 static void amounts(void **state)
@@ -177,6 +220,7 @@ static void report(void **state)
     (void)state;
     char *folder = test_folder();
     const char *path = test_path(folder, "report.json");
+    const beam_result result = {0};
     beam_error err = {0};
     beam_report *r = beam_report_new();
     assert_non_null(r);
@@ -186,14 +230,14 @@ static void report(void **state)
     beam_report_double(r, "accuracy", NAN);
     beam_report_str(r, "why", NULL);
     beam_report_int(r, "images", 5);
-    assert_ok(beam_report_write_json(r, path, &err), err);
+    assert_ok(beam_report_write_json(r, &result, path, &err), err);
     size_t size;
     char *text = test_read_file(path, &size);
     assert_string_equal(text, "{\n \"example\": \"a \\\"quoted\\\" name\",\n \"images\": 5,\n "
                               "\"seconds\": 0.1,\n \"accuracy\": null,\n \"why\": null\n}\n");
     free(text);
-    assert_fails(beam_report_write_json(r, test_path(folder, "none/x.json"), &err), BEAM_NOT_FOUND,
-                 err, "none/x.json");
+    assert_fails(beam_report_write_json(r, &result, test_path(folder, "none/x.json"), &err),
+                 BEAM_NOT_FOUND, err, "none/x.json");
     assert_int_equal(test_count_files(folder), 1);
     beam_report_free(r);
     test_remove_folder(folder);
@@ -203,9 +247,10 @@ static void report(void **state)
 static void each_allocation_fails(void **state)
 {
     (void)state;
+    const beam_result result = {0};
     for (uint64_t n = 1;; n++) {
         beam_args *args;
-        bool help;
+        beam_help help;
         beam_alloc_fail_at(n, 0);
         beam_status status = parse("--input=a --count=3 --verbose", &args, &help, NULL);
         uint64_t tried = beam_alloc_count();
@@ -220,16 +265,21 @@ static void each_allocation_fails(void **state)
     }
     beam_report_str(NULL, "a", "b");
     beam_report_print(NULL);
-    assert_int_equal(beam_report_write_json(NULL, "x", NULL), BEAM_RESOURCE_EXHAUSTED);
+    assert_int_equal(beam_report_write_json(NULL, &result, "x", NULL), BEAM_RESOURCE_EXHAUSTED);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),      cmocka_unit_test(values),
-        cmocka_unit_test(repeated),      cmocka_unit_test(refused),
-        cmocka_unit_test(asks_for_help), cmocka_unit_test(amounts),
-        cmocka_unit_test(report),        cmocka_unit_test(each_allocation_fails),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(values),
+        cmocka_unit_test(repeated),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(asks_for_help),
+        cmocka_unit_test(operands),
+        cmocka_unit_test(amounts),
+        cmocka_unit_test(report),
+        cmocka_unit_test(each_allocation_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -468,6 +468,8 @@ static void test_every_allocation_fails_once(void **state)
 
 /* ---- training ---- */
 
+static char step_path[] = "/tmp/beam_stepXXXXXX.mlir";
+
 static beam_status train(const beam_network *net, uint32_t replicas, const float *images,
                          beam_error *err)
 {
@@ -497,14 +499,18 @@ static beam_status train(const beam_network *net, uint32_t replicas, const float
     return status;
 }
 
-static void training_fails_everywhere(uint32_t replicas)
+/* One whole training of `replicas` chips, or 0: one whose step was made elsewhere. */
+typedef beam_status life(const beam_network *net, uint32_t replicas, const float *images,
+                         beam_error *err);
+
+static void fails_everywhere(life *whole, uint32_t replicas)
 {
     beam_network *net = nets_small();
     const float images[4 * 64] = {0};
     for (uint64_t n = 1;; n++) {
         beam_error err = {0};
         *fake = (pjrt_fake_control){.fail_at = n, .sticky = n % 2, .code = 14};
-        beam_status status = train(net, replicas, images, &err);
+        beam_status status = whole(net, replicas, images, &err);
         assert_int_equal(fake->live, 0);
         assert_true(status == BEAM_OK || status == BEAM_UNAVAILABLE);
         if (fake->calls < n)
@@ -514,7 +520,7 @@ static void training_fails_everywhere(uint32_t replicas)
     for (uint64_t n = 1;; n++) {
         beam_error err = {0};
         beam_alloc_fail_at(n, 0);
-        beam_status status = train(net, replicas, images, &err);
+        beam_status status = whole(net, replicas, images, &err);
         bool all_made = beam_alloc_count() < n;
         beam_alloc_fail_at(0, 0);
         assert_int_equal(status, all_made ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED);
@@ -528,14 +534,66 @@ static void training_fails_everywhere(uint32_t replicas)
 static void test_training_fails_everywhere(void **state)
 {
     (void)state;
-    training_fails_everywhere(1);
+    fails_everywhere(train, 1);
+}
+
+/* The same of a step made elsewhere, which the device has in a file. */
+static beam_status train_module(const beam_network *net, uint32_t replicas, const float *images,
+                                beam_error *err)
+{
+    (void)net;
+    (void)replicas;
+    const uint32_t labels[4] = {0, 1, 2, 3};
+    const beam_tensor input = {BEAM_F32, 2, {4, 3}, images};
+    const beam_named_tensor states[] = {{"w", {BEAM_F32, 1, {2}, images}},
+                                        {"count", {BEAM_I32, 0, {0}, images}}};
+    const beam_step_module module = {.struct_size = sizeof module,
+                                     .path = step_path,
+                                     .images = {BEAM_F32, 2, {4, 3}, NULL},
+                                     .num_classes = 10,
+                                     .states = states,
+                                     .num_states = 2,
+                                     .arguments = "w\ncount\nimages\nlabels\nlearning_rate\nstep",
+                                     .results = "loss\nw\ncount\ncorrect"};
+    beam_device *device = NULL;
+    beam_training *training = NULL;
+    float w[2];
+    beam_status status = beam_device_open("pjrt:" FAKE, NULL, &device, err);
+    if (status == BEAM_OK)
+        status = beam_device_train_module(device, &module, &training, err);
+    for (int s = 0; status == BEAM_OK && s < 2; s++) {
+        beam_step_result result;
+        status = beam_training_step(training, &input, 1, labels, 0.1f, &result, err);
+    }
+    if (status == BEAM_OK)
+        status = beam_training_read(training, "w", w, err);
+    if (status == BEAM_OK)
+        status = beam_training_write(training, "w", w, err);
+    beam_training_free(training);
+    nets_close(device);
+    return status;
+}
+
+static void test_module_training_fails_everywhere(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "func.func public @main(%w: tensor<2xf32>, %n: tensor<i32>, %x: tensor<4x3xf32>, "
+        "%y: tensor<4xi32>, %rate: tensor<f32>, %step: tensor<i32>) -> (tensor<f32>, "
+        "tensor<2xf32>, tensor<i32>, tensor<i32>) {\n}\n";
+    int fd = mkstemps(step_path, 5);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    assert_int_equal(close(fd), 0);
+    fails_everywhere(train_module, 0);
+    assert_int_equal(unlink(step_path), 0);
 }
 
 static void test_replicas_fail_everywhere(void **state)
 {
     (void)state;
     set("PJRT_FAKE_DEVICES", "3");
-    training_fails_everywhere(2);
+    fails_everywhere(train, 2);
 }
 
 static void training_refused(uint32_t replicas, const char *words)
@@ -583,6 +641,7 @@ int main(void)
         TEST(test_every_call_fails_once),
         TEST(test_every_allocation_fails_once),
         TEST(test_training_fails_everywhere),
+        TEST(test_module_training_fails_everywhere),
         TEST(test_replicas_fail_everywhere),
         TEST(test_replicas),
     };

@@ -13,8 +13,10 @@ BEAM_CACHE=$place "$program" --quick --result_json="$place/result.json"
 python3 - "$place/result.json" <<'END'
 import json, sys
 rows = json.load(open(sys.argv[1]))
-assert len(rows) == 6, rows
+precisions = ["f32", "bf16", "int8"]
+assert len(rows) == 3 * len(precisions) + 1, rows
 for row in rows:
     assert set(row) == {"name", "value", "unit", "peer", "ratio"} and row["value"] > 0, row
-assert sum(row["peer"] == "bare" and row["ratio"] > 0 for row in rows) == 2, rows
+assert sum(row["peer"] == "bare" and row["ratio"] > 0 for row in rows) == len(precisions), rows
+assert [row["ratio"] > 0 for row in rows if row["peer"] == "bf16"] == [True], rows
 END

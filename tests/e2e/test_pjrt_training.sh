@@ -39,4 +39,14 @@ train half --precision=f16
 [ "$(field "$place/half.json" precision)" = f16 ] || complain "no f16"
 python3 -c "import sys; sys.exit(float(sys.argv[1]) < 0.97)" "$(field "$place/half.json" accuracy)" ||
     complain "f16 reaches $(field "$place/half.json" accuracy)"
+
+# A sweep whose models each span two chips.
+succeeds parallel_training --dataset=digits --device="pjrt:$plugin" --model=small_cnn --epochs=2 \
+    --batch_size=32 --num_replicas=2 --checkpoint_dir="$place/sweep" --output="$place/out" \
+    --compilation_cache_dir="$place/programs"
+[ "$(grep -c '"num_replicas": 2.*"status": "ok"\|"status": "ok".*"num_replicas": 2' "$place"/out-*)" = 3 ] ||
+    complain "no three models of two chips each: $(cat "$place"/out-*)"
+refuses 1 "num_replicas is 2, but device cpu has 1 chip" parallel_training --dataset=digits \
+    --model=small_cnn --learning_rate=0.1 --batch_size=32 --num_replicas=2 --epochs=1 \
+    --checkpoint_dir="$place/cpu"
 [ $failures = 0 ]

@@ -1,18 +1,19 @@
 #!/bin/bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
-# The whole default sweep of 18 configurations on some of the digits, killed ten times at random
-# moments. Takes minutes, so it runs where BEAM_LONG is 1.
+# The whole default sweep of 18 configurations on some images, killed ten times at random moments.
+# Takes minutes, so it runs where BEAM_LONG is 1. BEAM_SWEEP_DATA are options that name other images
+# than the digits, such as "--dataset=FOLDER --image_size=32".
 if [ "${BEAM_LONG:-}" != 1 ]; then
     echo "BEAM_LONG is not 1: skipped"
     exit 77
 fi
 . "$(dirname "$0")/training.sh"
 
-dataset=${BEAM_SWEEP_DATASET:-digits}
+read -ra data <<<"${BEAM_SWEEP_DATA:---dataset=digits}"
 sweep() { # FOLDER: a program in the background, in $pid
-    "$bin/parallel_training" --dataset="$dataset" --num_images="${BEAM_SWEEP_IMAGES:-256}" \
-        --epochs=2 --checkpoint_dir="$1/runs" --output="$1/out" --serving_dir="$1/serving" \
-        --result_json="$1/result.json" >"$place/out" 2>"$place/err" &
+    "$bin/parallel_training" "${data[@]}" --num_images="${BEAM_SWEEP_IMAGES:-256}" \
+        --epochs="${BEAM_SWEEP_EPOCHS:-2}" --checkpoint_dir="$1/runs" --output="$1/out" \
+        --serving_dir="$1/serving" --result_json="$1/result.json" >"$place/out" 2>"$place/err" &
     pid=$!
 }
 
@@ -39,7 +40,7 @@ wait $pid || complain "the last run ended with $?: $(cat "$place/err")"
 cmp "$place/whole/serving/model.safetensors" "$place/killed/serving/model.safetensors" ||
     complain "killed ten times, it deployed another model"
 
-succeeds cpu_inference --dataset="$dataset" --weights="$place/whole/serving/model.safetensors" \
+succeeds cpu_inference "${data[@]}" --weights="$place/whole/serving/model.safetensors" \
     --result_json="$place/served.json"
 same_accuracy "$place/whole/result.json" "$place/served.json"
 

@@ -21,6 +21,9 @@ assert result["device_requested"] == "auto" and result["model"] == "small_cnn", 
 assert result["dataset"] == "digits" and result["precision"] == "f32", result
 assert result["epochs"] == result["epochs_run"] and result["images"] > 1000, result
 assert result["accuracy"] >= 0.97, result
+history = sorted(result["history"], key=lambda row: row["epoch"])
+assert [row["epoch"] for row in history] == list(range(1, result["epochs"] + 1)), history
+assert history[-1]["loss"] < history[0]["loss"] and history[-1]["accuracy"] > 0.97, history
 END
 grep -q "epoch 1 of" "$place/err" || complain "no line for an epoch: $(cat "$place/err")"
 grep -q "falling back to cpu" "$place/err" || complain "the fall back was silent"
@@ -84,7 +87,7 @@ digits 2 "above 0" --learning_rate=-0.1
 digits 2 "above 0" --batch_size=0
 digits 1 "5000" --batch_size=5000
 digits 1 "batch_size is 64, and there are only 32" --batch_size=64 --num_images=32
-digits 2 "expected one of" --model=resnet19
+digits 1 "there is no such network; there are resnet18" --model=resnet19
 digits 2 "expected one of" --optimizer=sdg
 digits 2 "expected one of" --device=abacus
 digits 1 "flop" --augment=flop

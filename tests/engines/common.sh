@@ -2,7 +2,7 @@
 # What the tests on engines begin with: a folder $place that goes at the end together with all that
 # is still running, the shipped data, and a machine that sees nothing else of this one.
 #
-# The words of a test: need, need_prism, need_long, complain, told, makes_text, makes_machine,
+# The words of a test: limited, need, need_prism, need_long, complain, told, makes_text, makes_machine,
 # opens_pool, counts, infers, trains, sweeps, ends.
 set -u
 bin=${BEAM_BIN:?}
@@ -14,7 +14,7 @@ export TMPDIR=$place/tmp # where workers keep what they are sent
 mkdir "$TMPDIR"
 running=() # ids of processes that end with the test
 failures=0
-patience=${BEAM_ENGINE_PATIENCE:-100} # seconds that one run may take
+patience=${BEAM_ENGINE_PATIENCE:-240} # seconds that one run may take
 
 clean_up() {
     local pid
@@ -40,6 +40,13 @@ complain() {
 ends() {
     [ "$failures" = 0 ] && echo "all good"
     exit "$((failures > 0))"
+}
+
+limited() { # COMMAND...: a run, which says so when it is ended for taking too long
+    timeout "$patience" "$@"
+    local got=$?
+    [ $got != 124 ] || echo "it took more than $patience s and was ended" >&2
+    return $got
 }
 
 need() { # programs
@@ -85,7 +92,7 @@ right() {
 counts() {
     local name=$1
     shift
-    timeout "$patience" "$bin/wordcount" --input="$place/text" --output="$place/$name/x" "$@" \
+    limited "$bin/wordcount" --input="$place/text" --output="$place/$name/x" "$@" \
         >"$place/out" 2>"$place/err" || complain "$name: status $?: $(tail -n 3 "$place/err")"
     right "$name"
 }
@@ -94,7 +101,7 @@ counts() {
 told() {
     local name=$1 status=$2 words=$3
     shift 3
-    timeout "$patience" "$bin/wordcount" --input="$place/text" --output="$place/$name/x" "$@" \
+    limited "$bin/wordcount" --input="$place/text" --output="$place/$name/x" "$@" \
         >"$place/out" 2>"$place/err"
     local got=$?
     [ $got = "$status" ] || complain "$name: status $got instead of $status"
@@ -152,13 +159,14 @@ opens_pool() {
 runs() {
     local program=$1 name=$2
     shift 2
-    timeout "$patience" "$bin/$program" --dataset=digits --result_json="$place/$name.json" "$@" \
+    limited "$bin/$program" --dataset=digits --result_json="$place/$name.json" "$@" \
         >"$place/out" 2>"$place/err" ||
         complain "$program, $name: status $?: $(tail -n 3 "$place/err")"
 }
 
 # reports NAME NAME KEYS...: two reports tell the same.
 reports() {
+    [ -f "$place/$1.json" ] && [ -f "$place/$2.json" ] || { complain "$1 or $2: no report"; return; }
     python3 -c '
 import json, sys
 a, b = (json.load(open(name)) for name in sys.argv[1:3])

@@ -1,18 +1,23 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
-# What the tests of faults share: sums of numbers, made slowly by tests/engines/test_naps.c.
+# What the tests of faults share: sums of numbers, made by tests/engines/test_naps.c.
 naps=$bin/../tests/test_engines_naps
 [ -x "$naps" ] || skip "$naps is not built"
 
-# begins NAME OPTIONS...: adds up 60 numbers in the background, in $client, until it is half done.
-begins() {
+# starts NAME OPTIONS...: adds up 60 numbers in the background, in $client.
+starts() {
     name=$1
-    rm -f "$place/marker"
-    "$naps" --numbers=60 --nap="${nap:-50}" --marker="$place/marker" --output="$place/$name/x" \
-        "${@:2}" >"$place/out" 2>"$place/err" &
+    "$naps" --numbers=60 --nap=5 --output="$place/$name/x" "${@:2}" >"$place/out" 2>"$place/err" &
     client=$!
     running+=($client)
+}
+
+# begins NAME OPTIONS...: the same, until a number is at work which is not done before goes_on.
+begins() {
+    rm -f "$place/marker" "$place/marker.go"
+    starts "$@" --marker="$place/marker" --held
     waits_for "$place/marker to appear" test -e "$place/marker"
 }
+goes_on() { : >"$place/marker.go"; }
 
 # waits_for WHAT COMMAND...: until the command succeeds.
 waits_for() {

@@ -21,6 +21,7 @@ napping() {
 
 begins worker_killed "${flink[@]}"
 waits_for "a worker" napping && kill -9 "$worker"
+goes_on
 ended 0
 sums
 
@@ -28,6 +29,7 @@ sums
 begins worker_revived "${flink[@]}"
 waits_for "a worker" napping && kill -STOP "$worker" && kill -9 "$(pid_of $manager)"
 running+=("$worker")
+goes_on
 ended 0
 sums
 kill -CONT "$worker"
@@ -35,7 +37,7 @@ waits_for "the revived worker's end" gone "$worker"
 sums
 [ -z "$(find "$place/$name" -name '.beam-temp*')" ] || complain "$name: temporary files are left"
 
-begins bad_number "${flink[@]}" --bad=41
+starts bad_number "${flink[@]}" --bad=41
 ended 1 "the job failed on the engine" "Nap (nap_fn): 41 is a bad number" "element .*: 41"
 nothing
 

@@ -3,6 +3,7 @@
  * its time over each, or fails at one of them.  As a test of its own it does so in no time. */
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <beam/app.h>
 #include <beam/io.h>
@@ -12,25 +13,35 @@
     FIELD(S, beam_int64, nap)  \
     FIELD(S, beam_int64, bad)  \
     FIELD(S, beam_str, marker) \
+    FIELD(S, beam_bool, held)  \
     FIELD(S, beam_int64, marked)
 BEAM_STRUCT(nap_config, NAP);
 BEAM_KV(digit_sum, beam_int64, beam_int64);
 
-/* Tells whoever waits for it that the work has begun. */
-static void mark(const nap_config *config)
+/* Tells whoever waits for it that the work has begun, and waits in turn. */
+static beam_status mark(beam_ctx *c, const nap_config *config)
 {
-    char path[512];
+    char path[512], go[520];
+    if (!config->marker.len)
+        return BEAM_OK;
     snprintf(path, sizeof path, "%.*s", (int)config->marker.len, config->marker.at);
-    FILE *file = config->marker.len ? fopen(path, "w") : NULL;
-    if (file)
-        (void)fclose(file);
+    snprintf(go, sizeof go, "%s.go", path);
+    FILE *file = fopen(path, "w");
+    if (!file || fclose(file) != 0)
+        return beam_fail(c, BEAM_INTERNAL, "%s cannot be written", path);
+    while (config->held && access(go, F_OK) != 0) {
+        if (beam_cancelled(c))
+            return BEAM_CANCELLED;
+        (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
+    }
+    return BEAM_OK;
 }
 
 static beam_status nap(beam_ctx *c, const beam_int64 *x)
 {
     const nap_config *config = beam_config(c, nap_config);
     if (*x == config->marked)
-        mark(config);
+        BEAM_TRY(mark(c, config));
     if (*x == config->bad)
         return beam_fail(c, BEAM_INVALID_ARGUMENT, "%lld is a bad number", (long long)*x);
     (void)nanosleep(&(struct timespec){config->nap / 1000, config->nap % 1000 * 1000000}, NULL);
@@ -54,6 +65,7 @@ static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
     const nap_config config = {.nap = beam_args_int(args, "nap"),
                                .bad = beam_args_int(args, "bad"),
                                .marker = beam_str_of(marker ? marker : ""),
+                               .held = beam_args_flag(args, "held"),
                                .marked = (beam_int64)n / 2};
     if (n > sizeof numbers / sizeof *numbers)
         return beam_pipeline_fail(p, BEAM_INVALID_ARGUMENT, "that is too many numbers");
@@ -78,6 +90,7 @@ int main(int argc, char **argv)
                      {"nap", "MS", "0", "milliseconds that each takes", 0},
                      {"bad", "N", "-1", "fail at this one", 0},
                      {"marker", "FILE", NULL, "made when the middle one is reached", 0},
+                     {"held", NULL, NULL, "the middle one lasts until FILE.go is there", 0},
                      {"output", "PREFIX", NULL, "where the sums go", 0}),
         .build = build,
         .functions = {.struct_size = sizeof app.functions, BEAM_DOFNS(&nap_fn, &format_fn)}};

@@ -15,6 +15,30 @@ counts loopback --runner=prism
 counts self --runner=prism --environment_type=PROCESS
 counts process --runner=prism "${process[@]}"
 counts external --runner=prism "${external[@]}"
+
+# The report page has the engine's element counts, which are those of the embedded runner.
+told_counts() {
+    python3 - "$1" <<'END'
+import json, re, sys
+run = json.loads(re.search(r'id="run">(.*?)</script>', open(sys.argv[1]).read(), re.S).group(1))
+print(json.dumps(run["counts"], sort_keys=True))
+END
+}
+counts paged --runner=prism --report="$place/prism.html"
+counts direct --report="$place/direct.html"
+told_counts "$place/direct.html" >"$place/direct.counts"
+told_counts "$place/prism.html" >"$place/prism.counts"
+python3 - "$place/direct.counts" "$place/prism.counts" <<'END' || complain "other element counts"
+import json, sys
+direct, prism = (json.load(open(path)) for path in sys.argv[1:])
+both = set(direct) & set(prism)
+assert len(both) >= 6, (direct, prism)
+assert max(prism[p] for p in both) == 20000, prism
+# Of files and bundles each runner has its own number; of lines, words and counts there is one.
+many = [p for p in both if direct[p] > 100]
+assert len(many) >= 4 and all(direct[p] == prism[p] for p in many), (direct, prism)
+END
+
 infers loopback --runner=prism
 infers process --runner=prism "${process[@]}"
 infers external --runner=prism "${external[@]}"

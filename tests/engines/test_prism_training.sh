@@ -12,7 +12,8 @@ process=(--environment_type=PROCESS --environment_config="$place/machine/beam")
 trains loopback --runner=prism
 trains process --runner=prism "${process[@]}"
 trains external --runner=prism "${external[@]}"
-sweeps loopback --runner=prism
+sweeps loopback --runner=prism --report="$place/page.html"
+grep -q '"history":\[{"experiment_id"' "$place/page.html" || complain "Prism brings no curves home"
 sweeps process --runner=prism "${process[@]}"
 sweeps external --runner=prism "${external[@]}"
 

@@ -1,66 +1,37 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "io/gcs_server.h"
 #include "io/gs.h"
+#include "support/server.h"
 
-static pid_t server;
-static int keeps_it_running = -1;
-static char address[64];
+static test_server server;
 static beam_http http = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 bool gcs_start(void)
 {
-    int in[2], out[2];
-    if (pipe(in) != 0 || pipe(out) != 0)
-        return false;
-    server = fork();
-    if (server == 0) {
-        (void)dup2(in[0], 0);
-        (void)dup2(out[1], 1);
-        close(in[1]);
-        close(out[0]);
-        execlp("python3", "python3", BEAM_SOURCE_DIR "/tests/support/gcs_fault.py",
-               BEAM_SOURCE_DIR "/src/base/crc32c.c", (char *)NULL);
-        _exit(127);
-    }
-    close(in[0]);
-    close(out[1]);
-    keeps_it_running = in[1];
-    FILE *lines = fdopen(out[0], "r");
-    bool ok = lines && fgets(address, sizeof address, lines);
-    if (lines)
-        fclose(lines);
-    address[strcspn(address, "\n")] = '\0';
-    if (!ok)
-        fprintf(stderr, "tests/support/gcs_fault.py does not start; it needs python3 and cc\n");
-    return ok && setenv("STORAGE_EMULATOR_HOST", address, 1) == 0;
+    const char *const script[] = {"python3", BEAM_SOURCE_DIR "/tests/support/gcs_fault.py",
+                                  BEAM_SOURCE_DIR "/src/base/crc32c.c", NULL};
+    return test_server_start(&server, script) &&
+           setenv("STORAGE_EMULATOR_HOST", server.address, 1) == 0;
 }
 
 void gcs_stop(void)
 {
     beam_gs_close();
     beam_http_close(&http);
-    if (keeps_it_running >= 0)
-        close(keeps_it_running);
-    if (server > 0) {
-        kill(server, SIGTERM);
-        waitpid(server, NULL, 0);
-    }
+    test_server_stop(&server);
 }
 
 const char *gcs_address(void)
 {
-    return address;
+    return server.address;
 }
 
 json_t *gcs_control(const char *json)
@@ -68,7 +39,7 @@ json_t *gcs_control(const char *json)
     char url[96];
     beam_http_response response;
     beam_error err = {0};
-    (void)snprintf(url, sizeof url, "%s/_control", address);
+    (void)snprintf(url, sizeof url, "%s/_control", server.address);
     const beam_http_request request = {
         .method = "POST", .url = url, .body = json, .body_size = strlen(json)};
     if (beam_http_perform(&http, &request, &response, &err) != BEAM_OK)

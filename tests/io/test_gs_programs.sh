@@ -1,7 +1,7 @@
 #!/bin/bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # Programs whose files are all in Cloud Storage: on fake-gcs-server, and on one that fails one request
-# in ten; word counts, a sweep that is killed and started again, and copies.
+# in ten; word counts, pictures to classes, a sweep that is killed and started again, and copies.
 set -u
 bin=${BEAM_BIN:?}
 root=${BEAM_SOURCE_DIR:?}
@@ -47,7 +47,7 @@ all() {
     done | sort
 }
 
-for program in wordcount parallel_training beam; do
+for program in wordcount parallel_training model_refresh beam; do
     [ -x "$bin/$program" ] || skip "$bin/$program is not built"
 done
 cache=${BEAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libbeam}
@@ -93,6 +93,21 @@ runs wordcount --input='gs://bucket/in/?.txt*' --output=gs://bucket/out/counts -
 runs wordcount --input='gs://bucket/in/?.txt*' --output=gs://bucket/out/counts --direct_num_workers=1
 [ "$(sort "$place"/counts-*)" = "$(all out/counts)" ] || complain "other counts the second time"
 
+archive=${BEAM_TEST_DATA:-$root/../shared/data}/cifar10-jpeg.tar.xz
+if [ -f "$archive" ] && [ -x "$bin/image_folder_inference" ]; then
+    tar -C "$place" -xf "$archive" --wildcards 'test/cat/000*' 'test/ship/000*'
+    for picture in "$place"/test/*/*.jpg; do
+        upload "$picture" "photos%2F$(basename "$(dirname "$picture")")%2F$(basename "$picture")"
+    done
+    runs image_folder_inference --input="$place/test/*/*.jpg" --weights=resnet18-cifar10 \
+        --output="$place/seen"
+    runs image_folder_inference --input='gs://bucket/photos/*/*.jpg' --weights=resnet18-cifar10 \
+        --output=gs://bucket/out/seen
+    [ "$(sed "s,$place/test/,," "$place"/seen-*.csv | sort)" = \
+        "$(all out/seen | sed 's,gs://bucket/photos/,,')" ] || complain "other classes from gs://"
+    [ "$(all out/seen | wc -l)" = "$(ls "$place"/test/*/*.jpg | wc -l)" ] || complain "too few pictures"
+fi
+
 sweep=(--dataset=digits --model=small_cnn --trials=2 --batch_size=32 --epochs=3 --device=cpu)
 swept() { # place
     runs parallel_training "${sweep[@]}" --checkpoint_dir="$1/runs" --output="$1/out" \
@@ -125,6 +140,12 @@ cmp "$place/a/serving/model.safetensors" "$place/served" || complain "another mo
 [ "$(names b/result.json)" = b/result.json ] || complain "no report"
 swept gs://bucket/b
 all b/result.json | grep -q '"epochs_run": 0' || complain "a finished sweep trained again"
+
+# Weights that a pipeline watches for.
+upload "$root/models/small_cnn-digits.safetensors" models%2Fnew.safetensors
+runs model_refresh --watch='gs://bucket/models/*.safetensors' --output="$place/refreshed"
+grep -q '^gs://bucket/models/new.safetensors: 359 images' "$place"/refreshed-*.txt ||
+    complain "other weights than those in gs://: $(cat "$place"/refreshed-*)"
 
 # ---- The same where one request in ten fails --------------------------------------------------
 

@@ -195,6 +195,55 @@ static void test_jpeg_kinds(void **state)
     beam_image_free(&cmyk);
 }
 
+/* A large picture for a small place is decoded at a part of its size, and looks the same. */
+static void test_jpeg_parts(void **state)
+{
+    (void)state;
+    enum { WIDTH = 256, HEIGHT = 192 };
+    static const struct {
+        uint32_t covers_width, covers_height, width, height;
+    } cases[] = {{0, 0, WIDTH, HEIGHT},
+                 {65, 48, WIDTH, HEIGHT},
+                 {64, 48, 128, 96},
+                 {32, 25, 128, 96},
+                 {32, 24, 64, 48},
+                 {4, 3, 32, 24},
+                 {UINT32_MAX, UINT32_MAX, WIDTH, HEIGHT}};
+    static uint8_t raw[WIDTH * HEIGHT * 3];
+    for (uint32_t y = 0; y < HEIGHT; y++)
+        for (uint32_t x = 0; x < WIDTH; x++)
+            memcpy(raw + 3 * (y * WIDTH + x), (uint8_t[]){(uint8_t)x, (uint8_t)y, 90}, 3);
+    bytes file = encode_jpeg(WIDTH, HEIGHT, JCS_RGB, 3, false, raw);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const beam_image_options options = {.struct_size = sizeof options,
+                                            .covers_width = cases[i].covers_width,
+                                            .covers_height = cases[i].covers_height};
+        beam_image is = {0}, small = {0};
+        beam_error err = {0};
+        assert_int_equal(beam_image_decode(file.data, file.size, &options, &is, &err), BEAM_OK);
+        assert_int_equal(is.width, cases[i].width);
+        assert_int_equal(is.height, cases[i].height);
+        assert_int_equal(beam_image_cover(&is, 16, 12, &small, &err), BEAM_OK);
+        for (uint32_t k = 0; k < 16 * 12; k++) { /* the middle of each sixteenth */
+            const uint8_t *at = small.pixels + 3 * (size_t)k;
+            assert_in_range(at[0] + 6 - (k % 16 * 16 + 8), 0, 12);
+            assert_in_range(at[1] + 6 - (k / 16 * 16 + 8), 0, 12);
+            assert_in_range(at[2] + 6 - 90, 0, 12);
+        }
+        beam_image_free(&small);
+        beam_image_free(&is);
+    }
+    /* What is allowed is the whole picture's size. */
+    const beam_image_options few = {.struct_size = sizeof few,
+                                    .max_pixels = WIDTH * HEIGHT - 1,
+                                    .covers_width = 4,
+                                    .covers_height = 3};
+    beam_image is = {0};
+    assert_int_equal(beam_image_decode(file.data, file.size, &few, &is, NULL),
+                     BEAM_INVALID_ARGUMENT);
+    free(file.data);
+}
+
 /* ---- what is refused --------------------------------------------------------------------- */
 
 static void test_png_bomb(void **state)
@@ -399,10 +448,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_png_rgb),          cmocka_unit_test(test_png_kinds),
-        cmocka_unit_test(test_jpeg_kinds),       cmocka_unit_test(test_png_bomb),
-        cmocka_unit_test(test_damaged),          cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_resize_small),     cmocka_unit_test(test_resize_as_pillow),
-        cmocka_unit_test(test_nearest_and_crop), cmocka_unit_test(test_to_f32),
+        cmocka_unit_test(test_jpeg_kinds),       cmocka_unit_test(test_jpeg_parts),
+        cmocka_unit_test(test_png_bomb),         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_out_of_memory),    cmocka_unit_test(test_resize_small),
+        cmocka_unit_test(test_resize_as_pillow), cmocka_unit_test(test_nearest_and_crop),
+        cmocka_unit_test(test_to_f32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

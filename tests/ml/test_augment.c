@@ -28,6 +28,9 @@ static void test_parse(void **state)
     assert_true(a.crop && a.cutout && a.alternate && !a.flip);
     assert_int_equal(a.padding, 2);
     assert_int_equal(a.square, 12);
+    a = parsed("window:28");
+    assert_true(a.window && !a.crop);
+    assert_int_equal(a.side, 28);
     a = parsed("flip,crop");
     assert_true(a.flip && a.crop && !a.cutout && !a.padding);
 }
@@ -43,7 +46,7 @@ static void test_parse_refuses(void **state)
     beam_error err;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_fails(beam_augment_parse(bad[i], &a, &err), BEAM_INVALID_ARGUMENT, err,
-                     "alternating_flip, crop and cutout");
+                     "alternating_flip, window, crop and cutout");
     assert_fails(beam_augment_parse("flip,alternating_flip", &a, &err), BEAM_INVALID_ARGUMENT, err,
                  "take one");
 }
@@ -176,6 +179,53 @@ static void test_crop(void **state)
     beam_augmenter_free(&a);
 }
 
+/* Whether `image` is the square of `side` of the plain one that begins at (top, left). */
+static bool is_window(const float *plain, const float *image, int side, bool flip, int top,
+                      int left)
+{
+    for (int i = 0; i < CHANNELS * side * side; i++) {
+        int x = i % side, y = i / side % side, c = i / side / side;
+        int from = left + (flip ? side - 1 - x : x);
+        float wanted = plain[c * PLANE + mirror(y + top, HEIGHT) * WIDTH + mirror(from, WIDTH)];
+        if (memcmp(&wanted, &image[i], sizeof wanted) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Every place is taken, and with a crop also those that begin outside. */
+static void test_window(void **state)
+{
+    const fixture *f = *state;
+    float image[PIXELS];
+    for (int by = 0; by < 2; by++) {
+        enum { SIDE = 8 };
+        bool seen[5][7] = {{false}};
+        int found = 0;
+        beam_augmenter a = augmenter(f, by ? "flip,window:8,crop:1" : "flip,window:8", 1);
+        assert_int_equal(a.out_height, SIDE);
+        assert_int_equal(a.out_width, SIDE);
+        for (uint64_t epoch = 0; epoch < 600; epoch++) {
+            int places = 0;
+            beam_augmenter_run(&a, epoch, 0, f->pixels, image);
+            for (int i = 0; i < 70; i++) {
+                int down = i / 2 / 7, right = i / 2 % 7;
+                if (!is_window(f->plain, image, SIDE, i & 1, down - 1, right - 1))
+                    continue;
+                places++;
+                found += !seen[down][right];
+                seen[down][right] = true;
+            }
+            assert_int_equal(places, 1);
+        }
+        assert_int_equal(found, by ? 35 : 15);
+        beam_augmenter_free(&a);
+    }
+    beam_augmenter a = augmenter(f, "window", 1);
+    assert_int_equal(a.out_height, 9); /* of 10, seven eighths */
+    beam_augmenter_free(&a);
+}
+
 /* All of it at once is nothing but its parts. */
 static void test_flip_and_crop(void **state)
 {
@@ -245,6 +295,11 @@ static void test_too_small(void **state)
     beam_augmenter a;
     beam_error err;
     const beam_augment crop = parsed("crop:10"), cutout = parsed("cutout:11");
+    const beam_augment window = parsed("window:11"), hole = parsed("window:5,cutout:6");
+    assert_fails(beam_augmenter_init(&a, &window, info, HEIGHT, WIDTH, 0, &err),
+                 BEAM_INVALID_ARGUMENT, err, "images of 10x12 are too small for window:11");
+    assert_fails(beam_augmenter_init(&a, &hole, info, HEIGHT, WIDTH, 0, &err),
+                 BEAM_INVALID_ARGUMENT, err, "cutout:6");
     assert_fails(beam_augmenter_init(&a, &crop, info, HEIGHT, WIDTH, 0, &err),
                  BEAM_INVALID_ARGUMENT, err, "images of 10x12 are too small for crop:10");
     assert_fails(beam_augmenter_init(&a, &cutout, info, HEIGHT, WIDTH, 0, &err),
@@ -267,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_alternating_flip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_window, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_flip_and_crop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cutout, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_depends_on_seed_epoch_and_image, set_up, tear_down),

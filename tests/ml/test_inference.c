@@ -60,11 +60,31 @@ static beam_model_spec digits_model(void)
 typedef struct user {
     pthread_t thread;
     pthread_barrier_t *ready;
-    beam_cached_model held;
-    bool loaded;
+    beam_model_entry *entry;
+    beam_model_lease held;
     beam_status status;
     beam_error error;
 } user;
+
+/* Joins and takes a lease; leaves again when there is none. */
+static beam_status get(const beam_model_request *request, beam_model_entry **entry,
+                       beam_model_lease *held, beam_error *err)
+{
+    *held = (beam_model_lease){0};
+    BEAM_TRY(beam_model_cache_join(request, entry, err));
+    beam_status status = beam_model_cache_lease(*entry, request, held, err);
+    if (status != BEAM_OK) {
+        beam_model_cache_leave(*entry);
+        *entry = NULL;
+    }
+    return status;
+}
+
+static void give_back(beam_model_entry *entry, beam_model_lease *held)
+{
+    beam_model_cache_return(held);
+    beam_model_cache_leave(entry);
+}
 
 static void *use_model(void *arg)
 {
@@ -72,7 +92,7 @@ static void *use_model(void *arg)
     beam_model_spec spec = digits_model();
     const beam_model_request request = {.spec = &spec, .max_batch = 4, .logger = &quiet};
     (void)pthread_barrier_wait(u->ready);
-    u->status = beam_model_cache_get(&request, &u->held, &u->loaded, &u->error);
+    u->status = get(&request, &u->entry, &u->held, &u->error);
     (void)pthread_barrier_wait(u->ready); /* nobody gives it back before all have it */
     return NULL;
 }
@@ -96,17 +116,54 @@ static void test_one_model_for_all_threads(void **state)
         (void)pthread_join(users[i].thread, NULL);
         assert_ok(users[i].status, users[i].error);
         assert_ptr_equal(users[i].held.model, users[0].held.model);
-        loaded += users[i].loaded;
+        loaded += users[i].held.loaded;
     }
     beam_model_cache_count(&models, &after);
     assert_int_equal(models, 1);
     assert_int_equal(after, before + 1);
     assert_int_equal(loaded, 1);
     for (int i = 0; i < USERS; i++)
-        beam_model_cache_release(&users[i].held);
+        give_back(users[i].entry, &users[i].held);
     beam_model_cache_count(&models, &after);
     assert_int_equal(models, 0);
     (void)pthread_barrier_destroy(&ready);
+}
+
+/* Loaded by another thread, whether anybody waits for it or has left; one lease is told of it. */
+static void test_loading_ahead(void **state)
+{
+    (void)state;
+    beam_model_spec spec = digits_model();
+    const beam_model_request request = {.spec = &spec, .max_batch = 4, .logger = &quiet};
+    size_t entries, before, after;
+    beam_error err = {0};
+    beam_model_cache_count(&entries, &before);
+    for (int i = 0; i < 20; i++) {
+        beam_model_entry *entry;
+        beam_model_lease lease, second;
+        assert_ok(beam_model_cache_join(&request, &entry, &err), err);
+        beam_model_cache_prefetch(entry, &request);
+        beam_model_cache_prefetch(entry, &request);
+        if (i % 2) {
+            assert_ok(beam_model_cache_lease(entry, &request, &lease, &err), err);
+            assert_ok(beam_model_cache_lease(entry, &request, &second, &err), err);
+            assert_true(lease.loaded && !second.loaded && lease.context != second.context);
+            beam_model_cache_return(&lease);
+            beam_model_cache_return(&second);
+        }
+        beam_model_cache_leave(entry);
+        beam_model_cache_count(&entries, &after);
+        assert_int_equal(entries, 0);
+        assert_int_equal(after, before + (size_t)i + 1);
+    }
+    spec.weights = beam_str_of("no/such/file");
+    beam_model_entry *entry;
+    beam_model_lease lease;
+    assert_ok(beam_model_cache_join(&request, &entry, &err), err);
+    beam_model_cache_prefetch(entry, &request);
+    assert_fails(beam_model_cache_lease(entry, &request, &lease, &err), BEAM_NOT_FOUND, err,
+                 "no/such/file");
+    beam_model_cache_leave(entry);
 }
 
 static void test_models_share_a_device(void **state)
@@ -114,21 +171,21 @@ static void test_models_share_a_device(void **state)
     (void)state;
     beam_model_spec spec = digits_model();
     beam_model_request request = {.spec = &spec, .max_batch = 4, .logger = &quiet};
-    beam_cached_model first, second, third;
-    bool loaded;
+    beam_model_lease first, second, third;
+    beam_model_entry *a, *b, *c;
     beam_error err = {0};
-    assert_ok(beam_model_cache_get(&request, &first, &loaded, &err), err);
+    assert_ok(get(&request, &a, &first, &err), err);
     request.max_batch = 8;
-    assert_ok(beam_model_cache_get(&request, &second, &loaded, &err), err);
-    assert_true(loaded && first.model != second.model && first.device == second.device);
-    beam_model_cache_release(&first); /* what opened the device goes first */
-    assert_ok(beam_model_cache_get(&request, &third, &loaded, &err), err);
-    assert_true(!loaded && third.model == second.model);
+    assert_ok(get(&request, &b, &second, &err), err);
+    assert_true(second.loaded && first.model != second.model && first.device == second.device);
+    give_back(a, &first); /* what opened the device goes first */
+    assert_ok(get(&request, &c, &third, &err), err);
+    assert_true(!third.loaded && third.model == second.model);
     beam_device_acquire(third.device);
     beam_device_release(third.device);
-    beam_model_cache_release(&second);
-    beam_model_cache_release(&third);
-    beam_model_cache_release(&third); /* zeroed by now */
+    give_back(b, &second);
+    give_back(c, &third);
+    give_back(NULL, &third); /* zeroed by now */
 }
 
 static void test_loads_that_fail(void **state)
@@ -152,11 +209,10 @@ static void test_loads_that_fail(void **state)
                                 .precision = beam_str_of(cases[i].precision),
                                 .height = 8};
         const beam_model_request request = {.spec = &spec, .max_batch = 1, .logger = &quiet};
-        beam_cached_model held;
-        bool loaded;
+        beam_model_entry *entry = NULL;
+        beam_model_lease held;
         beam_error err = {0};
-        assert_fails(beam_model_cache_get(&request, &held, &loaded, &err), cases[i].status, err,
-                     cases[i].words);
+        assert_fails(get(&request, &entry, &held, &err), cases[i].status, err, cases[i].words);
         assert_null(held.model);
         size_t models, loads;
         beam_model_cache_count(&models, &loads);
@@ -171,13 +227,13 @@ static void test_failing_memory(void **state)
     const beam_model_request request = {.spec = &spec, .max_batch = 2, .logger = &quiet};
     beam_status status = BEAM_RESOURCE_EXHAUSTED;
     for (uint64_t n = 1; status != BEAM_OK; n++) {
-        beam_cached_model held;
-        bool loaded;
+        beam_model_entry *entry = NULL;
+        beam_model_lease held;
         beam_error err = {0};
         beam_alloc_fail_at(n, 0);
-        status = beam_model_cache_get(&request, &held, &loaded, &err);
+        status = get(&request, &entry, &held, &err);
         beam_alloc_fail_at(0, 0);
-        beam_model_cache_release(&held);
+        give_back(entry, &held);
         assert_true(status == BEAM_OK || status == BEAM_RESOURCE_EXHAUSTED);
         assert_true(n < 10000);
     }
@@ -244,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_few_sizes_cover_any_batch),
         cmocka_unit_test(test_full_batches_stay_whole),
         cmocka_unit_test(test_one_model_for_all_threads),
+        cmocka_unit_test(test_loading_ahead),
         cmocka_unit_test(test_models_share_a_device),
         cmocka_unit_test(test_loads_that_fail),
         cmocka_unit_test(test_failing_memory),

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,54 +20,11 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "ml/plugin.h"
 
-#define MODELS BEAM_SOURCE_DIR "/tests/ml/models/"
-
-/* XLA keeps what it has read of its flags. */
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:pjrt_c_api_cpu_plugin\n";
-}
-
-static void ok(beam_status status, const beam_error *err)
-{
-    if (status != BEAM_OK)
-        fail_msg("%s: %s", beam_status_name(status), err->message);
-}
+#define MODELS PLUGIN_MODELS
 
 /* ---- devices ---- */
-
-/* A file that scripts/deps has fetched, or the test is skipped. */
-static void fetched(const char *pattern, char *path, size_t size)
-{
-    const char *own = getenv("BEAM_CACHE"), *home = getenv("HOME");
-    char whole[1024];
-    glob_t found = {0};
-    (void)snprintf(whole, sizeof whole, "%s%s/%s",
-                   own    ? own
-                   : home ? home
-                          : "",
-                   own ? "" : "/.cache/libbeam", pattern);
-    bool there = glob(whole, 0, NULL, &found) == 0 && found.gl_pathc > 0;
-    if (there)
-        (void)snprintf(path, size, "%s", found.gl_pathv[0]);
-    globfree(&found);
-    if (!there) {
-        print_message("%s is not there: scripts/deps gets it\n", whole);
-        skip();
-    }
-}
-
-static beam_device *open_plugin(void)
-{
-    char name[1100] = "pjrt:";
-    beam_error err = {0};
-    beam_device *device = NULL;
-    fetched("lammps-jax-pjrt-cpu-*/*/*.so", name + 5, sizeof name - 5);
-    ok(beam_device_open(name, NULL, &device, &err), &err);
-    return device;
-}
 
 /* OpenVINO's TBB opens libraries in a way (RTLD_DEEPBIND) that AddressSanitizer ends programs for.
  */
@@ -90,8 +46,8 @@ static beam_device *open_openvino(void)
     char library[1024];
     beam_error err = {0};
     beam_device *device = NULL;
-    fetched("openvino-*/openvino/libs/libopenvino_c.so*", library, sizeof library);
-    ok(beam_device_open("cpu", NULL, &device, &err), &err);
+    plugin_fetched("openvino-*/openvino/libs/libopenvino_c.so*", library, sizeof library);
+    plugin_ok(beam_device_open("cpu", NULL, &device, &err), &err);
     return device;
 }
 
@@ -114,12 +70,12 @@ static float *run_all(beam_model *model, const float *in, int64_t count, int64_t
     size_t out_row = beam_tensor_bytes(&output) / sizeof(float);
     float *results = beam_malloc((size_t)count * out_row * sizeof *results);
     assert_non_null(results);
-    ok(beam_model_context_new(model, &context, &err), &err);
+    plugin_ok(beam_model_context_new(model, &context, &err), &err);
     for (int64_t first = 0; first < count; first += batch) {
         int64_t rows = count - first < batch ? count - first : batch;
         input = beam_model_input(model, 0, rows);
         input.data = in + (size_t)first * in_row;
-        ok(beam_model_run(context, &input, 1, &output, 1, &err), &err);
+        plugin_ok(beam_model_run(context, &input, 1, &output, 1, &err), &err);
         assert_int_equal(output.shape[0], rows);
         memcpy(results + (size_t)first * out_row, output.data,
                (size_t)rows * out_row * sizeof *results);
@@ -145,7 +101,7 @@ typedef struct jax_weights {
 static void open_weights(jax_weights *w)
 {
     beam_error err = {0};
-    ok(beam_weights_open(MODELS "model.safetensors", &w->file, &err), &err);
+    plugin_ok(beam_weights_open(MODELS "model.safetensors", &w->file, &err), &err);
     w->options = (beam_load_options){.struct_size = sizeof w->options,
                                      .max_batch = 64,
                                      .weights = w->tensors,
@@ -162,18 +118,18 @@ static void open_weights(jax_weights *w)
 static void test_jax(void **state)
 {
     (void)state;
-    beam_device *device = open_plugin();
+    beam_device *device = plugin_open();
     beam_error err = {0};
     beam_model *model = NULL;
     beam_model_info info;
     beam_file_view images = {0}, logits = {0};
     jax_weights w;
     open_weights(&w);
-    ok(beam_file_view_open(MODELS "images.npy", &images, &err), &err);
-    ok(beam_file_view_open(MODELS "logits.npy", &logits, &err), &err);
-    ok(beam_device_load(device, MODELS "model.b16.stablehlo," MODELS "model.b1.mlir", &w.options,
-                        &model, &err),
-       &err);
+    plugin_ok(beam_file_view_open(MODELS "images.npy", &images, &err), &err);
+    plugin_ok(beam_file_view_open(MODELS "logits.npy", &logits, &err), &err);
+    plugin_ok(beam_device_load(device, MODELS "model.b16.stablehlo," MODELS "model.b1.mlir",
+                               &w.options, &model, &err),
+              &err);
     beam_model_get_info(model, &info);
     assert_int_equal(info.max_batch, 16);
     assert_int_equal(info.num_programs, 2);
@@ -220,7 +176,7 @@ static void fail_each(beam_device *device, const char *path, const beam_load_opt
 static void test_no_memory(void **state)
 {
     (void)state;
-    beam_device *device = open_plugin();
+    beam_device *device = plugin_open();
     static const float pixels[3 * 64];
     const beam_tensor three = {BEAM_F32, 4, {3, 1, 8, 8}, pixels};
     jax_weights w;
@@ -268,7 +224,7 @@ static void refused_text(beam_device *device, const char *text, const char *word
 static void test_bad_modules(void **state)
 {
     (void)state;
-    beam_device *device = open_plugin();
+    beam_device *device = plugin_open();
     beam_device_memory memory;
     refused_text(device,
                  "module {\n func.func public @main(%a: tensor<2x3xf32>) -> tensor<2x3xf32> {\n"
@@ -299,7 +255,7 @@ static void test_bad_modules(void **state)
 static void test_bad_weights(void **state)
 {
     (void)state;
-    beam_device *device = open_plugin();
+    beam_device *device = plugin_open();
     beam_device_memory memory;
     jax_weights w;
     open_weights(&w);
@@ -327,7 +283,7 @@ static void test_wrong_device(void **state)
     (void)state;
     beam_error err = {0};
     beam_device *device = NULL;
-    ok(beam_device_open("reference", NULL, &device, &err), &err);
+    plugin_ok(beam_device_open("reference", NULL, &device, &err), &err);
     refused(device, MODELS "model.b1.mlir", NULL, "StableHLO runs on gpu, tpu and pjrt:");
     refused(device, "model.onnx", NULL, "ONNX runs on the device cpu, not on reference");
     beam_device_close(device);
@@ -424,9 +380,9 @@ static void run_onnx(beam_device *device, uint64_t batch)
     scratch s;
     beam_buffer bytes = make_onnx(batch, NULL);
     const beam_load_options options = {.struct_size = sizeof options, .max_batch = 3};
-    ok(beam_device_load(device, write_file(&s, ".onnx", bytes.data, bytes.len), &options, &model,
-                        &err),
-       &err);
+    plugin_ok(beam_device_load(device, write_file(&s, ".onnx", bytes.data, bytes.len), &options,
+                               &model, &err),
+              &err);
     beam_model_get_info(model, &info);
     assert_int_equal(info.max_batch, batch ? batch : 3);
     for (int64_t at_once = 1; at_once <= info.max_batch; at_once++) {
@@ -476,7 +432,7 @@ static void test_bad_onnx(void **state)
     (void)state;
     beam_error err = {0};
     beam_device *device = NULL;
-    ok(beam_device_open("cpu", NULL, &device, &err), &err);
+    plugin_ok(beam_device_open("cpu", NULL, &device, &err), &err);
     beam_buffer outside = make_onnx(0, "/etc/passwd"), whole = make_onnx(0, NULL), deep = {0};
     refused_onnx(device, &outside, outside.len, "its weights lie in another file");
     refused_onnx(device, &whole, whole.len - 1, "no ONNX file, or a damaged one");

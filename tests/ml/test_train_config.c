@@ -236,6 +236,7 @@ static void test_check(void **state)
     REFUSED(optimizer, beam_str_of("sdg"), "optimizer");
     REFUSED(schedule, beam_str_of("cosmic"), "schedule");
     REFUSED(precision, beam_str_of("f8"), "precision");
+    REFUSED(precision, beam_str_of("int8"), "int8 is for inference");
     REFUSED(augment, beam_str_of("flip,flop"), "no augmentation \"flop\"");
     REFUSED(augment, beam_str_of("flip,"), "no augmentation \"\"");
     REFUSED(data_dir, ((beam_str){"a\0b", 3}), "data_dir holds a NUL");

@@ -1,15 +1,11 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* A trainer: what it makes of its configuration, and that a training which was stopped, however
- * that happened, ends with the same bits as one that was not. */
+/* A trainer: what it makes of its configuration, and what comes out. */
 #include "support/files.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <beam/training.h>
@@ -18,126 +14,18 @@
 #include "base/alloc.h"
 #include "ml/images.h"
 #include "ml/lookahead.h"
-
-enum { COUNT = 26, SIDE = 4, BATCH = 4, PER_EPOCH = COUNT / BATCH, EPOCHS = 3, CLASSES = 3 };
-
-typedef struct fixture {
-    beam_device *device;
-    beam_dataset *train, *test;
-    uint8_t *train_records, *test_records;
-    char *folder;
-    char log[4000]; /* what was said at NOTICE and above */
-    int warnings;
-    beam_logger logger;
-} fixture;
-
-static void note(void *user, const beam_log_record *record)
-{
-    fixture *f = user;
-    size_t len = strlen(f->log);
-    f->warnings += record->level >= BEAM_LOG_WARNING;
-    (void)snprintf(f->log + len, sizeof f->log - len, "%s\n", record->message);
-}
-
-static int set_up(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-    beam_error err = {0};
-    assert_non_null(f);
-    assert_int_equal(setenv("BEAM_SHARE_DIR", BEAM_SOURCE_DIR "/share", 1), 0);
-    assert_ok(beam_device_open("cpu", NULL, &f->device, &err), err);
-    f->train = random_images(COUNT, 1, SIDE, SIDE, CLASSES, &f->train_records);
-    f->test = random_images(2 * COUNT, 1, SIDE, SIDE, CLASSES, &f->test_records);
-    f->folder = test_folder();
-    f->logger = (beam_logger){note, f, BEAM_LOG_NOTICE};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    test_remove_folder(f->folder);
-    beam_dataset_close(f->train);
-    beam_dataset_close(f->test);
-    beam_device_close(f->device);
-    free(f->train_records);
-    free(f->test_records);
-    free(f);
-    return 0;
-}
-
-static beam_training_config tiny(void)
-{
-    return (beam_training_config){.model_name = beam_str_of("small_cnn"),
-                                  .learning_rate = 0.05,
-                                  .batch_size = BATCH,
-                                  .epochs = EPOCHS,
-                                  .seed = 5};
-}
-
-static beam_trainer_options options_for(fixture *f, const char *checkpoint_dir)
-{
-    return (beam_trainer_options){.struct_size = sizeof(beam_trainer_options),
-                                  .checkpoint_dir = checkpoint_dir,
-                                  .logger = &f->logger,
-                                  .train_data = f->train,
-                                  .test_data = f->test};
-}
-
-static beam_trainer *open_trainer(fixture *f, const beam_training_config *config,
-                                  const beam_trainer_options *options)
-{
-    beam_trainer *t;
-    beam_error err = {0};
-    assert_ok(beam_trainer_open(f->device, config, options, &t, &err), err);
-    return t;
-}
-
-/* Trains to the end; the bytes of the file that comes out. */
-static char *finish(fixture *f, beam_trainer *t, size_t *size)
-{
-    beam_epoch_result result;
-    beam_error err = {0};
-    const char *path = test_path(f->folder, "model.safetensors");
-    while (beam_trainer_get_progress(t).epoch < EPOCHS)
-        assert_ok(beam_trainer_epoch(t, &result, &err), err);
-    assert_ok(beam_trainer_export(t, path, BEAM_F32, &err), err);
-    beam_trainer_close(t);
-    char *bytes = test_read_file(path, size);
-    assert_int_equal(remove(path), 0);
-    return bytes;
-}
-
-static char *finish_in(fixture *f, const char *folder, size_t *size)
-{
-    const beam_training_config config = tiny();
-    const beam_trainer_options options = options_for(f, folder);
-    return finish(f, open_trainer(f, &config, &options), size);
-}
+#include "ml/trainings.h"
 
 /* ---- Training -------------------------------------------------------------------------------- */
-
-typedef struct steps {
-    uint64_t count, stop_at;
-} steps;
-
-static beam_status on_step(void *user, uint64_t step, const beam_step_result *result)
-{
-    steps *s = user;
-    assert_true(isfinite(result->loss));
-    assert_int_equal(step, ++s->count);
-    return step == s->stop_at ? BEAM_CANCELLED : BEAM_OK;
-}
 
 static void test_epochs(void **state)
 {
     fixture *f = *state;
     steps s = {0};
     beam_error err = {0};
-    const beam_training_config config = tiny();
-    beam_trainer_options options = options_for(f, NULL);
-    options.on_step = on_step;
+    const beam_training_config config = tiny_training();
+    beam_trainer_options options = trainer_options_for(f, NULL);
+    options.on_step = count_step;
     options.user = &s;
     beam_trainer *t = open_trainer(f, &config, &options);
     beam_trainer_progress p = beam_trainer_get_progress(t);
@@ -168,13 +56,13 @@ static void test_same_bits_again(void **state)
 {
     fixture *f = *state;
     size_t a_size, b_size, c_size;
-    char *a = finish_in(f, NULL, &a_size), *b = finish_in(f, NULL, &b_size);
+    char *a = finish_training_in(f, NULL, &a_size), *b = finish_training_in(f, NULL, &b_size);
     assert_int_equal(a_size, b_size);
     assert_memory_equal(a, b, a_size);
-    beam_training_config config = tiny();
+    beam_training_config config = tiny_training();
     config.seed++;
-    const beam_trainer_options options = options_for(f, NULL);
-    char *c = finish(f, open_trainer(f, &config, &options), &c_size);
+    const beam_trainer_options options = trainer_options_for(f, NULL);
+    char *c = finish_training(f, open_trainer(f, &config, &options), &c_size);
     assert_int_equal(a_size, c_size);
     assert_memory_not_equal(a, c, a_size);
     free(a);
@@ -222,11 +110,11 @@ static void test_lookahead(void **state)
     free(after);
 
     size_t a_size, b_size;
-    beam_training_config config = tiny();
-    const beam_trainer_options plain = options_for(f, NULL);
-    char *a = finish_in(f, NULL, &a_size);
+    beam_training_config config = tiny_training();
+    const beam_trainer_options plain = trainer_options_for(f, NULL);
+    char *a = finish_training_in(f, NULL, &a_size);
     config.lookahead = EVERY;
-    char *b = finish(f, open_trainer(f, &config, &plain), &b_size);
+    char *b = finish_training(f, open_trainer(f, &config, &plain), &b_size);
     assert_int_equal(a_size, b_size);
     assert_memory_not_equal(a, b, a_size);
     free(a);
@@ -240,9 +128,9 @@ static void test_image_size(void **state)
     beam_error err = {0};
     beam_evaluation found;
     beam_epoch_result result;
-    beam_training_config config = tiny();
+    beam_training_config config = tiny_training();
     config.image_size = 6;
-    const beam_trainer_options options = options_for(f, NULL);
+    const beam_trainer_options options = trainer_options_for(f, NULL);
     beam_trainer *t = open_trainer(f, &config, &options);
     beam_tensor input = beam_network_input(beam_trainer_get_progress(t).network, 0, 1);
     assert_int_equal(input.shape[2], 6);
@@ -251,15 +139,46 @@ static void test_image_size(void **state)
     beam_trainer_close(t);
 }
 
+/* A training on windows of images makes a model for whole ones, and goes on like any other. */
+static void test_window(void **state)
+{
+    fixture *f = *state;
+    beam_error err = {0};
+    beam_epoch_result result;
+    size_t sizes[3];
+    char *models[3];
+    beam_training_config config = tiny_training();
+    const beam_trainer_options options = trainer_options_for(f, NULL);
+    char folder[200];
+    (void)snprintf(folder, sizeof folder, "%s/windows", f->folder);
+    models[0] = finish_training(f, open_trainer(f, &config, &options), &sizes[0]);
+    config.augment = beam_str_of("window:3");
+    models[1] = finish_training(f, open_trainer(f, &config, &options), &sizes[1]);
+    const beam_trainer_options kept = trainer_options_for(f, folder);
+    beam_trainer *t = open_trainer(f, &config, &kept);
+    beam_tensor input = beam_network_input(beam_trainer_get_progress(t).network, 0, 1);
+    assert_int_equal(input.shape[2], SIDE);
+    assert_ok(beam_trainer_epoch(t, &result, &err), err);
+    beam_trainer_close(t);
+    t = open_trainer(f, &config, &kept);
+    assert_true(beam_trainer_get_progress(t).restored);
+    models[2] = finish_training(f, t, &sizes[2]);
+    assert_int_equal(sizes[1], sizes[2]);
+    assert_memory_equal(models[1], models[2], sizes[1]);
+    assert_true(sizes[0] != sizes[1] || memcmp(models[0], models[1], sizes[0]) != 0);
+    for (int i = 0; i < 3; i++)
+        free(models[i]);
+}
+
 static void test_divergence(void **state)
 {
     fixture *f = *state;
     beam_epoch_result result;
     beam_error err;
-    beam_training_config config = tiny();
+    beam_training_config config = tiny_training();
     config.learning_rate = 1e30;
     config.schedule = beam_str_of("constant");
-    const beam_trainer_options options = options_for(f, NULL);
+    const beam_trainer_options options = trainer_options_for(f, NULL);
     beam_trainer *t = open_trainer(f, &config, &options);
     assert_fails(beam_trainer_epoch(t, &result, &err), BEAM_ABORTED, err,
                  "(in epoch 1): the training has diverged. Try a learning_rate below 1e+30");
@@ -267,282 +186,6 @@ static void test_divergence(void **state)
     assert_fails(beam_trainer_epoch(t, &result, &err), BEAM_FAILED_PRECONDITION, err,
                  "only a new trainer can go on");
     beam_trainer_close(t);
-}
-
-/* ---- Going on -------------------------------------------------------------------------------- */
-
-/* Stopped after any step, with checkpoints after every second one; the average of Lookahead is not
- * lost either. */
-static void test_stopped_anywhere(void **state)
-{
-    fixture *f = *state;
-    size_t size, again;
-    beam_training_config config = tiny();
-    config.lookahead = 3;
-    beam_trainer_options plain = options_for(f, NULL);
-    char *whole = finish(f, open_trainer(f, &config, &plain), &size);
-    for (uint64_t stop = 1; stop <= PER_EPOCH * EPOCHS; stop += 2) {
-        beam_epoch_result result;
-        beam_status status = BEAM_OK;
-        beam_error err = {0};
-        steps s = {.stop_at = stop};
-        const char *folder = test_path(f->folder, "run");
-        beam_trainer_options options = options_for(f, folder);
-        options.checkpoint_steps = 2;
-        options.on_step = on_step;
-        options.user = &s;
-        beam_trainer *t = open_trainer(f, &config, &options);
-        while (status == BEAM_OK)
-            status = beam_trainer_epoch(t, &result, &err);
-        assert_int_equal(status, BEAM_CANCELLED);
-        double loss = beam_trainer_get_progress(t).loss;
-        beam_trainer_close(t);
-
-        options.on_step = NULL;
-        t = open_trainer(f, &config, &options);
-        beam_trainer_progress p = beam_trainer_get_progress(t);
-        assert_int_equal(p.restored, stop >= 2);
-        assert_in_range(p.step, stop < 2 ? 0 : stop - 2, stop);
-        if (p.epoch && stop % PER_EPOCH)
-            assert_true(p.loss == loss);
-        char *bytes = finish(f, t, &again);
-        assert_int_equal(again, size);
-        assert_memory_equal(bytes, whole, size);
-        free(bytes);
-        test_remove_folder(strdup(test_path(f->folder, "run")));
-    }
-    free(whole);
-}
-
-/* A callback's refusal is no end: the same trainer goes on. */
-static void test_stopped_and_continued(void **state)
-{
-    fixture *f = *state;
-    beam_epoch_result result;
-    beam_error err;
-    size_t size, again;
-    const beam_training_config config = tiny();
-    char *whole = finish_in(f, NULL, &size);
-    const uint64_t stops[] = {3, PER_EPOCH};
-    for (int i = 0; i < 2; i++) {
-        steps s = {.stop_at = stops[i]};
-        beam_trainer_options options = options_for(f, NULL);
-        options.on_step = on_step;
-        options.user = &s;
-        beam_trainer *t = open_trainer(f, &config, &options);
-        assert_fails(beam_trainer_epoch(t, &result, &err), BEAM_CANCELLED, err, "stopped after");
-        char *bytes = finish(f, t, &again);
-        assert_int_equal(again, size);
-        assert_memory_equal(bytes, whole, size);
-        free(bytes);
-    }
-    free(whole);
-}
-
-static beam_status tell_step(void *user, uint64_t step, const beam_step_result *result)
-{
-    (void)user;
-    (void)result;
-    char byte = (char)step;
-    return write(STDOUT_FILENO, &byte, 1) == 1 ? BEAM_OK : BEAM_UNKNOWN;
-}
-
-/* What this program does in a process of its own: trains to the end, if it is let, and tells every
- * step. */
-static int train_and_tell(const char *folder)
-{
-    fixture *f;
-    beam_trainer *t;
-    beam_epoch_result result;
-    const beam_training_config config = tiny();
-    (void)set_up((void **)&f);
-    beam_trainer_options options = options_for(f, folder);
-    options.checkpoint_steps = 2;
-    options.on_step = tell_step;
-    beam_status status = beam_trainer_open(f->device, &config, &options, &t, NULL);
-    while (status == BEAM_OK && beam_trainer_get_progress(t).epoch < EPOCHS)
-        status = beam_trainer_epoch(t, &result, NULL);
-    beam_trainer_close(t);
-    (void)tear_down((void **)&f);
-    return status == BEAM_OK ? 0 : 1;
-}
-
-static pid_t train_in_child(const char *folder, int *tells)
-{
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        (void)dup2(ends[1], STDOUT_FILENO);
-        (void)close(ends[0]);
-        (void)close(ends[1]);
-        (void)execl("/proc/self/exe", "test_trainer", folder, (char *)NULL);
-        _exit(127);
-    }
-    (void)close(ends[1]);
-    *tells = ends[0];
-    return child;
-}
-
-static void test_killed(void **state)
-{
-    fixture *f = *state;
-    size_t size, again;
-    char byte = 0, folder[4096];
-    char *whole = finish_in(f, NULL, &size);
-    (void)snprintf(folder, sizeof folder, "%s/run", f->folder);
-    int killed = 0;
-    /* Each is killed after so many steps, while it works on the next or saves a checkpoint. */
-    static const int lives[] = {1, 3, 2, 5, 4, 3, 2, 3, 6, 4};
-    for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
-        int tells, status;
-        pid_t child = train_in_child(folder, &tells);
-        for (int n = 0; n < lives[i] && read(tells, &byte, 1) == 1; n++)
-            continue;
-        (void)usleep((useconds_t)(i * 300)); /* not always at the same place in a step */
-        assert_int_equal(kill(child, SIGKILL), 0);
-        assert_int_equal(waitpid(child, &status, 0), child);
-        killed += WIFSIGNALED(status);
-        (void)close(tells);
-    }
-    assert_in_range(killed, 3, 10);
-    assert_true(byte > PER_EPOCH); /* it got on all the same */
-    const beam_training_config config = tiny();
-    beam_trainer_options options = options_for(f, folder);
-    options.checkpoint_steps = 2;
-    beam_trainer *t = open_trainer(f, &config, &options);
-    assert_true(beam_trainer_get_progress(t).restored);
-    char *bytes = finish(f, t, &again);
-    assert_int_equal(again, size);
-    assert_memory_equal(bytes, whole, size);
-    assert_int_equal(f->warnings, 0);
-    free(bytes);
-    free(whole);
-}
-
-static void train_epochs(fixture *f, const char *folder, int epochs)
-{
-    beam_epoch_result result;
-    beam_error err = {0};
-    const beam_training_config config = tiny();
-    const beam_trainer_options options = options_for(f, folder);
-    beam_trainer *t = open_trainer(f, &config, &options);
-    for (int i = 0; i < epochs; i++)
-        assert_ok(beam_trainer_epoch(t, &result, &err), err);
-    beam_trainer_close(t);
-}
-
-static void test_damaged_checkpoint(void **state)
-{
-    fixture *f = *state;
-    size_t size, again, len;
-    char folder[4096], path[4200];
-    char *whole = finish_in(f, NULL, &size);
-    (void)snprintf(folder, sizeof folder, "%s/run", f->folder);
-    train_epochs(f, folder, 2);
-    (void)snprintf(path, sizeof path, "%s/checkpoint-%012d.safetensors", folder, 2 * PER_EPOCH);
-    char *bytes = test_read_file(path, &len);
-    test_write_file(path, bytes, len - 1000);
-    free(bytes);
-    const beam_training_config config = tiny();
-    const beam_trainer_options options = options_for(f, folder);
-    beam_trainer *t = open_trainer(f, &config, &options);
-    assert_int_equal(f->warnings, 1);
-    assert_non_null(strstr(f->log, "is damaged or cut short"));
-    assert_int_equal(beam_trainer_get_progress(t).step, PER_EPOCH);
-    bytes = finish(f, t, &again);
-    assert_int_equal(again, size);
-    assert_memory_equal(bytes, whole, size);
-    free(bytes);
-    free(whole);
-}
-
-static void test_other_training_is_refused(void **state)
-{
-    fixture *f = *state;
-    beam_trainer *t;
-    beam_error err;
-    const beam_trainer_options options = options_for(f, f->folder);
-    train_epochs(f, f->folder, 1);
-#define REFUSED(field, value, words)                                            \
-    do {                                                                        \
-        beam_training_config other_ = tiny();                                   \
-        other_.field = (value);                                                 \
-        assert_fails(beam_trainer_open(f->device, &other_, &options, &t, &err), \
-                     BEAM_FAILED_PRECONDITION, err, words);                     \
-        assert_null(t);                                                         \
-    } while (0)
-    REFUSED(learning_rate, 0.5, "learning_rate is 0.05 there and 0.5 here");
-    REFUSED(num_threads, 2, "num_threads is 1 there and 2 here");
-    REFUSED(model_name, beam_str_of("resnet18"), "model_name is \"small_cnn\" there and");
-    REFUSED(flip_average, true, "flip_average is false there and true here");
-    REFUSED(batch_size, 5, "batch_size is 4 there and 5 here");
-#undef REFUSED
-    beam_device *device = f->device;
-    const beam_training_config config = tiny();
-    assert_ok(beam_device_open("reference", NULL, &f->device, &err), err);
-    assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err),
-                 BEAM_FAILED_PRECONDITION, err, "the device is cpu there and reference here");
-    beam_device_close(f->device);
-    f->device = device;
-    /* What was left out is as good as its default, and data may lie elsewhere. */
-    beam_training_config same = tiny();
-    same.momentum = 0.9;
-    same.optimizer = beam_str_of("sgd");
-    same.data_dir = beam_str_of("/somewhere/else");
-    t = open_trainer(f, &same, &options);
-    assert_true(beam_trainer_get_progress(t).restored);
-    beam_trainer_close(t);
-}
-
-static void test_taken_over(void **state)
-{
-    fixture *f = *state;
-    beam_epoch_result result;
-    beam_error err = {0};
-    const beam_training_config config = tiny();
-    const beam_trainer_options options = options_for(f, f->folder);
-    beam_trainer *old = open_trainer(f, &config, &options);
-    assert_ok(beam_trainer_epoch(old, &result, &err), err);
-    beam_trainer *new = open_trainer(f, &config, &options);
-    assert_fails(beam_trainer_epoch(old, &result, &err), BEAM_FAILED_PRECONDITION, err,
-                 "was taken over by another process");
-    assert_ok(beam_trainer_epoch(new, &result, &err), err);
-    beam_trainer_close(old);
-    beam_trainer_close(new);
-}
-
-static void test_full_disk(void **state)
-{
-    fixture *f = *state;
-    beam_epoch_result result;
-    beam_error err = {0};
-    size_t size, again;
-    const beam_training_config config = tiny();
-    const beam_trainer_options options = options_for(f, f->folder);
-    char *whole = finish_in(f, NULL, &size);
-    beam_trainer *t = open_trainer(f, &config, &options);
-    assert_ok(beam_trainer_epoch(t, &result, &err), err);
-    struct rlimit before, limit;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = 100000;
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    beam_status status = beam_trainer_epoch(t, &result, &err);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    (void)signal(SIGXFSZ, handler);
-    beam_trainer_close(t);
-    assert_int_equal(status, BEAM_RESOURCE_EXHAUSTED);
-    assert_non_null(strstr(err.message, "the checkpoint of step 12 was not saved; the one before"));
-    t = open_trainer(f, &config, &options);
-    assert_int_equal(beam_trainer_get_progress(t).step, PER_EPOCH);
-    char *bytes = finish(f, t, &again);
-    assert_int_equal(again, size);
-    assert_memory_equal(bytes, whole, size);
-    free(bytes);
-    free(whole);
 }
 
 /* ---- Results --------------------------------------------------------------------------------- */
@@ -587,8 +230,8 @@ static void test_exported_weights_are_as_accurate(void **state)
     beam_error err = {0};
     beam_epoch_result result;
     beam_evaluation found;
-    const beam_training_config config = tiny();
-    const beam_trainer_options options = options_for(f, NULL);
+    const beam_training_config config = tiny_training();
+    const beam_trainer_options options = trainer_options_for(f, NULL);
     beam_trainer *t = open_trainer(f, &config, &options);
     for (int i = 0; i < EPOCHS; i++) {
         const char *path = test_path(f->folder, "w");
@@ -606,8 +249,8 @@ static void test_export(void **state)
     beam_error err = {0};
     beam_weights *full, *half;
     beam_tensor a, b;
-    const beam_training_config config = tiny();
-    const beam_trainer_options options = options_for(f, NULL);
+    const beam_training_config config = tiny_training();
+    const beam_trainer_options options = trainer_options_for(f, NULL);
     const char *path = test_path(f->folder, "f32"), *small = test_path(f->folder, "bf16");
     beam_trainer *t = open_trainer(f, &config, &options);
     assert_ok(beam_trainer_export(t, path, BEAM_F32, &err), err);
@@ -643,7 +286,7 @@ static double evaluated(fixture *f, const beam_training_config *config)
     beam_error err = {0};
     beam_evaluation found, again;
     beam_epoch_result result;
-    const beam_trainer_options options = options_for(f, NULL);
+    const beam_trainer_options options = trainer_options_for(f, NULL);
     beam_trainer *t = open_trainer(f, config, &options);
     assert_ok(beam_trainer_epoch(t, &result, &err), err);
     assert_ok(beam_trainer_evaluate(t, &found, &err), err);
@@ -662,7 +305,7 @@ static void test_evaluation_threads_and_flips(void **state)
     enum { IMAGES = 210 };
     fixture *f = *state;
     beam_error err = {0};
-    beam_training_config config = tiny();
+    beam_training_config config = tiny_training();
     beam_dataset_close(f->test);
     free(f->test_records);
     f->test = random_images(IMAGES, 1, SIDE, SIDE, CLASSES, &f->test_records);
@@ -704,8 +347,8 @@ static void test_transfer(void **state)
     uint8_t *records;
     beam_weights *before, *after;
     beam_tensor a, b;
-    beam_training_config config = tiny();
-    beam_trainer_options options = options_for(f, NULL);
+    beam_training_config config = tiny_training();
+    beam_trainer_options options = trainer_options_for(f, NULL);
     char path[4096], other[4096];
     (void)snprintf(path, sizeof path, "%s/three-classes", f->folder);
     (void)snprintf(other, sizeof other, "%s/five-classes", f->folder);
@@ -751,8 +394,8 @@ static void test_whitening(void **state)
     uint64_t indices[IMAGES];
     beam_network *network;
     beam_weights *w;
-    beam_training_config config = tiny();
-    beam_trainer_options options = options_for(f, NULL);
+    beam_training_config config = tiny_training();
+    beam_trainer_options options = trainer_options_for(f, NULL);
     beam_dataset *images = random_images(IMAGES, 3, SIZE, SIZE, 10, &records);
     options.train_data = options.test_data = images;
     config.model_name = beam_str_of("fastnet");
@@ -794,10 +437,10 @@ static void test_bad_configurations(void **state)
     fixture *f = *state;
     beam_trainer *t;
     beam_error err;
-    const beam_trainer_options options = options_for(f, NULL);
+    const beam_trainer_options options = trainer_options_for(f, NULL);
 #define BAD(field, value, words)                                              \
     do {                                                                      \
-        beam_training_config bad_ = tiny();                                   \
+        beam_training_config bad_ = tiny_training();                          \
         bad_.field = (value);                                                 \
         assert_fails(beam_trainer_open(f->device, &bad_, &options, &t, &err), \
                      BEAM_INVALID_ARGUMENT, err, words);                      \
@@ -816,6 +459,8 @@ static void test_bad_configurations(void **state)
     BAD(precision, beam_str_of("f8"), "precision");
     BAD(augment, beam_str_of("flop"), "there is no augmentation \"flop\"");
     BAD(augment, beam_str_of("crop:4"), "too small for crop:4");
+    BAD(augment, beam_str_of("window:5"), "images of 4x4 are too small for window:5");
+    BAD(augment, beam_str_of("window:1"), "augment: windows of 1x1: ");
 #undef BAD
 }
 
@@ -824,16 +469,16 @@ static void test_bad_options(void **state)
     fixture *f = *state;
     beam_trainer *t;
     beam_error err;
-    beam_training_config config = tiny();
-    beam_trainer_options options = options_for(f, NULL);
+    beam_training_config config = tiny_training();
+    beam_trainer_options options = trainer_options_for(f, NULL);
     options.test_data = NULL;
     assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_INVALID_ARGUMENT,
                  err, "go together");
-    options = options_for(f, NULL);
+    options = trainer_options_for(f, NULL);
     options.keep_checkpoints = -1;
     assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_INVALID_ARGUMENT,
                  err, "keep_checkpoints is -1");
-    options = options_for(f, "s3://bucket/run");
+    options = trainer_options_for(f, "s3://bucket/run");
     assert_fails(beam_trainer_open(f->device, &config, &options, &t, &err), BEAM_UNIMPLEMENTED, err,
                  "s3://bucket/run");
     config.dataset = beam_str_of("/no/such/folder");
@@ -846,10 +491,10 @@ static beam_status train_one_step(fixture *f, beam_error *err)
     beam_trainer *t;
     beam_epoch_result result;
     beam_evaluation found;
-    beam_training_config config = tiny();
+    beam_training_config config = tiny_training();
     config.epochs = 1;
     config.num_images = config.batch_size = 1;
-    beam_trainer_options options = options_for(f, test_path(f->folder, "run"));
+    beam_trainer_options options = trainer_options_for(f, test_path(f->folder, "run"));
     BEAM_TRY(beam_trainer_open(f->device, &config, &options, &t, err));
     beam_status status = BEAM_OK;
     if (beam_trainer_get_progress(t).epoch == 0)
@@ -914,24 +559,16 @@ static void test_digits(void **state)
     beam_trainer_close(t);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-    if (argc > 1)
-        return train_and_tell(argv[1]);
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, trainer_set_up, trainer_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_epochs),
         TEST(test_same_bits_again),
         TEST(test_lookahead),
         TEST(test_image_size),
+        TEST(test_window),
         TEST(test_divergence),
-        TEST(test_stopped_anywhere),
-        TEST(test_stopped_and_continued),
-        TEST(test_killed),
-        TEST(test_damaged_checkpoint),
-        TEST(test_other_training_is_refused),
-        TEST(test_taken_over),
-        TEST(test_full_disk),
         TEST(test_exported_weights_are_as_accurate),
         TEST(test_export),
         TEST(test_evaluation_threads_and_flips),

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <math.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -141,6 +142,69 @@ static void test_misfits_are_named(void **state)
     beam_network_free(net);
 }
 
+/* ---- eight bits ---- */
+
+static const int8_t eight[6] = {127, -64, 0, 1, -127, -128};
+static const float scales[2] = {0.5f, 0.25f}, range[1] = {3};
+
+#define VECTOR(called, count, numbers)                                        \
+    {                                                                         \
+        called,                                                               \
+        {                                                                     \
+            .dtype = BEAM_F32, .rank = 1, .shape = {count}, .data = (numbers) \
+        }                                                                     \
+    }
+
+static void test_eight_bits(void **state)
+{
+    (void)state;
+    static const float wanted[6] = {63.5f, -32, 0, 0.25f, -31.75f, -32};
+    beam_network *net = linear_network();
+    const named items[] = {WEIGHT(BEAM_I8, eight), BIAS, VECTOR("fc.weight_scale", 2, scales),
+                           VECTOR("fc.input_range", 1, range)};
+    assert_int_equal(bind(net, items, 4, NULL), BEAM_OK);
+    assert_memory_equal(data_of(net, 0), wanted, sizeof wanted);
+    const named plain[] = {WEIGHT(BEAM_F32, w), BIAS};
+    assert_int_equal(bind(net, plain, 2, NULL), BEAM_OK); /* and the ranges are gone */
+    beam_network_free(net);
+}
+
+static void test_eight_bits_that_lie(void **state)
+{
+    (void)state;
+    static const float nan[2] = {0.5f, NAN}, zero[2] = {0.5f, 0}, minus[1] = {-1},
+                       huge[1] = {INFINITY};
+    static const struct {
+        named items[4];
+        size_t count;
+        const char *words;
+    } cases[] = {
+        {{WEIGHT(BEAM_I8, eight), BIAS}, 2, "there is no fc.weight_scale"},
+        {{WEIGHT(BEAM_I8, eight), BIAS, VECTOR("fc.weight_scale", 1, scales)}, 3, "f32 {2}"},
+        {{WEIGHT(BEAM_I8, eight), BIAS, VECTOR("fc.weight_scale", 2, nan)}, 3, "holds nan"},
+        {{WEIGHT(BEAM_I8, eight), BIAS, VECTOR("fc.weight_scale", 2, zero)}, 3, "holds 0"},
+        {{WEIGHT(BEAM_F32, w), BIAS, VECTOR("fc.weight_scale", 2, scales)}, 3, "1 unexpected"},
+        {{WEIGHT(BEAM_F32, w), BIAS, VECTOR("fc.input_range", 1, minus)}, 3, "fc.input_range"},
+        {{WEIGHT(BEAM_F32, w), BIAS, VECTOR("fc.output_range", 1, huge)}, 3, "fc.output_range"},
+        {{WEIGHT(BEAM_F32, w), BIAS, VECTOR("fc.range", 1, range)}, 3, "1 unexpected"},
+        {{WEIGHT(BEAM_F32, w),
+          {"fc.bias", {.dtype = BEAM_I8, .rank = 1, .shape = {2}, .data = eight}}},
+         2,
+         "fc.bias is i8"},
+    };
+    beam_network *net = linear_network();
+    const named good[] = {WEIGHT(BEAM_F32, w), BIAS};
+    assert_int_equal(bind(net, good, 2, NULL), BEAM_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        beam_error err = {0};
+        assert_int_equal(bind(net, cases[i].items, cases[i].count, &err), BEAM_INVALID_ARGUMENT);
+        if (!strstr(err.message, cases[i].words))
+            fail_msg("case %zu: no \"%s\" in: %s", i, cases[i].words, err.message);
+        assert_ptr_equal(data_of(net, 0), w); /* as before */
+    }
+    beam_network_free(net);
+}
+
 static void test_one_by_one(void **state)
 {
     (void)state;
@@ -193,15 +257,13 @@ static void test_initialization(void **state)
         beam_network_free(net[i]);
 }
 
-static void test_every_allocation_fails_once(void **state)
+static void fail_allocations(const named *items, size_t count)
 {
-    (void)state;
     beam_network *net = linear_network();
-    const named items[] = {WEIGHT(BEAM_F64, wide), BIAS};
     for (uint64_t n = 1;; n++) {
         beam_error err = {0};
         beam_alloc_fail_at(n, 0);
-        beam_status status = bind(net, items, 2, &err);
+        beam_status status = bind(net, items, count, &err);
         bool all_made = beam_alloc_count() < n;
         beam_alloc_fail_at(0, 0);
         assert_int_equal(status, all_made ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED);
@@ -212,12 +274,24 @@ static void test_every_allocation_fails_once(void **state)
     beam_network_free(net);
 }
 
+static void test_every_allocation_fails_once(void **state)
+{
+    (void)state;
+    const named f64[] = {WEIGHT(BEAM_F64, wide), BIAS};
+    const named i8[] = {WEIGHT(BEAM_I8, eight), BIAS, VECTOR("fc.weight_scale", 2, scales),
+                        VECTOR("fc.input_range", 1, range)};
+    fail_allocations(f64, 2);
+    fail_allocations(i8, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32_is_borrowed),
         cmocka_unit_test(test_others_are_converted),
         cmocka_unit_test(test_misfits_are_named),
+        cmocka_unit_test(test_eight_bits),
+        cmocka_unit_test(test_eight_bits_that_lie),
         cmocka_unit_test(test_one_by_one),
         cmocka_unit_test(test_initialization),
         cmocka_unit_test(test_every_allocation_fails_once),

@@ -383,6 +383,7 @@ static beam_status measure(beam_ctx *c, const beam_int64 *x)
     if (*x >= config->low)
         beam_distribution_update(c, 1, *x);
     beam_gauge_set(c, 2, *x);
+    beam_string_set_add(c, 3, config->unit);
     assert_true(beam_type_equal(beam_ctx_in_type(c), INT));
     assert_true(beam_type_equal(beam_ctx_out_type(c, 0), INT));
     assert_null(beam_ctx_out_type(c, 1));
@@ -390,13 +391,19 @@ static beam_status measure(beam_ctx *c, const beam_int64 *x)
     return BEAM_OK;
 }
 BEAM_DOFN(measure_fn, beam_int64, measure, BEAM_TYPES(INT), .config = &limits_type,
-          BEAM_METRICS({"seen", BEAM_COUNTER}, {"values", BEAM_DISTRIBUTION},
-                       {"last", BEAM_GAUGE}));
+          BEAM_METRICS({"seen", BEAM_COUNTER}, {"values", BEAM_DISTRIBUTION}, {"last", BEAM_GAUGE},
+                       {"units", BEAM_STRING_SET}));
 
 static void note_metric(void *user, const beam_plan_metric *metric)
 {
     beam_plan_metric *metrics = user;
     metrics[metric->kind] = *metric;
+}
+
+static void note_unit(void *user, beam_str text)
+{
+    assert_true(beam_str_equal(text, beam_str_of("mm")));
+    ++*(int *)user;
 }
 
 static void test_config_and_metrics(void **state)
@@ -414,7 +421,7 @@ static void test_config_and_metrics(void **state)
     for (int bundle = 0; bundle < 2; bundle++) { /* the second starts from nothing */
         STAGE_OK(stage_push(plan, BUNDLE(-3, 9, 4, -7), &info));
         stage_finish(plan);
-        beam_plan_metric metrics[3];
+        beam_plan_metric metrics[4];
         beam_plan_visit_metrics(plan, note_metric, metrics);
         assert_int_equal(metrics[BEAM_COUNTER].cell.sum, 4);
         assert_string_equal(metrics[BEAM_COUNTER].name, "seen");
@@ -425,11 +432,37 @@ static void test_config_and_metrics(void **state)
         assert_int_equal(metrics[BEAM_DISTRIBUTION].cell.max, 9);
         assert_int_equal(metrics[BEAM_GAUGE].cell.sum, -7);
         assert_true(metrics[BEAM_GAUGE].cell.timestamp > 0);
+        const uint64_t *buckets = metrics[BEAM_DISTRIBUTION].cell.buckets;
+        uint64_t values = 0;
+        for (uint32_t b = 0; b < BEAM_METRIC_BUCKETS; b++)
+            values += buckets[b];
+        assert_int_equal(values, 3);
+        assert_int_equal(buckets[beam_metric_bucket(-3)], 1);
+        assert_int_equal(buckets[beam_metric_bucket(9)], 1);
+        int units = 0;
+        beam_string_set_visit(metrics[BEAM_STRING_SET].cell.strings, note_unit, &units);
+        assert_int_equal(units, 1);
         if (bundle == 0)
             STAGE_OK(beam_plan_start_bundle(plan));
     }
     beam_plan_close(plan);
     stage_free(&s);
+}
+
+/* Buckets cover all numbers in order without gaps, each at most a quarter wider than its least. */
+static void test_buckets(void **state)
+{
+    (void)state;
+    assert_int_equal(beam_metric_bucket(INT64_MIN), 0);
+    assert_int_equal(beam_metric_bucket(-1), 0);
+    assert_int_equal(beam_metric_bucket(INT64_MAX), BEAM_METRIC_BUCKETS - 1);
+    assert_true(beam_metric_bucket_low(0) == INT64_MIN);
+    for (uint32_t b = 1; b < BEAM_METRIC_BUCKETS; b++) {
+        int64_t low = beam_metric_bucket_low(b), next = beam_metric_bucket_low(b + 1);
+        assert_int_equal(beam_metric_bucket(low), b);
+        assert_int_equal(beam_metric_bucket(low - 1), b - 1);
+        assert_true(next > low && next - low <= (low < 4 ? 1 : low / 4));
+    }
 }
 
 /* ---- Failures ------------------------------------------------------------------------- */
@@ -596,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_infos),
         cmocka_unit_test(test_infos_that_cannot_be),
         cmocka_unit_test(test_config_and_metrics),
+        cmocka_unit_test(test_buckets),
         cmocka_unit_test(test_failures_name_the_element),
         cmocka_unit_test(test_setup_that_fails),
 #ifndef NDEBUG

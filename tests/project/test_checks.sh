@@ -94,4 +94,45 @@ if [ -n "$have_format" ]; then
     expect fail format "two blanks"
 fi
 
+# A result file, a page with a table of it, and a figure in words.
+plant_figures() {
+    plant
+    cp "$BEAM_SOURCE_DIR/scripts/write-figures" scripts/
+    mkdir -p docs/results/bench
+    printf '[{"name": "n, jobs", "value": %s, "unit": "jobs/s", "peer": "X", "ratio": 0.5}]\n' 123.4 \
+        >docs/results/bench/n.json
+    echo '| [n](bench/n.json) | `bench_n --result_json=FILE` |' >docs/results/README.md
+    echo 'docs/page.md | half of {:.2f} is | bench/n | ratio n, jobs [jobs/s]' >docs/results/figures.txt
+    printf 'The half\nof 0.50 is.\n<!-- table bench/n%s -->\n<!-- end of table -->\n' "${1:-}" >docs/page.md
+}
+# says REGEX WHAT: docs/page.md has such a line.
+says() {
+    grep -q "$1" docs/page.md || {
+        echo "write-figures: no $2"
+        cat docs/page.md
+        failures=$((failures + 1))
+    }
+}
+
+plant_figures
+expect fail figures "a table that is not written yet"
+scripts/write-figures >/dev/null
+expect pass figures "a table as written"
+says '^| n, jobs | jobs/s | 123 | 0.50 |$' "a line a row"
+sed -i 's/| 123 /| 124 /' docs/page.md
+expect fail figures "a table with another figure"
+scripts/write-figures >/dev/null
+sed -i 's/123.4/234.5/; s/0.5}/0.625}/' docs/results/bench/n.json
+expect fail figures "a file measured anew"
+scripts/write-figures >/dev/null
+expect pass figures "its pages, rewritten"
+says '^of 0.62 is' "a figure in words, rewritten"
+cp docs/results/bench/n.json docs/results/bench/m.json
+expect fail figures "a file without its command"
+plant_figures ' across'
+scripts/write-figures >/dev/null
+says '^| n | 123 (0.50 of X) |$' "a column a measure"
+sed -i '$d' docs/page.md
+expect fail figures "a table without its end"
+
 exit $((failures > 0))

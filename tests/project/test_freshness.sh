@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # The watch for drift says nothing of a tree that agrees with the world, and finds one version, one
-# field number and one URN that do not.
+# metric's name, one size of a PJRT struct, one field number and one URN that do not.
 set -u
 command -v python3 >/dev/null || { echo "no python3: nothing to test"; exit 77; }
 work=$(mktemp -d)
@@ -10,9 +10,11 @@ failures=0
 
 plant() {
     rm -rf "$work/tree"
-    mkdir -p "$work/tree/src/model"
+    mkdir -p "$work/tree/src/model" "$work/tree/src/ml"
     cp -r "$BEAM_SOURCE_DIR/scripts" "$BEAM_SOURCE_DIR/deps" "$work/tree/"
     cp -r "$BEAM_SOURCE_DIR/src/model/proto" "$BEAM_SOURCE_DIR/src/model/urn.h" "$work/tree/src/model/"
+    cp -r "$BEAM_SOURCE_DIR/src/device" "$work/tree/src/"
+    cp "$BEAM_SOURCE_DIR/src/ml/inference.c" "$work/tree/src/ml/"
     cd "$work/tree" || exit 1
 }
 
@@ -31,7 +33,7 @@ expect() {
 
 plant
 # A world in which every pin is the newest.
-awk '$1 ~ /^(pypi|pip|maven|go|mvn)$/ { printf "%s\"%s\": \"%s\"", sep, $3, $4; sep = ",\n" }
+awk '$1 ~ /^(pypi|pip|maven|go|mod|mvn)$/ { printf "%s\"%s\": \"%s\"", sep, $3, $4; sep = ",\n" }
      BEGIN { print "{" } END { print "\n}" }' deps/versions >"$work/index.json"
 expect 0 ', 0 moved' "a tree that is up to date" scripts/freshness --index="$work/index.json"
 
@@ -44,6 +46,17 @@ expect 2 'could not be asked: libtpu' "an index without it" scripts/freshness --
 expect 2 'freshness' "an unknown option" scripts/freshness --indecks="$work/index.json"
 
 plant
+if scripts/check-pinned | grep -q 'cannot be had'; then
+    echo "apache-beam or PJRT's header is not here: metrics and sizes are not tried"
+else
+    expect 0 'sizes and the metrics' "names and sizes that agree" scripts/check-pinned
+    sed -i 's/^\(PJRT_Client_Create_Args\) .*/\1 8/' deps/pjrt-sizes
+    expect 1 'PJRT_Client_Create_Args is 8' "a struct's size" scripts/check-pinned
+    plant
+    sed -i 's/"num_inferences"/"number_of_inferences"/' src/ml/inference.c
+    expect 1 'no metric num_inferences' "a metric's name" scripts/check-pinned
+    plant
+fi
 if ! scripts/check-protos 2>&1 | grep -q 'agree with Beam'; then
     echo "Beam's protos are not here: fields and URNs are not tried"
     exit $((failures > 0))

@@ -116,11 +116,11 @@ static void options(void **state)
     (void)state;
     const beam_named_value given[] = {{"parallelism", "2"}, {"experiments", "a"}, {"x", "true"},
                                       {"experiments", "b"}, {"file", "-"},        {"rate", "-1.5"},
-                                      {"experiments", "7"}};
+                                      {"experiments", "7"}, {"labels", "a=b"}};
     beam_arena arena = {0};
     BeamPb__Struct *made = beam_options_to_proto(given, sizeof given / sizeof *given, &arena);
     assert_non_null(made);
-    assert_int_equal(made->n_fields, 5);
+    assert_int_equal(made->n_fields, 6);
     assert_true(field(made, "beam:option:parallelism:v1")->number_value == 2);
     assert_true(field(made, "beam:option:rate:v1")->number_value == -1.5);
     assert_true(field(made, "beam:option:x:v1")->bool_value);
@@ -128,6 +128,9 @@ static void options(void **state)
     const BeamPb__ListValue *list = field(made, "beam:option:experiments:v1")->list_value;
     assert_int_equal(list->n_values, 3);
     assert_string_equal(list->values[1]->string_value, "b");
+    list = field(made, "beam:option:labels:v1")->list_value; /* a list, also of one */
+    assert_int_equal(list->n_values, 1);
+    assert_string_equal(list->values[0]->string_value, "a=b");
     beam_arena_free(&arena);
 }
 
@@ -171,7 +174,8 @@ static void folders(void **state)
     assert_non_null(strstr(one->name, "/one"));
     beam_arena arena = {0};
     beam_artifact again;
-    assert_true(beam_artifact_from_proto(beam_artifact_to_proto(one, &arena), &arena, &again));
+    assert_true(
+        beam_artifact_from_proto(beam_artifact_to_proto(one, NULL, &arena), &arena, &again));
     assert_string_equal(again.name, one->name);
     assert_string_equal(again.sha256, one->sha256);
     beam_arena_free(&arena);
@@ -278,18 +282,31 @@ static void request(void **state)
 
 /* ---- Metrics --------------------------------------------------------------------------------- */
 
+static void add_text(void *user, beam_str text)
+{
+    (void)strncat(user, text.at, text.len);
+}
+
 static void metrics(void **state)
 {
     (void)state;
-    BeamPb__StringEntry labels[3], *all[] = {&labels[0], &labels[1], &labels[2]};
-    const char *texts[][2] = {{"PTRANSFORM", "t1"}, {"NAMESPACE", "f"}, {"NAME", "m"}};
-    for (size_t i = 0; i < 3; i++) {
+    BeamPb__StringEntry labels[5], *all[5];
+    const char *texts[][2] = {{"PTRANSFORM", "t1"},
+                              {"NAMESPACE", "f"},
+                              {"NAME", "m"},
+                              {"PCOLLECTION", "p1"},
+                              {"PCOLLECTION", "the engine's own"}};
+    for (size_t i = 0; i < 5; i++) {
+        all[i] = &labels[i];
         beam_pb__string_entry__init(&labels[i]);
         labels[i].key = (char *)texts[i][0];
         labels[i].value = (char *)texts[i][1];
     }
-    uint8_t counter[] = {0x96, 1}, distribution[] = {2, 10, 3, 7}, cut[] = {2, 0x80};
-    BeamPb__MonitoringInfo infos[4], *list[4];
+    enum { COUNT = 3, CUT, OWN, LIST = 8 };
+    uint8_t counter[] = {0x96, 1}, distribution[] = {2, 10, 3, 7}, cut[] = {2, 0x80},
+            texts_of[] = {0, 0, 0, 2, 1, 'a', 2, 'b', 'c'},
+            many[] = {0xff, 0xff, 0xff, 0xff, 1, 'a'};
+    BeamPb__MonitoringInfo infos[LIST], *list[LIST];
     const struct {
         const char *urn;
         uint8_t *data;
@@ -297,29 +314,44 @@ static void metrics(void **state)
     } given[] = {{BEAM_URN_METRIC_USER_COUNTER, counter, 2},
                  {BEAM_URN_METRIC_USER_DISTRIBUTION, distribution, 4},
                  {BEAM_URN_METRIC_USER_DISTRIBUTION, cut, 2},
-                 {BEAM_URN_METRIC_ELEMENT_COUNT, counter, 2}};
-    for (size_t i = 0; i < 4; i++) {
+                 {BEAM_URN_METRIC_ELEMENT_COUNT, counter, 2},
+                 {BEAM_URN_METRIC_ELEMENT_COUNT, cut + 1, 1},
+                 {BEAM_URN_METRIC_ELEMENT_COUNT, counter, 2},
+                 {BEAM_URN_METRIC_USER_SET_STRING, texts_of, 9},
+                 {BEAM_URN_METRIC_USER_SET_STRING, many, 6}};
+    for (size_t i = 0; i < LIST; i++) {
         beam_pb__monitoring_info__init(&infos[i]);
         infos[i].urn = (char *)given[i].urn;
         infos[i].payload = (ProtobufCBinaryData){given[i].len, given[i].data};
-        infos[i].labels = all;
-        infos[i].n_labels = 3;
+        bool counts = i >= COUNT && i <= OWN;
+        infos[i].labels = i == OWN ? &all[4] : counts ? &all[3] : all;
+        infos[i].n_labels = counts ? 1 : 3;
         list[i] = &infos[i];
     }
     BeamPb__MetricResults results = BEAM_PB__METRIC_RESULTS__INIT;
     results.attempted = list;
-    results.n_attempted = 4;
+    results.n_attempted = LIST;
     beam_map names = {0};
     beam_arena arena = {0};
     beam_job_metrics read;
     beam_error err = {0};
     assert_int_equal(beam_map_set(&names, "t1", (char *)"Read/Lines"), BEAM_OK);
+    assert_int_equal(beam_map_set(&names, "p1", (char *)"p1"), BEAM_OK);
     assert_ok(beam_job_metrics_read(&results, &names, &arena, &read, &err), err);
-    assert_int_equal(read.n, 2);
+    assert_int_equal(read.n, 3);
     assert_string_equal(read.totals[0].transform, "Read/Lines");
     assert_int_equal(read.totals[0].cell.sum, 150);
     assert_int_equal(read.totals[1].kind, BEAM_DISTRIBUTION);
     assert_int_equal(read.totals[1].cell.max, 7);
+    assert_null(read.totals[1].cell.buckets);
+    assert_int_equal(read.totals[2].kind, BEAM_STRING_SET);
+    char both[8] = "";
+    beam_string_set_visit(read.totals[2].cell.strings, add_text, both);
+    assert_string_equal(both, "abc");
+    assert_int_equal(read.n_counts, 1);
+    assert_string_equal(read.counts[0].pcollection, "p1");
+    assert_int_equal(read.counts[0].elements, 150);
+    beam_job_metrics_free(&read);
     beam_map_free(&names);
     beam_arena_free(&arena);
 }

@@ -36,6 +36,7 @@ control = {
     "wrong_crc": False,  # metadata names another checksum
     "redirect": "",  # all is said to be there
     "accept": 0,  # bytes of a resumable upload taken at most at once
+    "location": "US-CENTRAL1",  # where buckets are
     "hang_after": 0,  # bytes of resumable uploads after which nothing is answered
 }
 counts = {}
@@ -227,6 +228,8 @@ class Handler(BaseHTTPRequestHandler):
         if parts[1:4] != ["storage", "v1", "b"]:
             raise Refused(404, "no such method")
         bucket = urllib.parse.unquote(parts[4])
+        if len(parts) == 5:
+            return 200, {"name": bucket, "location": control["location"]}, {}
         if len(parts) == 6:
             return self.list(bucket)
         key = (bucket, urllib.parse.unquote(parts[6]))

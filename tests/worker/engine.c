@@ -15,9 +15,9 @@
 #include "net/grpc_library.h"
 
 #define FN "/org.apache.beam.model.fn_execution.v1."
-static const char *const methods[ENGINE_STREAMS] = {FN "BeamFnControl/Control",
-                                                    FN "BeamFnData/Data", FN "BeamFnState/State",
-                                                    FN "BeamFnLogging/Logging"};
+static const char *const methods[ENGINE_STREAMS] = {
+    FN "BeamFnControl/Control", FN "BeamFnData/Data", FN "BeamFnState/State",
+    FN "BeamFnLogging/Logging", FN "BeamFnWorkerStatus/WorkerStatus"};
 static const char DESCRIBE[] = FN "BeamFnControl/GetProcessBundleDescriptor";
 enum { PATIENCE = 60 /* s; nothing takes that long */ };
 
@@ -33,7 +33,7 @@ typedef struct stream {
     gpr_timespec deadline;
     grpc_metadata_array metadata;
     grpc_byte_buffer *incoming;
-    bool open, sending;
+    bool open, sending, over;
     int cancelled;
     message *first, **end;
 } stream;
@@ -56,6 +56,7 @@ struct engine {
     step asked, answered, ended;
     beam_buffer descriptor;
     bool broken; /* by engine_break */
+    bool faults, gone;
 };
 
 static void begin(stream *s, const grpc_op *ops, size_t n, step *then)
@@ -97,9 +98,20 @@ static void on_accepted(stream *s, bool well)
     receive(s);
 }
 
+static void end_stream(stream *s)
+{
+    grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+    op.data.send_status_from_server.status = GRPC_STATUS_OK;
+    s->sending = true;
+    begin(s, &op, 1, &s->engine->sent[s - s->engine->streams]);
+}
+
 static void on_received(stream *s, bool well)
 {
-    if (!well || !s->incoming) /* the worker ended the stream */
+    s->over = !well || !s->incoming; /* by the worker */
+    if (s->over && s == &s->engine->streams[ENGINE_LOGGING])
+        end_stream(s); /* all of it was read */
+    if (s->over)
         return;
     message *m = beam_calloc(1, sizeof *m);
     assert_non_null(m);
@@ -259,14 +271,26 @@ static bool wait_on(engine *e)
     return pthread_cond_timedwait(&e->changed, &e->lock, &until) == 0;
 }
 
-static void wait_writable(stream *s)
+/* With the lock held: there may be nothing to wait for. */
+static bool is_given_up(const stream *s)
 {
-    while (!s->open || s->sending)
-        if (!wait_on(s->engine))
-            fail_msg("the worker does not take part in %s", methods[s - s->engine->streams]);
+    const engine *e = s->engine;
+    const stream *control = &e->streams[ENGINE_CONTROL];
+    return e->faults && (e->gone || s->over || (s != control && control->first));
 }
 
-void engine_send(engine *e, engine_stream which, const void *what)
+static bool wait_writable(stream *s)
+{
+    while (!s->open || s->sending) {
+        if (is_given_up(s) && !s->sending)
+            return false;
+        if (!wait_on(s->engine))
+            fail_msg("the worker does not take part in %s", methods[s - s->engine->streams]);
+    }
+    return !is_given_up(s);
+}
+
+bool engine_send(engine *e, engine_stream which, const void *what)
 {
     stream *s = &e->streams[which];
     beam_buffer bytes = {0};
@@ -276,14 +300,17 @@ void engine_send(engine *e, engine_stream which, const void *what)
     grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
     op.data.send_message.send_message = payload;
     pthread_mutex_lock(&e->lock);
-    wait_writable(s);
-    s->sending = true;
-    begin(s, &op, 1, &e->sent[which]);
-    wait_writable(s);
+    bool sent = wait_writable(s);
+    if (sent) {
+        s->sending = true;
+        begin(s, &op, 1, &e->sent[which]);
+        (void)wait_writable(s);
+    }
     pthread_mutex_unlock(&e->lock);
     grpc_byte_buffer_destroy(payload);
     grpc_slice_unref(slice);
     beam_buffer_free(&bytes);
+    return sent;
 }
 
 void *engine_take(engine *e, engine_stream which, const ProtobufCMessageDescriptor *type)
@@ -294,7 +321,7 @@ void *engine_take(engine *e, engine_stream which, const ProtobufCMessageDescript
     bool more = true;
     pthread_mutex_lock(&e->lock);
     while (!s->first && more)
-        more = wait_on(e);
+        more = !is_given_up(s) && wait_on(e);
     message *m = s->first;
     if (m && !(s->first = m->next))
         s->end = &s->first;
@@ -311,14 +338,35 @@ void *engine_take(engine *e, engine_stream which, const ProtobufCMessageDescript
 void engine_end(engine *e, engine_stream which)
 {
     stream *s = &e->streams[which];
-    grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
-    op.data.send_status_from_server.status = GRPC_STATUS_OK;
     pthread_mutex_lock(&e->lock);
-    wait_writable(s);
-    s->sending = true;
-    begin(s, &op, 1, &e->sent[which]);
-    wait_writable(s);
+    if (wait_writable(s)) {
+        end_stream(s);
+        (void)wait_writable(s);
+    }
     pthread_mutex_unlock(&e->lock);
+}
+
+void engine_expect_faults(engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->faults = true;
+    pthread_mutex_unlock(&e->lock);
+}
+
+void engine_worker_gone(engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->gone = true;
+    pthread_cond_broadcast(&e->changed);
+    pthread_mutex_unlock(&e->lock);
+}
+
+bool engine_is_open(engine *e, engine_stream which)
+{
+    pthread_mutex_lock(&e->lock);
+    bool open = e->streams[which].open && !e->streams[which].over;
+    pthread_mutex_unlock(&e->lock);
+    return open;
 }
 
 void engine_break(engine *e)

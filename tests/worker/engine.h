@@ -15,6 +15,7 @@ typedef enum engine_stream {
     ENGINE_DATA,
     ENGINE_STATE,
     ENGINE_LOGGING,
+    ENGINE_STATUS,
     ENGINE_STREAMS
 } engine_stream;
 
@@ -25,13 +26,19 @@ engine *engine_start(void);
 const char *engine_endpoint(const engine *e); /* of all its services */
 /* What the worker is told of any descriptor it asks for; borrowed. */
 void engine_describe(engine *e, const BeamPb__ProcessBundleDescriptor *descriptor);
-/* Sends a message once the worker has opened the stream; waits for both. */
-void engine_send(engine *e, engine_stream stream, const void *what);
+/* Sends a message once the worker has opened the stream; waits for both.  False: see
+ * engine_expect_faults. */
+bool engine_send(engine *e, engine_stream stream, const void *what);
 /* The next message of the stream, parsed; beam_message_free frees it.  NULL: none came for a long
  * time. */
 void *engine_take(engine *e, engine_stream stream, const ProtobufCMessageDescriptor *type);
 /* The engine ends the stream as it should. */
 void engine_end(engine *e, engine_stream stream);
+/* From here on the worker may fail: to send on a stream, or to take from it, is given up once the
+ * worker has broken it, has said something on the control stream instead, or is gone. */
+void engine_expect_faults(engine *e);
+void engine_worker_gone(engine *e);
+bool engine_is_open(engine *e, engine_stream stream);
 /* Breaks whatever is open: nothing but engine_stop may follow. */
 void engine_break(engine *e);
 void engine_stop(engine *e);

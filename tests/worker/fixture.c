@@ -38,17 +38,20 @@ static void *work(void *user)
 {
     fixture *f = user;
     f->status = beam_worker_run(&f->options, &f->err);
+    engine_worker_gone(f->engine);
     return NULL;
 }
 
-void fixture_start(fixture *f, bool logs)
+void fixture_start(fixture *f, bool services)
 {
     engine_describe(f->engine, stage_options(&f->stage).descriptor);
-    f->options = (beam_worker_options){.id = "worker",
-                                       .control_endpoint = engine_endpoint(f->engine),
-                                       .logging_endpoint = logs ? engine_endpoint(f->engine) : "",
-                                       .registry = &f->stage.registry,
-                                       .logger = &quiet};
+    f->options =
+        (beam_worker_options){.id = "worker",
+                              .control_endpoint = engine_endpoint(f->engine),
+                              .logging_endpoint = services ? engine_endpoint(f->engine) : "",
+                              .status_endpoint = services ? engine_endpoint(f->engine) : "",
+                              .registry = &f->stage.registry,
+                              .logger = &quiet};
     assert_int_equal(pthread_create(&f->worker, NULL, work, f), 0);
 }
 

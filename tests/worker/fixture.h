@@ -24,8 +24,8 @@ fixture *fixture_new(void);
 /* A transform that reads or writes the data stream: urn BEAM_URN_DATA_SOURCE or _SINK. */
 void fixture_port(fixture *f, const char *id, const char *urn, const beam_type *type,
                   const char *in, const char *out);
-/* The worker runs from here. */
-void fixture_start(fixture *f, bool logs);
+/* The worker runs from here; with the engine's logging and status services, or without. */
+void fixture_start(fixture *f, bool services);
 /* A teardown of cmocka's: *state is the fixture. */
 int fixture_end(void **state);
 

@@ -287,6 +287,7 @@ static void records_reach_the_engine(void **state)
     assert_int_equal(list->n_log_entries, 1);
     assert_int_equal(list->log_entries[0]->severity, BEAM_PB__LOG_ENTRY__SEVERITY__ENUM__ERROR);
     assert_string_equal(list->log_entries[0]->instruction_id, "logs");
+    assert_string_equal(list->log_entries[0]->transform_id, "triple");
     assert_non_null(strstr(list->log_entries[0]->message, "nothing below zero"));
     assert_true(list->log_entries[0]->timestamp->seconds > 1700000000);
     beam_message_free(list);

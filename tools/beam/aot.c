@@ -5,6 +5,7 @@
  *     beam aot --model=resnet18 --target=v5e:1x1 --output=resnet18.v5e
  *     beam aot --model=resnet18 --train --batch_size=1024 --precision=bf16 --target=v5e:2x4
  *     beam aot --stablehlo=step.mlir --target=h100 */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,71 +16,54 @@
 #include "device/stablehlo.h"
 #include "beam/verbs.h"
 
+enum { LARGEST = 1 << 20 };
+
 typedef struct aot_options {
     const char *model, *stablehlo, *output, *target, *precision, *optimizer;
-    const char *save_stablehlo;
+    const char *save_stablehlo, *result_json;
     long batch_size, image_size, num_classes;
     bool train, cifar_stem;
 } aot_options;
 
-static const char usage[] =
-    "usage: beam aot --target=TARGET (--model=NAME | --stablehlo=FILE) [...]\n"
-    "  --target=v5e:2x4     a TPU and its grid of chips (v5e, v6e, v5p, v4), or h100, a100, l4, "
-    "t4\n"
-    "  --model=resnet18     resnet18, resnet34, resnet50 or small_cnn\n"
-    "  --train              its training step; else inference\n"
-    "  --batch_size=N       in all; default 64; over all chips in training\n"
-    "  --precision=f32      or bf16, f16\n"
-    "  --optimizer=sgd      or adam, adamw; SGD has Nesterov's momentum\n"
-    "  --image_size=N       default 32 in training, else 224\n"
-    "  --num_classes=N      default 10 in training, else 1000\n"
-    "  --cifar_stem         ResNets for small images: a 3x3 convolution first, no pooling\n"
-    "  --stablehlo=FILE     a module of one's own, as text or bytecode\n"
-    "  --output=FILE        the executable, as the plugin serializes it\n"
-    "  --save_stablehlo=FILE  the module\n";
-
-static bool text_option(const char *arg, const char *name, const char **value)
+/* A size that is not given is 0. */
+static aot_options read_options(const beam_args *args)
 {
-    size_t length = strlen(name);
-    if (strncmp(arg, name, length) != 0 || arg[length] != '=')
-        return false;
-    *value = arg + length + 1;
-    return true;
+    return (aot_options){.model = beam_args_str(args, "model"),
+                         .stablehlo = beam_args_str(args, "stablehlo"),
+                         .output = beam_args_str(args, "output"),
+                         .target = beam_args_str(args, "target"),
+                         .precision = beam_args_str(args, "precision"),
+                         .optimizer = beam_args_str(args, "optimizer"),
+                         .save_stablehlo = beam_args_str(args, "save_stablehlo"),
+                         .result_json = beam_args_str(args, "result_json"),
+                         .batch_size = (long)beam_args_int(args, "batch_size"),
+                         .image_size = (long)beam_args_int(args, "image_size"),
+                         .num_classes = (long)beam_args_int(args, "num_classes"),
+                         .train = beam_args_flag(args, "train"),
+                         .cifar_stem = beam_args_flag(args, "cifar_stem")};
 }
 
-static bool number_option(const char *arg, const char *name, long *value)
+static beam_status check_options(const aot_options *o, beam_error *err)
 {
-    const char *text;
-    char *end;
-    if (!text_option(arg, name, &text))
-        return false;
-    *value = strtol(text, &end, 10);
-    return *text && !*end && *value > 0 && *value <= 1 << 20;
+    if (!o->model == !o->stablehlo)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "expected either --model=NAME or --stablehlo=FILE");
+    if (o->batch_size > LARGEST || o->image_size > LARGEST || o->num_classes > LARGEST)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "--batch_size, --image_size and --num_classes are at most %d",
+                              LARGEST);
+    return BEAM_OK;
 }
 
-static bool parse(int argc, char **argv, aot_options *o)
+/* In all; a training's is shared by its chips. */
+static long batch_of(const aot_options *o)
 {
-    for (int i = 2; i < argc; i++) {
-        const char *arg = argv[i];
-        if (strcmp(arg, "--train") == 0)
-            o->train = true;
-        else if (strcmp(arg, "--cifar_stem") == 0)
-            o->cifar_stem = true;
-        else if (!text_option(arg, "--model", &o->model) &&
-                 !text_option(arg, "--stablehlo", &o->stablehlo) &&
-                 !text_option(arg, "--save_stablehlo", &o->save_stablehlo) &&
-                 !text_option(arg, "--output", &o->output) &&
-                 !text_option(arg, "--target", &o->target) &&
-                 !text_option(arg, "--precision", &o->precision) &&
-                 !text_option(arg, "--optimizer", &o->optimizer) &&
-                 !number_option(arg, "--batch_size", &o->batch_size) &&
-                 !number_option(arg, "--image_size", &o->image_size) &&
-                 !number_option(arg, "--num_classes", &o->num_classes)) {
-            fprintf(stderr, "beam aot: what is %s?\n", arg);
-            return false;
-        }
-    }
-    return o->target && !o->model != !o->stablehlo;
+    return o->batch_size ? o->batch_size : 64;
+}
+
+static size_t chips_of(const aot_options *o, const beam_aot_target *target)
+{
+    return o->train ? target->num_chips : 1;
 }
 
 /* ---- the module ---- */
@@ -128,8 +112,8 @@ static beam_status lower(const aot_options *o, const beam_aot_target *target, be
         .num_classes = o->num_classes ? o->num_classes : (o->train ? 10 : 1000),
         .height = o->image_size ? o->image_size : (o->train ? 32 : 224),
         .cifar_stem = o->cifar_stem};
-    size_t chips = o->train ? target->num_chips : 1;
-    long batch = o->batch_size ? o->batch_size : 64;
+    size_t chips = chips_of(o, target);
+    long batch = batch_of(o);
     beam_lowering how = {.batch = batch / (long)chips, .num_replicas = (uint32_t)chips};
     if (how.batch * (long)chips != batch)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
@@ -197,7 +181,41 @@ static void tell(const aot_options *o, const beam_aot_target *target,
            100 * peak / there);
 }
 
-static beam_status run(const aot_options *o, beam_error *err)
+/* A number of the compiler's that it may not tell. */
+static json_t *told(double value)
+{
+    return value > 0 ? json_real(value) : json_null();
+}
+
+/* What beam cheatsheet reads; how long compiling took is not in it, so that the same compiler gives
+ * the same bytes. */
+static beam_status write_result(const aot_options *o, const beam_aot_target *target,
+                                const beam_aot_program *program, beam_error *err)
+{
+    const beam_pjrt_memory *m = &program->memory;
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "example",
+        "beam aot", "target", o->target, "chip", target->chip->name, "model",
+        o->stablehlo ? o->stablehlo : o->model, "training", o->train, "precision",
+        o->precision ? o->precision : "f32", "batch_size", (json_int_t)batch_of(o), "chips",
+        (json_int_t)chips_of(o, target), "flops", told(program->flops), "bytes_accessed",
+        told(program->bytes_accessed), "argument_bytes", (json_int_t)m->arguments, "result_bytes",
+        (json_int_t)m->results, "aliased_bytes", (json_int_t)m->aliased, "temporary_bytes",
+        (json_int_t)m->temporary, "code_bytes", (json_int_t)m->code);
+    char *text = object ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(15)) : NULL;
+    beam_buffer line = {0};
+    beam_status status =
+        text ? beam_buffer_printf(&line, "%s\n", text)
+             : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for %s", o->result_json);
+    if (status == BEAM_OK)
+        status = write_file(o->result_json, &line, err);
+    beam_buffer_free(&line);
+    json_decref(object);
+    free(text); /* jansson's */
+    return status;
+}
+
+static beam_status compile(const aot_options *o, beam_error *err)
 {
     beam_aot_target target;
     beam_aot_program program = {0};
@@ -208,10 +226,12 @@ static beam_status run(const aot_options *o, beam_error *err)
     if (status == BEAM_OK && o->save_stablehlo)
         status = write_file(o->save_stablehlo, &module, err);
     if (status == BEAM_OK)
-        status = beam_aot_compile(&target, module.data, module.len, o->train ? target.num_chips : 1,
-                                  &program, err);
+        status =
+            beam_aot_compile(&target, module.data, module.len, chips_of(o, &target), &program, err);
     if (status == BEAM_OK && o->output)
         status = write_file(o->output, &program.serialized, err);
+    if (status == BEAM_OK && o->result_json)
+        status = write_result(o, &target, &program, err);
     if (status == BEAM_OK)
         tell(o, &target, &program);
     beam_aot_program_free(&program);
@@ -219,20 +239,39 @@ static beam_status run(const aot_options *o, beam_error *err)
     return status;
 }
 
-int beam_verb_aot(int argc, char **argv)
+static int run(const beam_args *args)
 {
-    aot_options options = {0};
+    const aot_options o = read_options(args);
     beam_error err = {0};
-    if (argc == 3 && strcmp(argv[2], "--help") == 0) {
-        fputs(usage, stdout);
-        return 0;
-    }
-    if (!parse(argc, argv, &options)) {
-        fputs(usage, stderr);
-        return BEAM_VERB_USAGE;
-    }
-    if (run(&options, &err) == BEAM_OK)
+    beam_status usable = check_options(&o, &err);
+    if (usable == BEAM_OK && compile(&o, &err) == BEAM_OK)
         return 0;
     fprintf(stderr, "beam aot: %s\n", err.message);
-    return BEAM_VERB_FAILED;
+    return usable == BEAM_OK ? BEAM_VERB_FAILED : BEAM_VERB_USAGE;
 }
+
+static const beam_option options[] = {
+    {"target", "TARGET", NULL,
+     "a TPU and its grid of chips, as v5e:2x4 (v5e, v6e, v5p, v4), or h100, a100, l4, t4", true},
+    {"model", "resnet18|resnet34|resnet50|small_cnn|NAME", NULL, "the network", false},
+    {"stablehlo", "FILE", NULL, "instead: a module of one's own, as text or bytecode", false},
+    {"train", NULL, NULL, "its training step; else inference", false},
+    {"batch_size", "N>0", NULL, "in all, in training over all chips; default: 64", false},
+    {"precision", "f32|bf16|f16", NULL, "what it computes in; default: f32", false},
+    {"optimizer", "sgd|adam|adamw", NULL, "default: sgd, with Nesterov's momentum", false},
+    {"image_size", "N>0", NULL, "default: 32 in training, else 224", false},
+    {"num_classes", "N>0", NULL, "default: 10 in training, else 1000", false},
+    {"cifar_stem", NULL, NULL, "ResNets for small images: a 3x3 convolution first, no pooling",
+     false},
+    {"output", "FILE", NULL, "write the executable, as the plugin serializes it", false},
+    {"save_stablehlo", "FILE", NULL, "write the module", false},
+    {"result_json", "FILE", NULL, "write what is told as one JSON object, for beam cheatsheet",
+     false},
+    BEAM_HELP_OPTION,
+};
+const beam_verb beam_verb_aot = {
+    .command = {.name = "beam aot",
+                .about = "compiles for an accelerator that is not here: memory, cost, and whether "
+                         "it fits",
+                .groups = BEAM_VERB_OPTIONS(options)},
+    .run = run};

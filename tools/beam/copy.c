@@ -46,18 +46,15 @@ static beam_status copy(const char *from, const char *to, beam_error *err)
     return status;
 }
 
-int beam_verb_copy(int argc, char **argv)
+static int run(const beam_args *args)
 {
     beam_error err = {0};
-    if (argc != 4) {
-        fputs("usage: beam copy FROM TO\n"
-              "           paths of files, gs:// ones too; a TO that ends in / is a folder.  An "
-              "upload that\n"
-              "           was cut off goes on where it was\n",
-              stderr);
+    if (beam_args_operands(args) != 2) {
+        fprintf(stderr, "beam copy: expected FROM and TO; --help tells more\n");
         return BEAM_VERB_USAGE;
     }
-    const char *from = argv[2], *to = argv[3], *slash = strrchr(from, '/');
+    const char *from = beam_args_operand(args, 0), *to = beam_args_operand(args, 1);
+    const char *slash = strrchr(from, '/');
     bool into = *to && to[strlen(to) - 1] == '/';
     char *path = beam_asprintf("%s%s", to, !into ? "" : slash ? slash + 1 : from);
     beam_status status =
@@ -65,6 +62,16 @@ int beam_verb_copy(int argc, char **argv)
     beam_free(path);
     if (status == BEAM_OK)
         return 0;
-    fprintf(stderr, "beam: %s\n", err.message);
+    fprintf(stderr, "beam copy: %s\n", err.message);
     return BEAM_VERB_FAILED;
 }
+
+static const beam_option options[] = {BEAM_HELP_OPTION};
+const beam_verb beam_verb_copy = {
+    .command = {.name = "beam copy",
+                .about =
+                    "copies a file, to gs://, from there, or within it; a TO that ends in / is "
+                    "a folder; an upload that was cut off goes on where it was",
+                .operands = "FROM TO",
+                .groups = BEAM_VERB_OPTIONS(options)},
+    .run = run};

@@ -35,22 +35,24 @@ static bool look(const char *name)
     return true;
 }
 
-int beam_verb_devices(int argc, char **argv)
+static int run(const beam_args *args)
 {
     static const char *const all[] = {"cpu", "gpu", "tpu"};
+    size_t n = beam_args_operands(args);
     bool found = true;
-    if (argc > 2 && strncmp(argv[2], "--", 2) == 0) {
-        bool help = strcmp(argv[2], "--help") == 0;
-        fputs("usage: beam devices [NAME...]\n"
-              "           NAME: cpu, gpu, tpu, auto or pjrt:/path/plugin.so; default: the first "
-              "three.\n"
-              "           With names, the exit status is 0 only if all are there.\n",
-              help ? stdout : stderr);
-        return help ? 0 : BEAM_VERB_USAGE;
-    }
-    for (int i = 2; i < argc; i++)
-        found = look(argv[i]) && found;
-    for (size_t i = 0; argc == 2 && i < sizeof all / sizeof *all; i++)
+    for (size_t i = 0; i < n; i++)
+        found = look(beam_args_operand(args, i)) && found;
+    for (size_t i = 0; n == 0 && i < sizeof all / sizeof *all; i++)
         (void)look(all[i]);
     return found ? 0 : BEAM_VERB_FAILED;
 }
+
+static const beam_option options[] = {BEAM_HELP_OPTION};
+const beam_verb beam_verb_devices = {
+    .command = {.name = "beam devices",
+                .about = "tells which devices are here, and why others are not: cpu, gpu, tpu, "
+                         "auto or pjrt:/path/plugin.so; with names, the exit status is 0 only if "
+                         "all are there",
+                .operands = "[NAME...]",
+                .groups = BEAM_VERB_OPTIONS(options)},
+    .run = run};

@@ -152,19 +152,9 @@ static int fail(const beam_error *err)
     return BEAM_VERB_FAILED;
 }
 
-static const char *value_of(int argc, char **argv, const char *option, const char *otherwise)
+static int run(const beam_args *args)
 {
-    size_t len = strlen(option);
-    for (int i = 2; i < argc; i++)
-        if (strncmp(argv[i], option, len) == 0 && argv[i][len] == '=')
-            return argv[i] + len + 1;
-    return otherwise;
-}
-
-int beam_verb_worker_pool(int argc, char **argv)
-{
-    const char *host = value_of(argc, argv, "--host", "localhost");
-    const char *port = value_of(argc, argv, "--port", "50000");
+    const char *host = beam_args_str(args, "host"), *port = beam_args_str(args, "port");
     worker_pool pool = {.n = 0};
     const beam_pool_callbacks callbacks = {start, stop, &pool};
     beam_pool *service;
@@ -194,3 +184,14 @@ int beam_verb_worker_pool(int argc, char **argv)
     beam_free(pool.workers);
     return 0;
 }
+
+static const beam_option options[] = {
+    {"port", "N", "50000", "where it listens; 0: any free port, which is printed", false},
+    {"host", "NAME", "localhost", "of this machine, as engines know it", false},
+    BEAM_HELP_OPTION,
+};
+const beam_verb beam_verb_worker_pool = {
+    .command = {.name = "beam worker-pool",
+                .about = "starts workers for engines that ask for them",
+                .groups = BEAM_VERB_OPTIONS(options)},
+    .run = run};

@@ -19,15 +19,19 @@ from jax import export as jax_export
 from safetensors.numpy import save_file
 
 
+def names_of(tree):
+    """What a tree's leaves are called, in their order: their paths with dots between."""
+    return [".".join(str(getattr(k, "key", getattr(k, "idx", k))) for k in path)
+            for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+
+
 def export(function, weights, shape, batch_sizes, prefix, notes=None):
     """function(weights, x) -> array; weights: a tree of arrays; shape: x's without the batch.
 
     Writes PREFIX.bN.mlir and PREFIX.bN.stablehlo for each batch size N and
     PREFIX.safetensors, whose note "arguments" names the module's arguments in order.
     """
-    leaves = jax.tree_util.tree_leaves_with_path(weights)
-    names = [".".join(str(getattr(k, "key", getattr(k, "idx", k))) for k in path)
-             for path, _ in leaves]
+    names = names_of(weights)
     # Modules tell which line each operation comes from: the file's name, not where it lies here.
     jax.config.update("jax_hlo_source_file_canonicalization_regex", ".*/")
     # Without keep_unused JAX drops arguments, and the names would no longer fit.
@@ -38,7 +42,8 @@ def export(function, weights, shape, batch_sizes, prefix, notes=None):
             f.write(jitted.lower(weights, x).as_text())
         with open(f"{prefix}.b{batch}.stablehlo", "wb") as f:
             f.write(jax_export.export(jitted)(weights, x).mlir_module_serialized)
-    tensors = {name: np.asarray(leaf) for name, (_, leaf) in zip(names, leaves)}
+    leaves = jax.tree_util.tree_leaves(weights)
+    tensors = {name: np.asarray(leaf) for name, leaf in zip(names, leaves)}
     save_file(tensors, f"{prefix}.safetensors",
               metadata={"arguments": "\n".join([*names, "input"]), **(notes or {})})
 

@@ -12,7 +12,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { MAX_DEVICES = 8, MAX_RESULTS = 256 };
+enum { MAX_DEVICES = 8, MAX_RESULTS = 256, MAX_SHAPE = 1000 };
 
 EXPORT pjrt_fake_control pjrt_fake = {.code = 13};
 
@@ -47,6 +47,10 @@ struct PJRT_Buffer {
 typedef struct program {
     size_t num_results;
     size_t sizes[MAX_RESULTS];
+    /* An HloModuleProtoWithConfig that tells main's arguments and results; empty if it is longer.
+     */
+    unsigned char shape[MAX_SHAPE];
+    size_t shape_size;
 } program;
 struct PJRT_Executable {
     program program;
@@ -99,7 +103,7 @@ static void *make(size_t size)
     if (!made)
         abort();
     (void)pthread_mutex_lock(&mutex);
-    pjrt_fake.live++;
+    __atomic_fetch_add(&pjrt_fake.live, 1, __ATOMIC_RELAXED);
     (void)pthread_mutex_unlock(&mutex);
     return made;
 }
@@ -109,7 +113,7 @@ static void destroy(void *object)
     if (!object)
         return;
     (void)pthread_mutex_lock(&mutex);
-    pjrt_fake.live--;
+    __atomic_fetch_sub(&pjrt_fake.live, 1, __ATOMIC_RELAXED);
     (void)pthread_mutex_unlock(&mutex);
     free(object);
 }
@@ -342,6 +346,66 @@ static PJRT_Error *on_device_size(PJRT_Buffer_OnDeviceSizeInBytes_Args *args)
 
 /* ---- programs ---- */
 
+/* Puts a member of a message, of less than 128 bytes, before which `size` bytes stand. */
+static size_t put_member(unsigned char *to, size_t size, unsigned number, const unsigned char *from,
+                         size_t length)
+{
+    to[size] = (unsigned char)(number << 3 | 2);
+    to[size + 1] = (unsigned char)length;
+    memcpy(to + size + 2, from, length);
+    return size + 2 + length;
+}
+
+/* The ShapeProto of "2x10xf32>...". */
+static size_t put_tensor(unsigned char *to, char *at)
+{
+    static const struct {
+        const char *name;
+        unsigned char type;
+    } types[] = {{"f32", 11}, {"i32", 4}, {"bf16", 16}, {"f16", 10}};
+    size_t size = 0;
+    while (*at >= '0' && *at <= '9') {
+        to[size++] = 3 << 3;
+        to[size++] = (unsigned char)(strtoll(at, &at, 10) & 127);
+        at += *at == 'x';
+    }
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strncmp(at, types[i].name, strlen(types[i].name)) == 0) {
+            to[size++] = 2 << 3;
+            to[size++] = types[i].type;
+        }
+    return size;
+}
+
+/* The tensors up to `end`, each as the member `number` of what stands in `to`. */
+static size_t put_tensors(unsigned char *to, size_t size, unsigned number, char *at,
+                          const char *end)
+{
+    unsigned char one[64];
+    while ((at = strstr(at, "tensor<")) != NULL && at < end && size < 100) {
+        at += strlen("tensor<");
+        size = put_member(to, size, number, one, put_tensor(one, at));
+    }
+    return size;
+}
+
+/* What a compiler tells of a small program: its numbers are below 128, and so are the sizes of its
+ * messages. */
+static void describe_main(char *text, const char *end, program *p)
+{
+    unsigned char results[200] = {2 << 3, 13}, main[400], module[410];
+    char *at = strstr(text, "@main("), *arrow = strstr(text, ") -> (");
+    if (!at || !arrow || at > arrow)
+        return;
+    size_t length = put_tensors(main, 0, 1, at, arrow);
+    size_t size = put_tensors(results, 2, 4, arrow, end);
+    if (length > 100 || size > 100 || length + size > 120)
+        return;
+    length = put_member(main, length, 2, results, size);
+    length = put_member(module, 0, 4, main, length);
+    p->shape_size = put_member(p->shape, 0, 1, module, length);
+}
+
 /* The sizes of main's results, from ") -> (tensor<2x10xf32>, ...) {". */
 static bool read_results(const char *code, size_t size, program *p)
 {
@@ -355,6 +419,7 @@ static bool read_results(const char *code, size_t size, program *p)
         free(text);
         return false;
     }
+    describe_main(text, end, p);
     *end = '\0';
     while (p->num_results < MAX_RESULTS && (at = strstr(at, "tensor<")) != NULL) {
         size_t count = 1;
@@ -407,6 +472,16 @@ static PJRT_Error *num_outputs(PJRT_Executable_NumOutputs_Args *args)
 {
     FAULT("PJRT_Executable_NumOutputs");
     args->num_outputs = args->executable->program.num_results;
+    return NULL;
+}
+
+static PJRT_Error *optimized_program(PJRT_Executable_OptimizedProgram_Args *args)
+{
+    FAULT("PJRT_Executable_OptimizedProgram");
+    const program *p = &args->executable->program;
+    if (args->program->code)
+        memcpy(args->program->code, p->shape, p->shape_size);
+    args->program->code_size = p->shape_size;
     return NULL;
 }
 
@@ -469,9 +544,21 @@ static PJRT_Error *make_result(PJRT_Client *client, const PJRT_Buffer *first, si
     return NULL;
 }
 
+static bool is_poisoned(const PJRT_Buffer *first)
+{
+    const float *numbers = (const float *)first->data;
+    for (size_t i = 0; pjrt_fake.poison != 0 && i < first->size / sizeof *numbers; i++)
+        if (numbers[i] == pjrt_fake.poison)
+            return true;
+    return false;
+}
+
 static PJRT_Error *execute(PJRT_LoadedExecutable_Execute_Args *args)
 {
     FAULT("PJRT_LoadedExecutable_Execute");
+    for (size_t d = 0; d < args->num_devices; d++)
+        if (is_poisoned(args->argument_lists[d][0]))
+            return fail(3, "%sa number is poison", "", 0, 0);
     (void)pthread_mutex_lock(&mutex);
     pjrt_fake.executions++;
     (void)pthread_mutex_unlock(&mutex);
@@ -538,6 +625,7 @@ const PJRT_Api *GetPjrtApi(void)
         .PJRT_Device_MemoryStats = memory_stats,
         .PJRT_Executable_Destroy = executable_destroy,
         .PJRT_Executable_NumOutputs = num_outputs,
+        .PJRT_Executable_OptimizedProgram = optimized_program,
         .PJRT_Executable_Serialize = serialize,
         .PJRT_LoadedExecutable_Destroy = loaded_destroy,
         .PJRT_LoadedExecutable_GetExecutable = get_executable,

@@ -22,6 +22,7 @@ typedef struct pjrt_fake_control {
     int delay_ms;     /* of every execution, whose results come later */
     int64_t live;     /* objects that have not been destroyed */
     uint64_t executions;
+    float poison; /* executions whose first argument holds this number fail; 0: none do */
 } pjrt_fake_control;
 
 /* The plugin's symbol: pjrt_fake_control pjrt_fake; */

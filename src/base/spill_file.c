@@ -1,5 +1,5 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-#include "direct/spill_file.h"
+#include "base/spill_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* spill_file.h - a file without a name, for what memory has no room for: nothing is left
  * behind, however the process ends. */
-#ifndef DIRECT_SPILL_FILE_H
-#define DIRECT_SPILL_FILE_H
+#ifndef BASE_SPILL_FILE_H
+#define BASE_SPILL_FILE_H
 
 #include <beam/status.h>
 #include <stdint.h>

@@ -1,0 +1,66 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* inbox.h - where the data of bundles wait, between the streams that bring them and the bundles
+ * that take them.
+ *
+ * All that waits in memory has one limit.  Past it a stream waits, and with it the engine, as long
+ * as the bundle that it brings data for goes on and no other is in want of data; else what it
+ * brings goes to a file without a name in $TMPDIR or /tmp.  So no bundle, slow, stuck or not begun,
+ * keeps another's data back, and a bundle may be larger than memory. */
+#ifndef WORKER_INBOX_H
+#define WORKER_INBOX_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+
+/* Bytes that may wait in memory. */
+enum { BEAM_INBOX_MEMORY = 64 << 20 };
+
+/* A piece of the data of one source of one bundle. */
+typedef struct beam_chunk {
+    struct beam_chunk *next;
+    char *transform;
+    uint8_t *bytes;
+    size_t size;
+    bool is_last;
+} beam_chunk;
+
+void beam_chunk_free(beam_chunk *chunk); /* NULL is fine */
+
+typedef struct beam_inbox beam_inbox;
+
+/* Those of a worker. */
+typedef struct beam_inboxes {
+    pthread_mutex_t lock;
+    pthread_cond_t room;
+    beam_map open;    /* by instruction */
+    beam_map past;    /* instructions that have ended, of which data may still come */
+    char **past_ring; /* the same, the oldest at past_at */
+    size_t past_at;
+    size_t held;       /* bytes in memory */
+    size_t starved;    /* bundles that wait for data and have none */
+    uint64_t spilled;  /* bytes that went to files so far */
+    beam_error broken; /* why no more data come; code BEAM_OK: they do */
+} beam_inboxes;
+
+beam_status beam_inboxes_open(beam_inboxes *all, beam_error *err);
+/* Once no bundle and no stream uses them. */
+void beam_inboxes_close(beam_inboxes *all);
+/* Every bundle that waits for data fails, and every stream that waits for room goes on. */
+void beam_inboxes_break(beam_inboxes *all, const beam_error *why);
+
+/* Where a bundle's data come in, from here until it is closed, as what has come before.  NULL: no
+ * memory. */
+beam_inbox *beam_inbox_open(beam_inboxes *all, const char *instruction);
+/* The next piece, which the caller frees.  Waits. */
+beam_status beam_inbox_take(beam_inbox *inbox, beam_chunk **chunk, beam_error *err);
+/* What still comes for the bundle is thrown away. */
+void beam_inbox_close(beam_inbox *inbox);
+
+/* Brings a piece, which is taken over; it may come before its bundle has opened the inbox. */
+beam_status beam_inbox_put(beam_inboxes *all, const char *instruction, beam_chunk *chunk,
+                           beam_error *err);
+
+#endif

@@ -1,0 +1,217 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* sides.c - side inputs, asked of the engine: what fits is read at once and kept, for the bundle
+ * or, where the engine gives a token for it, for later ones; what does not is read page by page. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/coders.h"
+#include "type/coder.h"
+#include "type/layout.h"
+#include "worker/harness.h"
+
+enum { MOST_AT_ONCE = 16 << 20 };
+
+static beam_status no_memory(beam_error *err)
+{
+    return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a side input");
+}
+
+/* side->user becomes the type of its elements as the engine keeps them. */
+beam_status beam_sides_bind(void *self, beam_plan_side *side, beam_error *err)
+{
+    beam_processor *p = self;
+    const BeamPb__ProcessBundleDescriptor *d = p->descriptor->message;
+    const beam_type *wire;
+    for (size_t i = 0; i < d->n_pcollections; i++)
+        if (d->pcollections[i]->value && strcmp(d->pcollections[i]->key, side->pcollection) == 0) {
+            BEAM_TRY(beam_coder_type((beam_coder_map){d->coders, d->n_coders, false},
+                                     d->pcollections[i]->value->coder_id, &p->arena, &wire, err));
+            side->user = (void *)wire;
+            return BEAM_OK;
+        }
+    return beam_error_set(err, BEAM_NOT_FOUND, "side input %s has no PCollection",
+                          side->local_name);
+}
+
+/* ---- The question ------------------------------------------------------------------------ */
+
+/* A question, in the processor's arena of side inputs. */
+typedef struct wanted {
+    const beam_plan_side *side;
+    const beam_type *element;
+    BeamPb__StateKey key;
+    BeamPb__StateKey__IterableSideInput iterable;
+    BeamPb__StateKey__MultimapSideInput multimap;
+    beam_buffer window, user_key;
+    beam_buffer identity; /* of the answer: token, descriptor, key */
+    bool has_token;
+} wanted;
+
+static void free_wanted(wanted *w)
+{
+    beam_buffer_free(&w->window);
+    beam_buffer_free(&w->user_key);
+    beam_buffer_free(&w->identity);
+}
+
+static beam_status encode_place(wanted *w, const beam_window *window, const void *key,
+                                beam_error *err)
+{
+    const beam_type *wire = w->side->user;
+    const beam_type *type = w->side->windowing.kind == BEAM_GLOBAL_WINDOWS
+                                ? &beam_global_window_type
+                                : &beam_window_type;
+    w->element = wire;
+    BEAM_TRY(beam_encode(type, BEAM_NESTED, window, &w->window, err));
+    if (!key)
+        return BEAM_OK;
+    const beam_type *kv = beam_type_bare(wire);
+    w->element = kv->fields[1].type;
+    return beam_encode(kv->fields[0].type, BEAM_NESTED, key, &w->user_key, err);
+}
+
+static void fill_key(wanted *w, bool by_key)
+{
+    const ProtobufCBinaryData window = {w->window.len, w->window.data};
+    beam_pb__state_key__init(&w->key);
+    if (by_key) {
+        beam_pb__state_key__multimap_side_input__init(&w->multimap);
+        w->multimap.transform_id = (char *)w->side->transform;
+        w->multimap.side_input_id = (char *)w->side->local_name;
+        w->multimap.window = window;
+        w->multimap.key = (ProtobufCBinaryData){w->user_key.len, w->user_key.data};
+        w->key.type_case = BEAM_PB__STATE_KEY__TYPE_MULTIMAP_SIDE_INPUT;
+        w->key.multimap_side_input = &w->multimap;
+    } else {
+        beam_pb__state_key__iterable_side_input__init(&w->iterable);
+        w->iterable.transform_id = (char *)w->side->transform;
+        w->iterable.side_input_id = (char *)w->side->local_name;
+        w->iterable.window = window;
+        w->key.type_case = BEAM_PB__STATE_KEY__TYPE_ITERABLE_SIDE_INPUT;
+        w->key.iterable_side_input = &w->iterable;
+    }
+}
+
+static const ProtobufCBinaryData *token_of(const beam_processor *p, const beam_plan_side *side)
+{
+    for (size_t i = 0; i < p->request->n_cache_tokens; i++) {
+        const BeamPb__ProcessBundleRequest__CacheToken *t = p->request->cache_tokens[i];
+        if (t->type_case == BEAM_PB__PROCESS_BUNDLE_REQUEST__CACHE_TOKEN__TYPE_SIDE_INPUT &&
+            strcmp(t->side_input->transform_id, side->transform) == 0 &&
+            strcmp(t->side_input->side_input_id, side->local_name) == 0)
+            return &t->token;
+    }
+    return NULL;
+}
+
+/* The descriptor's id is in it, since the answer is decoded as the descriptor says. */
+static beam_status identify(const beam_processor *p, wanted *w)
+{
+    const ProtobufCBinaryData *token = token_of(p, w->side);
+    const char *descriptor = p->descriptor->message->id;
+    w->has_token = token != NULL;
+    BEAM_TRY(beam_buffer_varint(&w->identity, token ? token->len : 0));
+    if (token)
+        BEAM_TRY(beam_buffer_append(&w->identity, token->data, token->len));
+    BEAM_TRY(beam_buffer_append(&w->identity, descriptor, strlen(descriptor) + 1));
+    return beam_message_pack(&w->key, &w->identity);
+}
+
+/* ---- The answer -------------------------------------------------------------------------- */
+
+/* As many pages as are read at once; the rest stays with the engine. */
+static beam_status fetch(beam_processor *p, const wanted *w, beam_cached *answer, bool *whole,
+                         beam_error *err)
+{
+    beam_state_link *link;
+    beam_buffer token = {0};
+    size_t n = 0, capacity = 0;
+    const beam_decoder decoder = {.arena = &answer->arena, .err = err, .borrow = true};
+    BEAM_TRY(beam_state_of(p, &link, err));
+    beam_status status;
+    do
+        status = beam_state_get(link, p->instruction, &w->key, &token, &answer->bytes, err);
+    while (status == BEAM_OK && token.len && answer->bytes.len < MOST_AT_ONCE);
+    beam_reader reader = beam_reader_of(answer->bytes.data, answer->bytes.len);
+    if (status == BEAM_OK)
+        status = beam_decode_run(&decoder, w->element, &reader, &answer->array, &capacity, &n);
+    *whole = token.len == 0;
+    answer->values = (beam_iterable){NULL, answer->array, n};
+    answer->array_size = capacity * w->element->size;
+    if (status == BEAM_OK && *whole && beam_reader_left(&reader))
+        status = beam_error_set(err, BEAM_DATA_LOSS, "the engine's last page ends in a value");
+    if (status == BEAM_OK && !*whole) {
+        const beam_pages pages = {
+            .processor = p,
+            .element = w->element,
+            .values = answer->array,
+            .n = n,
+            .rest = {(const char *)reader.at, beam_reader_left(&reader)},
+            .token = {beam_arena_copy(&answer->arena, token.data, token.len), token.len},
+            .readings = &p->side_readings};
+        status = pages.token.at
+                     ? beam_pages_open(&pages, &w->key, &answer->arena, &answer->values, err)
+                     : no_memory(err);
+    }
+    beam_buffer_free(&token);
+    return status;
+}
+
+/* Held by the bundle, which asks the same thing once. */
+static beam_status hold(beam_processor *p, const wanted *w, beam_cached *answer, beam_error *err)
+{
+    if (beam_map_setn(&p->held, (const char *)w->identity.data, w->identity.len, answer) == BEAM_OK)
+        return BEAM_OK;
+    beam_cached_release(&p->harness->cache, answer);
+    return no_memory(err);
+}
+
+static beam_status find_answer(beam_processor *p, const wanted *w, beam_iterable *values,
+                               beam_error *err)
+{
+    beam_cache *cache = &p->harness->cache;
+    bool whole = false;
+    beam_cached *answer = beam_map_getn(&p->held, (const char *)w->identity.data, w->identity.len);
+    if (!answer) {
+        answer = w->has_token ? beam_cache_find(cache, w->identity.data, w->identity.len) : NULL;
+        if (!answer) {
+            answer = beam_cached_new();
+            beam_status status = answer ? fetch(p, w, answer, &whole, err) : no_memory(err);
+            if (status != BEAM_OK) {
+                if (answer)
+                    beam_cached_release(cache, answer);
+                return beam_error_wrap(err, status, "side input %s", w->side->local_name);
+            }
+            if (whole && w->has_token)
+                beam_cache_add(cache, answer, w->identity.data, w->identity.len);
+        }
+        BEAM_TRY(hold(p, w, answer, err));
+    }
+    *values = answer->values;
+    return BEAM_OK;
+}
+
+beam_status beam_sides_read(void *self, const beam_plan_side *side, const beam_window *window,
+                            const void *key, beam_iterable *values, beam_error *err)
+{
+    beam_processor *p = self;
+    wanted w = {.side = side};
+    beam_status status = encode_place(&w, window, key, err);
+    if (status == BEAM_OK) {
+        fill_key(&w, key != NULL);
+        status = identify(p, &w) == BEAM_OK ? find_answer(p, &w, values, err) : no_memory(err);
+    }
+    free_wanted(&w);
+    return status;
+}
+
+void beam_sides_end_bundle(beam_processor *p)
+{
+    size_t at = 0;
+    const beam_map_entry *entry;
+    while ((entry = beam_map_next(&p->held, &at)))
+        beam_cached_release(&p->harness->cache, entry->value);
+    beam_map_free(&p->held);
+    p->held = (beam_map){0};
+    beam_readings_free(&p->side_readings);
+}

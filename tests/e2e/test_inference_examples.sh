@@ -1,0 +1,43 @@
+#!/bin/bash
+# Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
+# The examples of models a key and of newer weights, on the digits.
+keyed=${BEAM_BIN:?}/keyed_inference
+refresh=$BEAM_BIN/model_refresh
+weights=${BEAM_SOURCE_DIR:?}/models/small_cnn-digits.safetensors
+if [ ! -x "$keyed" ] || [ ! -x "$refresh" ]; then
+    echo "$keyed or $refresh is not built: nothing to test"
+    exit 77 # skipped
+fi
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+failures=0
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+"$keyed" --output="$place/keyed" >"$place/out" 2>"$place/err" || complain "$(cat "$place/err")"
+cat "$place"/keyed-*.txt | sort >"$place/keyed"
+[ "$(cut -d: -f1 "$place/keyed" | tr '\n' ' ')" = "a b " ] || complain "$(cat "$place/keyed")"
+awk '{ if ($NF < 0.97) exit 1 }' "$place/keyed" || complain "accuracies: $(cat "$place/keyed")"
+"$keyed" --output="$place/small" --memory_budget_mb=1 >"$place/out" 2>"$place/err" ||
+    complain "$(cat "$place/err")"
+cat "$place"/small-*.txt | sort | cmp - "$place/keyed" || complain "a budget changes results"
+
+# The newest of two; then one that is none, beside weights to fall back on.
+mkdir "$place/watched"
+cp "$weights" "$place/watched/first.safetensors"
+touch -d '1 hour ago' "$place/watched/first.safetensors"
+cp "$weights" "$place/watched/second.safetensors"
+"$refresh" --watch="$place/watched/*.safetensors" --output="$place/newest" >"$place/out" \
+    2>"$place/err" || complain "$(cat "$place/err")"
+grep -q "second.safetensors: 359 images" "$place"/newest-*.txt || complain "$(cat "$place"/newest*)"
+mkdir "$place/broken"
+echo "no weights" >"$place/broken/x.safetensors"
+"$refresh" --watch="$place/broken/*" --weights=digits --output="$place/kept" >"$place/out" \
+    2>"$place/err" || complain "$(cat "$place/err")"
+grep -q "^digits: 359 images" "$place"/kept-*.txt || complain "$(cat "$place"/kept*)"
+grep -q "x.safetensors are refused" "$place/err" || complain "no word of what was refused"
+
+[ $failures = 0 ] && echo "all good"
+exit $failures

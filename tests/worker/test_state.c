@@ -1,0 +1,329 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* What the engine keeps and a worker asks for: side inputs, cached by token, and iterables that
+ * come in pages. */
+#include "type/windowed.h"
+#include "worker/fixture.h"
+
+BEAM_KV(pair, beam_int64, beam_int64);
+BEAM_GROUPED(group, beam_int64, beam_int64);
+
+#define INT (&beam_int64_type)
+
+static const beam_windowing global = {BEAM_GLOBAL_WINDOWS, 0, 0, 0, 0, BEAM_END_OF_WINDOW};
+
+static beam_status sum_of(const beam_iterable *values, beam_int64 *sum)
+{
+    beam_iter iter = beam_iterate(values, beam_int64);
+    for (const beam_int64 *value; (value = beam_next(&iter, beam_int64));)
+        *sum += *value;
+    return iter.status;
+}
+
+/* Reads the side input twice for each element, the second time from the beginning. */
+static beam_status add_side(beam_ctx *c, const beam_int64 *x)
+{
+    beam_iterable values;
+    beam_int64 sum = *x;
+    for (int i = 0; i < 2; i++) {
+        BEAM_TRY(beam_side_iterable(c, 0, &values));
+        BEAM_TRY(sum_of(&values, &sum));
+    }
+    return beam_emit(c, beam_int64, sum);
+}
+BEAM_DOFN(add_side_fn, beam_int64, add_side, BEAM_TYPES(&beam_int64_type),
+          BEAM_SIDES({.kind = BEAM_SIDE_ITERABLE, .type = &beam_int64_type}));
+
+static beam_status add_group(beam_ctx *c, const group *g)
+{
+    beam_int64 sum = g->key;
+    beam_iter abandoned = beam_iterate(&g->values, beam_int64);
+    (void)beam_next(&abandoned, beam_int64);
+    for (int i = 0; i < 2; i++)
+        BEAM_TRY(sum_of(&g->values, &sum));
+    return beam_emit(c, beam_int64, sum);
+}
+BEAM_DOFN(add_group_fn, group, add_group, BEAM_TYPES(&beam_int64_type));
+
+static void tell_where_state_is(fixture *f)
+{
+    BeamPb__ApiServiceDescriptor *service =
+        stage_message(&f->stage, &beam_pb__api_service_descriptor__descriptor);
+    service->url = (char *)engine_endpoint(f->engine);
+    f->stage.descriptor.state_api_service_descriptor = service;
+}
+
+static int begin_side(void **state)
+{
+    fixture *f = fixture_new();
+    tell_where_state_is(f);
+    stage_pcoll(&f->stage, "numbers", INT, global);
+    stage_pcoll(&f->stage, "others", INT, global);
+    stage_pcoll(&f->stage, "sums", INT, global);
+    fixture_port(f, "source", BEAM_URN_DATA_SOURCE, INT, "", "out0=numbers");
+    stage_pardo(&f->stage, "add", &add_side_fn, NULL, "in0=numbers side0=others", "out0=sums");
+    fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=sums", "");
+    fixture_start(f, false);
+    *state = f;
+    return 0;
+}
+
+static int begin_group(void **state)
+{
+    fixture *f = fixture_new();
+    tell_where_state_is(f);
+    stage_pcoll(&f->stage, "groups", &group_type, global);
+    stage_pcoll(&f->stage, "sums", INT, global);
+    fixture_port(f, "source", BEAM_URN_DATA_SOURCE, &group_type, "", "out0=groups");
+    stage_pardo(&f->stage, "add", &add_group_fn, NULL, "in0=groups", "out0=sums");
+    fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=sums", "");
+    fixture_start(f, false);
+    *state = f;
+    return 0;
+}
+
+/* ---- An engine's part -------------------------------------------------------------------- */
+
+static void ask_with_token(fixture *f, const char *id, const char *token)
+{
+    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
+    BeamPb__ProcessBundleRequest bundle = BEAM_PB__PROCESS_BUNDLE_REQUEST__INIT;
+    BeamPb__ProcessBundleRequest__CacheToken cache =
+        BEAM_PB__PROCESS_BUNDLE_REQUEST__CACHE_TOKEN__INIT;
+    BeamPb__ProcessBundleRequest__CacheToken *tokens = &cache;
+    BeamPb__ProcessBundleRequest__CacheToken__SideInput side =
+        BEAM_PB__PROCESS_BUNDLE_REQUEST__CACHE_TOKEN__SIDE_INPUT__INIT;
+    side.transform_id = (char *)"add";
+    side.side_input_id = (char *)"side0";
+    cache.type_case = BEAM_PB__PROCESS_BUNDLE_REQUEST__CACHE_TOKEN__TYPE_SIDE_INPUT;
+    cache.side_input = &side;
+    cache.token = (ProtobufCBinaryData){strlen(token), (uint8_t *)token};
+    bundle.process_bundle_descriptor_id = (char *)"stage";
+    bundle.cache_tokens = &tokens;
+    bundle.n_cache_tokens = 1;
+    request.instruction_id = (char *)id;
+    request.request_case = BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE;
+    request.process_bundle = &bundle;
+    engine_send(f->engine, ENGINE_CONTROL, &request);
+}
+
+static void send_number(fixture *f, const char *id, beam_int64 number)
+{
+    const beam_element_info info = beam_info_global(5);
+    beam_buffer bytes = {0};
+    STAGE_OK(beam_encode_windowed(INT, &beam_global_window_type, BEAM_NESTED, &info, &number,
+                                  &bytes, NULL));
+    send_piece(f, id, bytes.data, bytes.len, true);
+    beam_buffer_free(&bytes);
+}
+
+static BeamPb__StateRequest *take_question(fixture *f, const char *id, const char *token)
+{
+    BeamPb__StateRequest *q =
+        engine_take(f->engine, ENGINE_STATE, &beam_pb__state_request__descriptor);
+    assert_non_null(q);
+    assert_string_equal(q->instruction_id, id);
+    assert_int_equal(q->request_case, BEAM_PB__STATE_REQUEST__REQUEST_GET);
+    assert_int_equal(q->get->continuation_token.len, strlen(token));
+    assert_memory_equal(q->get->continuation_token.data, token, strlen(token));
+    return q;
+}
+
+static void send_page(fixture *f, const char *question, const void *bytes, size_t size,
+                      const char *next)
+{
+    BeamPb__StateResponse response = BEAM_PB__STATE_RESPONSE__INIT;
+    BeamPb__StateGetResponse get = BEAM_PB__STATE_GET_RESPONSE__INIT;
+    get.data = (ProtobufCBinaryData){size, (uint8_t *)bytes};
+    get.continuation_token = (ProtobufCBinaryData){strlen(next), (uint8_t *)next};
+    response.id = (char *)question;
+    response.response_case = BEAM_PB__STATE_RESPONSE__RESPONSE_GET;
+    response.get = &get;
+    engine_send(f->engine, ENGINE_STATE, &response);
+}
+
+/* Asked for the page `token`, the engine gives these bytes. */
+static void give_page(fixture *f, const char *id, const char *token, const void *bytes, size_t size,
+                      const char *next)
+{
+    BeamPb__StateRequest *q = take_question(f, id, token);
+    send_page(f, q->id, bytes, size, next);
+    beam_message_free(q);
+}
+
+/* 1000, 1001, ..., two bytes each. */
+static beam_int64 numbers(beam_buffer *bytes, beam_int64 n)
+{
+    beam_int64 sum = 0;
+    for (beam_int64 i = 1000; i < 1000 + n; i++) {
+        STAGE_OK(beam_encode(INT, BEAM_NESTED, &i, bytes, NULL));
+        sum += i;
+    }
+    return sum;
+}
+
+static void expect_sum(fixture *f, const char *id, beam_int64 expected)
+{
+    beam_buffer bytes = {0};
+    beam_arena arena = {0};
+    beam_element_info info;
+    beam_int64 sum;
+    expect_done(f, id);
+    take_elements(f, id, &bytes);
+    beam_reader reader = beam_reader_of(bytes.data, bytes.len);
+    STAGE_OK(beam_decode_windowed(INT, &beam_global_window_type, BEAM_NESTED, &reader, &info, &sum,
+                                  &arena, NULL));
+    assert_int_equal(sum, expected);
+    assert_int_equal(beam_reader_left(&reader), 0);
+    beam_arena_free(&arena);
+    beam_buffer_free(&bytes);
+}
+
+/* ---- Tests ------------------------------------------------------------------------------- */
+
+/* Pages may cut a value; the bundles after it with the same token ask nothing, one with another
+ * token or none does. */
+static void cached_by_token(void **state)
+{
+    fixture *f = *state;
+    beam_buffer bytes = {0};
+    beam_int64 sum = numbers(&bytes, 100);
+    ask_with_token(f, "first", "t1");
+    send_number(f, "first", 1);
+    give_page(f, "first", "", bytes.data, 7, "more");
+    give_page(f, "first", "more", bytes.data + 7, bytes.len - 7, "");
+    expect_sum(f, "first", 2 * sum + 1);
+    ask_with_token(f, "second", "t1");
+    send_number(f, "second", 2);
+    expect_sum(f, "second", 2 * sum + 2);
+    ask_with_token(f, "third", "t2");
+    send_number(f, "third", 3);
+    give_page(f, "third", "", bytes.data, 2, "");
+    expect_sum(f, "third", 2003);
+    ask_bundle(f, "fourth");
+    send_number(f, "fourth", 4);
+    give_page(f, "fourth", "", "", 0, "");
+    expect_sum(f, "fourth", 4);
+    ask_with_token(f, "fifth", "t1");
+    send_number(f, "fifth", 5);
+    expect_sum(f, "fifth", 2 * sum + 5);
+    beam_buffer_free(&bytes);
+}
+
+/* The engine answers the second bundle's question before the first one's. */
+static void answered_out_of_order(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "one");
+    send_number(f, "one", 1);
+    BeamPb__StateRequest *first = take_question(f, "one", "");
+    ask_bundle(f, "two");
+    send_number(f, "two", 2);
+    give_page(f, "two", "", "\x05", 1, "");
+    expect_sum(f, "two", 12);
+    send_page(f, first->id, "\x07", 1, "");
+    beam_message_free(first);
+    expect_sum(f, "one", 15);
+}
+
+/* What does not fit is asked for again with each reading, a page at a time. */
+static void larger_than_is_kept(void **state)
+{
+    fixture *f = *state;
+    beam_buffer bytes = {0};
+    beam_int64 sum = numbers(&bytes, 9 << 20); /* 27 MB or so a page */
+    ask_with_token(f, "large", "t");
+    send_number(f, "large", 0);
+    give_page(f, "large", "", bytes.data, bytes.len - 1, "b"); /* kept, but for the last */
+    for (int i = 0; i < 2; i++) {
+        give_page(f, "large", "b", bytes.data + bytes.len - 1, 1, "c");
+        give_page(f, "large", "c", "\x01\x02", 2, "d");
+        give_page(f, "large", "d", "", 0, "");
+    }
+    expect_sum(f, "large", 2 * sum + 2 * 3);
+    beam_buffer_free(&bytes);
+}
+
+static void an_error(void **state)
+{
+    fixture *f = *state;
+    BeamPb__StateResponse response = BEAM_PB__STATE_RESPONSE__INIT;
+    ask_bundle(f, "fails");
+    send_number(f, "fails", 1);
+    BeamPb__StateRequest *q = take_question(f, "fails", "");
+    response.id = q->id;
+    response.error = (char *)"the state is lost";
+    engine_send(f->engine, ENGINE_STATE, &response);
+    beam_message_free(q);
+    BeamPb__InstructionResponse *answer = take_response(f, "fails");
+    assert_non_null(strstr(answer->error, "the state is lost"));
+    assert_non_null(strstr(answer->error, "side0"));
+    beam_message_free(answer);
+    ask_bundle(f, "damaged");
+    send_number(f, "damaged", 1);
+    give_page(f, "damaged", "", "\x80", 1, "");
+    answer = take_response(f, "damaged");
+    assert_non_null(strstr(answer->error, "ends in a value"));
+    beam_message_free(answer);
+}
+
+static void send_group(fixture *f, const char *id, beam_int64 key, const char *token)
+{
+    static const beam_int64 prefix[] = {10, 20};
+    const beam_element_info info = beam_info_global(5);
+    const beam_iterable_tail tail = {INT, prefix, 2, {token, strlen(token)}};
+    const group g = {key, {&beam_iterable_tail_ops, &tail, BEAM_LEN_UNKNOWN}};
+    beam_buffer bytes = {0};
+    STAGE_OK(beam_encode_windowed(&group_type, &beam_global_window_type, BEAM_NESTED, &info, &g,
+                                  &bytes, NULL));
+    send_piece(f, id, bytes.data, bytes.len, true);
+    beam_buffer_free(&bytes);
+}
+
+static void check_runner_key(const BeamPb__StateRequest *q, const char *token)
+{
+    assert_int_equal(q->state_key->type_case, BEAM_PB__STATE_KEY__TYPE_RUNNER);
+    assert_int_equal(q->state_key->runner->key.len, strlen(token));
+    assert_memory_equal(q->state_key->runner->key.data, token, strlen(token));
+}
+
+static void state_backed(void **state)
+{
+    fixture *f = *state;
+    beam_buffer bytes = {0};
+    beam_int64 sum = numbers(&bytes, 5000);
+    ask_bundle(f, "group");
+    send_group(f, "group", 7, "values of 7");
+    for (int i = 0; i < 2; i++) {
+        BeamPb__StateRequest *q = take_question(f, "group", "");
+        check_runner_key(q, "values of 7");
+        send_page(f, q->id, bytes.data, 4001, "rest");
+        beam_message_free(q);
+        q = take_question(f, "group", "rest");
+        check_runner_key(q, "values of 7");
+        send_page(f, q->id, bytes.data + 4001, bytes.len - 4001, "");
+        beam_message_free(q);
+    }
+    expect_sum(f, "group", 7 + 2 * (30 + sum));
+    beam_buffer_free(&bytes);
+}
+
+static void state_backed_fails(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "group");
+    send_group(f, "group", 7, "values of 7");
+    give_page(f, "group", "", "\x80", 1, "");
+    BeamPb__InstructionResponse *answer = take_response(f, "group");
+    assert_non_null(strstr(answer->error, "add_group_fn"));
+    beam_message_free(answer);
+}
+
+#define SIDE(name) cmocka_unit_test_setup_teardown(name, begin_side, fixture_end)
+#define GROUP(name) cmocka_unit_test_setup_teardown(name, begin_group, fixture_end)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {SIDE(cached_by_token),     SIDE(answered_out_of_order),
+                                       SIDE(larger_than_is_kept), SIDE(an_error),
+                                       GROUP(state_backed),       GROUP(state_backed_fails)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
