@@ -40,6 +40,7 @@ static _Thread_local bool grpc_faults_plucks; /* a client's thread: servers wait
 static struct {
     __typeof__(grpc_byte_buffer_reader_init) reader_init;
     __typeof__(grpc_call_start_batch) start_batch;
+    __typeof__(grpc_call_unref) call_unref;
     __typeof__(grpc_channel_create) channel_create;
     __typeof__(grpc_channel_create_call) create_call;
     __typeof__(grpc_completion_queue_create_for_next) create_for_next;
@@ -138,6 +139,17 @@ static grpc_call *grpc_faults_create_call(grpc_channel *channel, grpc_call *pare
         grpc_real.create_call(channel, parent, mask, queue, method, host, deadline, reserved);
     grpc_faults_note(NULL, queue, call);
     return call;
+}
+
+/* A server's next call may be where this one was. */
+static void grpc_faults_call_unref(grpc_call *call)
+{
+    pthread_mutex_lock(&grpc_faults.lock);
+    for (size_t i = 0; i < GRPC_FAULTS_CALLS; i++)
+        if (grpc_faults.calls[i].call == call)
+            grpc_faults.calls[i].call = NULL;
+    pthread_mutex_unlock(&grpc_faults.lock);
+    grpc_real.call_unref(call);
 }
 
 static grpc_completion_queue *grpc_faults_create_for_next(void *reserved)
@@ -243,6 +255,7 @@ static inline void grpc_faults_install(void)
     assert_int_equal(beam_library_open(&beam_grpc_library, NULL), BEAM_OK);
     GRPC_FAULTS_REPLACE(grpc_byte_buffer_reader_init, reader_init);
     GRPC_FAULTS_REPLACE(grpc_call_start_batch, start_batch);
+    GRPC_FAULTS_REPLACE(grpc_call_unref, call_unref);
     GRPC_FAULTS_REPLACE(grpc_channel_create, channel_create);
     GRPC_FAULTS_REPLACE(grpc_channel_create_call, create_call);
     GRPC_FAULTS_REPLACE(grpc_completion_queue_create_for_next, create_for_next);

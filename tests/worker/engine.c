@@ -54,6 +54,7 @@ struct engine {
     stream streams[ENGINE_STREAMS], describe;
     step accepted[ENGINE_STREAMS], received[ENGINE_STREAMS], sent[ENGINE_STREAMS];
     step asked, answered, ended;
+    unsigned pending; /* that the queue will tell of, but for `ended` */
     beam_buffer descriptor;
     bool broken; /* by engine_break */
     bool faults, gone;
@@ -61,6 +62,7 @@ struct engine {
 
 static void begin(stream *s, const grpc_op *ops, size_t n, step *then)
 {
+    s->engine->pending++;
     assert_int_equal(grpc_call_start_batch(s->call, ops, n, then, NULL), GRPC_CALL_OK);
 }
 
@@ -136,9 +138,10 @@ static void wait_for_question(engine *e)
     s->call = NULL;
     s->incoming = NULL;
     grpc_metadata_array_init(&s->metadata);
-    (void)grpc_server_request_registered_call(e->server, s->registered, &s->call, &s->deadline,
-                                              &s->metadata, &s->incoming, e->queue, e->queue,
-                                              &e->asked);
+    if (grpc_server_request_registered_call(e->server, s->registered, &s->call, &s->deadline,
+                                            &s->metadata, &s->incoming, e->queue, e->queue,
+                                            &e->asked) == GRPC_CALL_OK)
+        e->pending++;
 }
 
 static void on_asked(stream *s, bool well)
@@ -190,6 +193,7 @@ static void *run(void *user)
             return NULL;
         step *s = event.tag;
         pthread_mutex_lock(&e->lock);
+        e->pending -= s != &e->ended;
         s->done(s->stream, event.success);
         pthread_cond_broadcast(&e->changed);
         pthread_mutex_unlock(&e->lock);
@@ -239,6 +243,7 @@ engine *engine_start(void)
                                                              &s->deadline, &s->metadata, NULL,
                                                              e->queue, e->queue, &e->accepted[i]),
                          GRPC_CALL_OK);
+        e->pending++;
     }
     e->describe.engine = e;
     e->asked = (step){on_asked, &e->describe};
@@ -384,6 +389,11 @@ void engine_stop(engine *e)
 {
     if (!e->broken)
         engine_break(e);
+    /* What was pending may begin more, on calls and a queue that have to be there for it. */
+    pthread_mutex_lock(&e->lock);
+    while (e->pending)
+        assert_true(wait_on(e));
+    pthread_mutex_unlock(&e->lock);
     for (size_t i = 0; i < ENGINE_STREAMS; i++) {
         stream *s = &e->streams[i];
         if (s->call)
