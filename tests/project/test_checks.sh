@@ -135,4 +135,19 @@ says '^| n | 123 (0.50 of X) |$' "a column a measure"
 sed -i '$d' docs/page.md
 expect fail figures "a table without its end"
 
+# Files of one run each.
+plant_figures
+mkdir docs/results/set
+for n in 1 2; do
+    echo "{\"bytes\": ${n}500, \"history\": [{\"loss\": 0.$n}]}" >docs/results/set/$n.json
+    echo "| [set/$n](set/$n.json) | \`train --steps=$n --result_json=FILE\` |" >>docs/results/README.md
+done
+echo 'docs/page.md | a loss of {:.1f}. | set/2 | history.0.loss' >>docs/results/figures.txt
+printf '%s\n' 'It has a loss of 0.3.' '<!-- table set/*: size, kB {:.1f} bytes / 1e3; loss {:.2f} history.0.loss -->' \
+    '<!-- end of table -->' >>docs/page.md
+scripts/write-figures >/dev/null
+expect pass figures "a table of runs"
+says '^| \[`--steps=2`\](results/set/2.json) | 2.5 | 0.20 |$' "a line a file"
+says '^It has a loss of 0.2.$' "a figure within a list"
+
 exit $((failures > 0))
