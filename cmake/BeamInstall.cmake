@@ -25,7 +25,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATAD
         PATTERN models EXCLUDE PATTERN results EXCLUDE) # links to what follows
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/libbeam)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/results DESTINATION ${CMAKE_INSTALL_DATADIR}/libbeam
-    FILES_MATCHING PATTERN "*.json" PATTERN bench EXCLUDE)
+    FILES_MATCHING PATTERN "*.json" REGEX "/results/[a-z0-9]+$" EXCLUDE) # its folders are for the pages alone
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
     DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/libbeam)
 
