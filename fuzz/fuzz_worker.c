@@ -137,6 +137,13 @@ beam_status beam_grpc_stream_write(beam_grpc_stream *stream, const void *data, s
     return BEAM_OK;
 }
 
+beam_status beam_grpc_stream_write_body(beam_grpc_stream *stream, const beam_buffer *head,
+                                        beam_buffer *body, beam_error *err)
+{
+    beam_buffer_free(body);
+    return beam_grpc_stream_write(stream, head->data, head->len, false, 0, err);
+}
+
 beam_status beam_grpc_stream_done(beam_grpc_stream *stream, beam_error *err)
 {
     (void)stream;

@@ -269,17 +269,38 @@ static beam_status send_ops(beam_grpc_stream *s, const grpc_op *ops, size_t n, i
                                               s->channel->endpoint, s->what);
 }
 
-beam_status beam_grpc_stream_write(beam_grpc_stream *s, const void *data, size_t size, bool last,
-                                   int timeout_ms, beam_error *err)
+/* Takes the slices over. */
+static beam_status write_slices(beam_grpc_stream *s, grpc_slice *slices, size_t n, bool last,
+                                int timeout_ms, beam_error *err)
 {
-    grpc_slice slice = grpc_slice_from_copied_buffer(data, size);
-    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(slices, n);
     grpc_op ops[2] = {{.op = GRPC_OP_SEND_MESSAGE}, {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}};
     ops[0].data.send_message.send_message = message;
     beam_status status = send_ops(s, ops, last ? 2 : 1, timeout_ms, err);
     grpc_byte_buffer_destroy(message);
-    grpc_slice_unref(slice);
+    while (n)
+        grpc_slice_unref(slices[--n]);
     return status;
+}
+
+beam_status beam_grpc_stream_write(beam_grpc_stream *s, const void *data, size_t size, bool last,
+                                   int timeout_ms, beam_error *err)
+{
+    grpc_slice slice = grpc_slice_from_copied_buffer(data, size);
+    return write_slices(s, &slice, 1, last, timeout_ms, err);
+}
+
+beam_status beam_grpc_stream_write_body(beam_grpc_stream *s, const beam_buffer *head,
+                                        beam_buffer *body, beam_error *err)
+{
+    grpc_slice slices[2] = {grpc_slice_from_copied_buffer((char *)head->data, head->len)};
+    size_t n = 1;
+    if (body->len)
+        slices[n++] = grpc_slice_new(body->data, body->len, beam_free);
+    else
+        beam_buffer_free(body);
+    *body = (beam_buffer){0};
+    return write_slices(s, slices, n, false, 0, err);
 }
 
 beam_status beam_grpc_stream_done(beam_grpc_stream *s, beam_error *err)

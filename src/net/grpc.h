@@ -40,6 +40,10 @@ beam_status beam_grpc_stream_open(beam_grpc_channel *channel, const beam_grpc_op
  * on its way, which a slow reader at the other end delays. */
 beam_status beam_grpc_stream_write(beam_grpc_stream *stream, const void *data, size_t size,
                                    bool last, int timeout_ms, beam_error *err);
+/* The same of `head` and the body behind it, which is taken over, not copied: it is empty then,
+ * whatever comes of it. */
+beam_status beam_grpc_stream_write_body(beam_grpc_stream *stream, const beam_buffer *head,
+                                        beam_buffer *body, beam_error *err);
 /* Says that nothing more will be written. */
 beam_status beam_grpc_stream_done(beam_grpc_stream *stream, beam_error *err);
 /* The next message, appended to *bytes.  *open becomes false when the other side has ended the

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "worker/elements.h"
 #include "worker/harness.h"
 
 static const char METHOD[] = "/org.apache.beam.model.fn_execution.v1.BeamFnData/Data";
@@ -24,30 +25,16 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- In ---------------------------------------------------------------------------------- */
 
-/* The chunk takes the message's bytes over. */
-static beam_status deliver(beam_harness *h, BeamPb__Elements__Data *data, beam_error *err)
+static beam_status deliver_all(beam_harness *h, beam_buffer *message, beam_error *err)
 {
-    beam_chunk *chunk = beam_calloc(1, sizeof *chunk);
-    if (!chunk || !(chunk->transform = beam_strdup(data->transform_id))) {
-        beam_free(chunk);
-        return no_memory(err);
+    beam_pieces pieces = {0};
+    beam_status status = beam_elements_read(message, &pieces, err);
+    for (size_t i = 0; i < pieces.n && status == BEAM_OK; i++) {
+        beam_chunk *chunk = pieces.all[i].chunk;
+        pieces.all[i].chunk = NULL;
+        status = beam_inbox_put(&h->inboxes, pieces.all[i].instruction, chunk, err);
     }
-    chunk->bytes = data->data.data;
-    chunk->size = data->data.len;
-    chunk->is_last = data->is_last;
-    data->data = (ProtobufCBinaryData){0, NULL};
-    return beam_inbox_put(&h->inboxes, data->instruction_id, chunk, err);
-}
-
-static beam_status deliver_all(beam_harness *h, const beam_buffer *bytes, beam_error *err)
-{
-    BeamPb__Elements *elements = NULL;
-    BEAM_TRY(beam_message_unpack(&beam_pb__elements__descriptor, bytes->data, bytes->len, &elements,
-                                 err));
-    beam_status status = BEAM_OK;
-    for (size_t i = 0; i < elements->n_data && status == BEAM_OK; i++)
-        status = deliver(h, elements->data[i], err);
-    beam_message_free(elements);
+    beam_pieces_free(&pieces);
     return status;
 }
 
@@ -130,18 +117,19 @@ beam_status beam_data_link_get(beam_harness *h, const char *endpoint, beam_data_
     return status;
 }
 
-beam_status beam_data_send(beam_data_link *link, const BeamPb__Elements *elements, beam_error *err)
+beam_status beam_data_send(beam_data_link *link, const char *instruction, const char *transform,
+                           beam_buffer *bytes, bool is_last, beam_error *err)
 {
-    beam_buffer bytes = {0};
-    beam_status status = beam_message_pack(elements, &bytes);
+    beam_buffer head = {0};
+    beam_status status = beam_elements_head(&head, instruction, transform, bytes->len, is_last);
     if (status == BEAM_OK) {
         pthread_mutex_lock(&link->sending);
-        status = beam_grpc_stream_write(link->stream, bytes.data, bytes.len, false, 0, err);
+        status = beam_grpc_stream_write_body(link->stream, &head, bytes, err);
         pthread_mutex_unlock(&link->sending);
     } else {
         status = no_memory(err);
     }
-    beam_buffer_free(&bytes);
+    beam_buffer_free(&head);
     return status;
 }
 

@@ -191,17 +191,10 @@ beam_status beam_edges_feed(beam_processor *p, beam_entry *entry, const void *by
 
 static beam_status send_bytes(beam_exit *exit, bool is_last, beam_error *err)
 {
-    BeamPb__Elements elements = BEAM_PB__ELEMENTS__INIT;
-    BeamPb__Elements__Data data = BEAM_PB__ELEMENTS__DATA__INIT, *all = &data;
-    data.instruction_id = (char *)exit->processor->instruction;
-    data.transform_id = (char *)exit->port->transform;
-    data.data = (ProtobufCBinaryData){exit->bytes.len, exit->bytes.data};
-    data.is_last = is_last;
-    elements.data = &all;
-    elements.n_data = 1;
-    beam_status status = beam_data_send(exit->link, &elements, err);
-    exit->bytes.len = 0;
-    return status;
+    size_t as_many = is_last ? 0 : exit->bytes.len + exit->bytes.len / 8;
+    BEAM_TRY(beam_data_send(exit->link, exit->processor->instruction, exit->port->transform,
+                            &exit->bytes, is_last, err));
+    return beam_buffer_reserve(&exit->bytes, as_many) == BEAM_OK ? BEAM_OK : no_memory(err);
 }
 
 static beam_status write_elements(beam_ctx *ctx, const void *elements, size_t n)

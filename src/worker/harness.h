@@ -30,8 +30,10 @@ typedef struct beam_data_link beam_data_link;
 /* The link to a data endpoint, made when it is first asked for. */
 beam_status beam_data_link_get(beam_harness *harness, const char *endpoint, beam_data_link **link,
                                beam_error *err);
-/* Elements of a bundle on their way to the engine; any thread. */
-beam_status beam_data_send(beam_data_link *link, const BeamPb__Elements *elements, beam_error *err);
+/* Elements that a transform of a bundle has for the engine, whose memory is taken over; any
+ * thread. */
+beam_status beam_data_send(beam_data_link *link, const char *instruction, const char *transform,
+                           beam_buffer *bytes, bool is_last, beam_error *err);
 /* Fails all bundles that wait for data; and ends the links, when no bundle is left. */
 void beam_data_break(beam_harness *harness);
 void beam_data_stop(beam_harness *harness);

@@ -47,7 +47,7 @@ void beam_chunk_free(beam_chunk *chunk)
     if (!chunk)
         return;
     beam_free(chunk->transform);
-    beam_free(chunk->bytes);
+    beam_free(chunk->memory);
     beam_free(chunk);
 }
 
@@ -174,7 +174,7 @@ static beam_status read_spilled(int fd, uint64_t at, beam_chunk **chunk, uint64_
     beam_chunk *made = beam_calloc(1, sizeof *made);
     if (made) {
         made->transform = beam_calloc(1, head.transform + 1);
-        made->bytes = beam_malloc(head.size);
+        made->bytes = made->memory = beam_malloc(head.size);
         made->size = head.size;
         made->is_last = head.is_last;
     }
@@ -184,7 +184,7 @@ static beam_status read_spilled(int fd, uint64_t at, beam_chunk **chunk, uint64_
         status = beam_spill_file_read(fd, at, made->transform, head.transform, err);
     at += head.transform;
     if (status == BEAM_OK)
-        status = beam_spill_file_read(fd, at, made->bytes, head.size, err);
+        status = beam_spill_file_read(fd, at, made->memory, head.size, err);
     *after = at + head.size;
     if (status == BEAM_OK)
         *chunk = made;

@@ -22,8 +22,9 @@ enum { BEAM_INBOX_MEMORY = 64 << 20 };
 typedef struct beam_chunk {
     struct beam_chunk *next;
     char *transform;
-    uint8_t *bytes;
+    const uint8_t *bytes;
     size_t size;
+    void *memory; /* what the bytes lie in */
     bool is_last;
 } beam_chunk;
 

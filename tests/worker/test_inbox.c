@@ -26,11 +26,11 @@ static void put(beam_inboxes *all, const char *instruction, size_t number, bool 
     beam_chunk *chunk = beam_calloc(1, sizeof *chunk);
     assert_non_null(chunk);
     chunk->size = PIECE - number;
-    chunk->bytes = beam_malloc(chunk->size);
+    chunk->bytes = chunk->memory = beam_malloc(chunk->size);
     chunk->transform = beam_strdup(transform);
     chunk->is_last = last;
     assert_true(chunk->bytes && chunk->transform);
-    memset(chunk->bytes, byte_of(number), chunk->size);
+    memset(chunk->memory, byte_of(number), chunk->size);
     assert_int_equal(beam_inbox_put(all, instruction, chunk, NULL), BEAM_OK);
 }
 
