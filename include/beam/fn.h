@@ -373,6 +373,8 @@ typedef struct beam_dofn {
     bool finalizes;                    /* it calls beam_after_commit */
     size_t n_optional_sides;           /* the last so many side inputs may be left out */
     beam_str (*metrics_namespace)(const void *config); /* NULL, or what is empty: the name */
+    /* NULL, or gives the metrics instead of `metrics`: that of a place, NULL after the last. */
+    const beam_metric *(*metric_at)(size_t place);
 } beam_dofn;
 
 /* The lists of a descriptor: types of its outputs, its metrics, the side inputs it expects. */

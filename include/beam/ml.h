@@ -73,6 +73,15 @@ BEAM_STRUCT(beam_model_spec, BEAM_MODEL_SPEC_);
 
 /* ---- Model handlers ---------------------------------------------------------------------- */
 
+/* What a device was given to run at once, for override_metrics. */
+typedef struct beam_inference_batch {
+    size_t struct_size;
+    beam_status status;         /* other than BEAM_OK: it did not run */
+    int64_t num_examples;       /* without padding */
+    int64_t num_bytes;          /* of the model's inputs for these */
+    int64_t latency_micro_secs; /* of the run alone */
+} beam_inference_batch;
+
 /* How examples become a model's numbers and its numbers results.  Const, for ever; made with the
  * macros below, which also define the DoFn that runs it.
  *
@@ -106,6 +115,15 @@ struct beam_model_handler {
     int64_t (*element_length)(const void *example);
     /* Resources that it needs; the transform's own come first, then those of outer handlers. */
     beam_hints hints;
+    /* Metrics of its own (BEAM_METRICS), beside RunInference's: callbacks count by their places
+     * in this list, those of handlers around it too.  One of handlers around one another may have
+     * such. */
+    const beam_metric *metrics;
+    size_t n_metrics;
+    /* Beam's override_metrics: RunInference counts nothing, and this is told of each batch instead,
+     * also of one that fails and is tried again in halves.  Names may be Beam's then;
+     * beam_inference_spec says which model ran.  Called as the other callbacks are. */
+    void (*override_metrics)(beam_ctx *ctx, const beam_inference_batch *batch);
 
     /* A handler around another: exactly one of both, or neither for keys. */
     const beam_model_handler *inner;
@@ -312,7 +330,7 @@ typedef struct beam_run_inference_args {
  * came to the CPU; models_evicted, models_refreshed, models_refused; failed_preprocessing,
  * failed_inferences, failed_postprocessing: what went to these outputs.  Of models on servers:
  * remote_retries, requests that were sent again, and cumulativeThrottlingSeconds, which it waited
- * for servers that were overloaded. */
+ * for servers that were overloaded.  A handler may have others beside or instead of these. */
 BEAM_API beam_pcoll beam_run_inference_(beam_pcoll in, const beam_run_inference_args *args);
 #define beam_run_inference(in, ...) \
     beam_run_inference_((in), BEAM_ARGS_(beam_run_inference_args, __VA_ARGS__))
@@ -419,9 +437,8 @@ BEAM_LIST(beam_inference_argument_list, beam_inference_argument);
     FIELD(S, beam_bool, handles_failures)
 BEAM_STRUCT(beam_inference_config, BEAM_INFERENCE_CONFIG_);
 
-enum { BEAM_INFERENCE_METRICS_ = 17 };
-BEAM_API extern const beam_metric beam_inference_metrics_[BEAM_INFERENCE_METRICS_];
 BEAM_API beam_str beam_inference_namespace_(const void *config);
+BEAM_API const beam_metric *beam_inference_metric_(const beam_model_handler *handler, size_t place);
 BEAM_API extern const beam_side_spec beam_inference_side_; /* model_metadata */
 
 BEAM_API beam_status beam_inference_setup_(beam_ctx *ctx, const beam_model_handler *handler);
@@ -453,6 +470,7 @@ BEAM_API void beam_inference_teardown_(beam_ctx *ctx);
     typedef In NAME##_in_;                                                              \
     typedef Out NAME##_out_;                                                            \
     static beam_status NAME##_setup_(beam_ctx *ctx);                                    \
+    static const beam_metric *NAME##_metric_(size_t place);                             \
     BEAM_INFERENCE_FAILURE_(NAME##_failure, In);                                        \
     static const beam_type *const NAME##_outs_[BEAM_INFERENCE_OUTPUTS_] = {             \
         &Out##_type, &NAME##_failure_type, &NAME##_failure_type, &NAME##_failure_type}; \
@@ -465,12 +483,11 @@ BEAM_API void beam_inference_teardown_(beam_ctx *ctx);
                                         .n_outs = BEAM_INFERENCE_OUTPUTS_,              \
                                         .config = &beam_inference_config_type,          \
                                         .state_size = sizeof(void *),                   \
-                                        .metrics = beam_inference_metrics_,             \
+                                        .metric_at = NAME##_metric_,                    \
                                         .metrics_namespace = beam_inference_namespace_, \
                                         .sides = &beam_inference_side_,                 \
                                         .n_sides = 1,                                   \
                                         .n_optional_sides = 1,                          \
-                                        .n_metrics = BEAM_INFERENCE_METRICS_,           \
                                         .setup = NAME##_setup_,                         \
                                         .start_bundle = beam_inference_start_,          \
                                         .finish_bundle = beam_inference_finish_,        \
@@ -485,6 +502,10 @@ BEAM_API void beam_inference_teardown_(beam_ctx *ctx);
     static beam_status NAME##_setup_(beam_ctx *ctx)                                     \
     {                                                                                   \
         return beam_inference_setup_(ctx, &NAME);                                       \
+    }                                                                                   \
+    static const beam_metric *NAME##_metric_(size_t place)                              \
+    {                                                                                   \
+        return beam_inference_metric_(&NAME, place);                                    \
     }                                                                                   \
     struct beam_handler_##NAME##_ /* so that a semicolon may follow */
 

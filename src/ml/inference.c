@@ -8,26 +8,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-const beam_metric beam_inference_metrics_[BEAM_INFERENCE_METRICS_] = {
-    [BEAM_METRIC_INFERENCES] = {"num_inferences", BEAM_COUNTER},
-    [BEAM_METRIC_FAILED_BATCHES] = {"failed_batches_counter", BEAM_COUNTER},
-    [BEAM_METRIC_BATCH_SIZE] = {"inference_request_batch_size", BEAM_DISTRIBUTION},
-    [BEAM_METRIC_BATCH_BYTES] = {"inference_request_batch_byte_size", BEAM_DISTRIBUTION},
-    [BEAM_METRIC_BATCH_LATENCY] = {"inference_batch_latency_micro_secs", BEAM_DISTRIBUTION},
-    [BEAM_METRIC_MODEL_BYTES] = {"model_byte_size", BEAM_DISTRIBUTION},
-    [BEAM_METRIC_LOAD_LATENCY] = {"load_model_latency_milli_secs", BEAM_DISTRIBUTION},
-    [BEAM_METRIC_BATCHES_HALVED] = {"batches_halved", BEAM_COUNTER},
-    [BEAM_METRIC_FELL_BACK] = {"device_fell_back", BEAM_COUNTER},
-    [BEAM_METRIC_EVICTED] = {"models_evicted", BEAM_COUNTER},
-    [BEAM_METRIC_REFRESHED] = {"models_refreshed", BEAM_COUNTER},
-    [BEAM_METRIC_REFUSED] = {"models_refused", BEAM_COUNTER},
-    [BEAM_METRIC_FAILED_PREPROCESSING] = {"failed_preprocessing", BEAM_COUNTER},
-    [BEAM_METRIC_FAILED_INFERENCES] = {"failed_inferences", BEAM_COUNTER},
-    [BEAM_METRIC_FAILED_POSTPROCESSING] = {"failed_postprocessing", BEAM_COUNTER},
-    [BEAM_METRIC_REMOTE_RETRIES] = {"remote_retries", BEAM_COUNTER},
-    [BEAM_METRIC_THROTTLED_SECONDS] = {"cumulativeThrottlingSeconds", BEAM_COUNTER},
-};
-
 static beam_inference *state_of(const beam_ctx *ctx)
 {
     return *(beam_inference **)ctx->state;
@@ -51,11 +31,6 @@ bool beam_inference_arg(const beam_ctx *ctx, const char *name, beam_str *value)
         }
     }
     return false;
-}
-
-beam_str beam_inference_namespace_(const void *config)
-{
-    return ((const beam_inference_config *)config)->metrics_namespace;
 }
 
 /* ---- An instance's life -------------------------------------------------------------------- */
@@ -82,6 +57,7 @@ beam_status beam_inference_setup_(beam_ctx *ctx, const beam_model_handler *handl
     state->handler = handler;
     state->base = beam_handler_base(handler);
     state->depth = beam_handler_depth(handler);
+    state->counting = beam_handler_counting(handler);
     if (make_results(state) != BEAM_OK)
         return beam_fail(ctx, BEAM_RESOURCE_EXHAUSTED, "no memory for RunInference");
     BEAM_TRY(beam_inference_make_lanes(ctx, state));

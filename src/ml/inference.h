@@ -2,6 +2,7 @@
 /* inference.h - the parts of the DoFn behind RunInference.
  *
  *     inference.c         the DoFn: examples wait in lanes until a batch is due
+ *     inference_metrics.c what is counted
  *     inference_refresh.c newer weights
  *     inference_lanes.c   which lanes there are, and which is an example's
  *     inference_handler.c handlers around handlers
@@ -22,7 +23,7 @@
 #include "ml/model_cache.h"
 #include "ml/model_watch.h"
 
-/* Order of beam_inference_metrics_. */
+/* RunInference's own, in the order of inference_metrics.c. */
 enum {
     BEAM_METRIC_INFERENCES,
     BEAM_METRIC_FAILED_BATCHES,
@@ -40,7 +41,8 @@ enum {
     BEAM_METRIC_FAILED_INFERENCES,
     BEAM_METRIC_FAILED_POSTPROCESSING,
     BEAM_METRIC_REMOTE_RETRIES,
-    BEAM_METRIC_THROTTLED_SECONDS
+    BEAM_METRIC_THROTTLED_SECONDS,
+    BEAM_INFERENCE_METRICS
 };
 
 /* An example that waits for its batch, and what became of it. */
@@ -79,10 +81,11 @@ typedef struct beam_rows {
 /* One instance of the DoFn. */
 typedef struct beam_inference {
     const beam_model_handler *handler;
-    struct beam_local *local;       /* inference_local.c's */
-    const beam_model_handler *base; /* the innermost handler */
-    size_t depth;                   /* of handlers */
-    beam_lane *lanes;               /* num_buckets a model */
+    struct beam_local *local;           /* inference_local.c's */
+    const beam_model_handler *base;     /* the innermost handler */
+    size_t depth;                       /* of handlers */
+    const beam_model_handler *counting; /* the one with metrics of its own; NULL: none has */
+    beam_lane *lanes;                   /* num_buckets a model */
     size_t num_lanes, num_buckets;
     beam_int64_list boundaries; /* of lengths; none: examples have no length */
     int64_t max_weight;         /* 0: no limit */
@@ -95,6 +98,14 @@ typedef struct beam_inference {
     void **results;    /* room for a result of each level of handlers */
     void *failure;     /* handler->failure->size bytes */
 } beam_inference;
+
+/* ---- inference_metrics.c ----------------------------------------------------------------- */
+
+/* Count one of BEAM_METRIC_INFERENCES and so on, unless the handler overrides these. */
+void beam_inference_count(beam_ctx *ctx, uint32_t metric, int64_t n);
+void beam_inference_distribute(beam_ctx *ctx, uint32_t metric, int64_t value);
+/* Counts a batch that ran, or did not; tells the handler that overrides metrics. */
+void beam_inference_count_batch(beam_ctx *ctx, const beam_inference_batch *batch);
 
 /* ---- inference_lanes.c ------------------------------------------------------------------- */
 

@@ -37,7 +37,8 @@ static const char *check_handler(const beam_run_inference_args *args)
         return "no handler, or one that BEAM_MODEL_HANDLER did not make";
     if (!base->unpack && !is_prediction(base->out, base->in))
         return "without unpack its results must be a BEAM_PREDICTION of its input";
-    return beam_handler_check(handler);
+    const char *why = beam_handler_check(handler);
+    return why ? why : beam_inference_check_metrics(handler);
 }
 
 static const char *check_batches(const beam_run_inference_args *args)

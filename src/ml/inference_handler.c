@@ -89,6 +89,18 @@ int64_t beam_handler_length(const beam_model_handler *handler, const void *examp
     return who ? who->element_length(example) : 0;
 }
 
+static bool is_counting(const beam_model_handler *handler)
+{
+    return handler->n_metrics > 0 || handler->override_metrics;
+}
+
+const beam_model_handler *beam_handler_counting(const beam_model_handler *handler)
+{
+    while (handler && !is_counting(handler))
+        handler = handler->inner;
+    return handler;
+}
+
 /* ---- In and out ------------------------------------------------------------------------------ */
 
 beam_status beam_handler_enter(beam_ctx *ctx, const beam_model_handler *handler, beam_pool *pool,
@@ -163,6 +175,10 @@ static const char *check_one(const beam_model_handler *handler)
 
 const char *beam_handler_check(const beam_model_handler *handler)
 {
+    const beam_model_handler *counting = beam_handler_counting(handler);
+    if (counting && counting->inner && beam_handler_counting(counting->inner))
+        return "two of the handlers around one another have metrics of their own: leave them to "
+               "one, whose places all callbacks know";
     for (; handler->inner; handler = handler->inner) {
         const char *why = check_one(handler);
         if (why)

@@ -21,6 +21,9 @@ bool beam_handler_can_measure(const beam_model_handler *handler);
 int64_t beam_handler_weight(const beam_model_handler *handler, const void *example);
 int64_t beam_handler_length(const beam_model_handler *handler, const void *example);
 
+/* The one that has metrics of its own or overrides RunInference's; NULL: none does. */
+const beam_model_handler *beam_handler_counting(const beam_model_handler *handler);
+
 /* Fills levels[1..] from levels[0], the example; what is made lives as long as the pool's. */
 beam_status beam_handler_enter(beam_ctx *ctx, const beam_model_handler *handler, beam_pool *pool,
                                const void **levels);
@@ -30,6 +33,8 @@ beam_status beam_handler_leave(beam_ctx *ctx, const beam_model_handler *handler,
                                const void *const *levels, void *const *results,
                                const void **result);
 
+/* Why metrics of its own do not go with RunInference's (inference_metrics.c); NULL: they do. */
+const char *beam_inference_check_metrics(const beam_model_handler *handler);
 /* Why handlers do not fit into one another; NULL: they do. */
 const char *beam_handler_check(const beam_model_handler *handler);
 /* What is given with the transform, else by the outermost handler that says it. */

@@ -129,12 +129,12 @@ void beam_local_close(beam_inference *state)
 
 static void count_load(beam_ctx *ctx, const beam_model_lease *lease)
 {
-    beam_count(ctx, BEAM_METRIC_EVICTED, lease->evicted);
+    beam_inference_count(ctx, BEAM_METRIC_EVICTED, lease->evicted);
     if (!lease->loaded)
         return;
-    beam_distribution_update(ctx, BEAM_METRIC_MODEL_BYTES, lease->weight_bytes);
-    beam_distribution_update(ctx, BEAM_METRIC_LOAD_LATENCY, lease->load_milliseconds);
-    beam_count(ctx, BEAM_METRIC_FELL_BACK, lease->fell_back);
+    beam_inference_distribute(ctx, BEAM_METRIC_MODEL_BYTES, lease->weight_bytes);
+    beam_inference_distribute(ctx, BEAM_METRIC_LOAD_LATENCY, lease->load_milliseconds);
+    beam_inference_count(ctx, BEAM_METRIC_FELL_BACK, lease->fell_back);
 }
 
 const beam_model_request *beam_local_request(const beam_inference *state, const beam_lane *lane)
@@ -330,9 +330,9 @@ static void count_effort(beam_ctx *ctx, local *own, const beam_model_context *ra
     if (own->lease.context != ran)
         return;
     beam_model_context_effort(ran, &now);
-    beam_count(ctx, BEAM_METRIC_REMOTE_RETRIES, now.retries - before->retries);
+    beam_inference_count(ctx, BEAM_METRIC_REMOTE_RETRIES, now.retries - before->retries);
     own->throttled_ms += now.throttled_ms - before->throttled_ms;
-    beam_count(ctx, BEAM_METRIC_THROTTLED_SECONDS, own->throttled_ms / 1000);
+    beam_inference_count(ctx, BEAM_METRIC_THROTTLED_SECONDS, own->throttled_ms / 1000);
     own->throttled_ms %= 1000;
 }
 
@@ -352,12 +352,14 @@ static beam_status run_rows(beam_ctx *ctx, beam_inference *state, int64_t first,
     beam_status status =
         timeout > 0 ? run_timed(state, timeout, &took, err) : run_here(state, &took, err);
     count_effort(ctx, own, context, &before);
+    beam_inference_count_batch(ctx,
+                               &(beam_inference_batch){.struct_size = sizeof(beam_inference_batch),
+                                                       .status = status,
+                                                       .num_examples = real,
+                                                       .num_bytes = bytes,
+                                                       .latency_micro_secs = took / 1000});
     BEAM_TRY(status);
     keep(state, first, real);
-    beam_count(ctx, BEAM_METRIC_INFERENCES, real);
-    beam_distribution_update(ctx, BEAM_METRIC_BATCH_SIZE, real);
-    beam_distribution_update(ctx, BEAM_METRIC_BATCH_BYTES, bytes);
-    beam_distribution_update(ctx, BEAM_METRIC_BATCH_LATENCY, took / 1000);
     return BEAM_OK;
 }
 
@@ -367,7 +369,7 @@ static bool halve(beam_ctx *ctx, lane_model *model, int64_t rows, const beam_err
     if (rows == 1 || beam_config(ctx, beam_inference_config)->keep_batch_size)
         return false;
     model->fits = rows / 2;
-    beam_count(ctx, BEAM_METRIC_BATCHES_HALVED, 1);
+    beam_inference_count(ctx, BEAM_METRIC_BATCHES_HALVED, 1);
     beam_ctx_log(ctx, BEAM_LOG_WARNING, "batches of at most %lld from now on: %s",
                  (long long)model->fits, why->message);
     return true;
@@ -403,11 +405,8 @@ static beam_status run_range(beam_ctx *ctx, beam_inference *state, beam_lane *la
         int64_t real = rows - padding, half = first + real / 2;
         beam_error why = {0};
         beam_status status = run_rows(ctx, state, first, rows, real, &why);
-        if (status != BEAM_OK) {
-            beam_count(ctx, BEAM_METRIC_FAILED_BATCHES, 1);
-            if (status == BEAM_RESOURCE_EXHAUSTED && halve(ctx, model, rows, &why))
-                continue;
-        }
+        if (status == BEAM_RESOURCE_EXHAUSTED && halve(ctx, model, rows, &why))
+            continue;
         if (status != BEAM_OK && real > 1 && may_be_of_few(ctx, status)) {
             BEAM_TRY(run_range(ctx, state, lane, first, half));
             BEAM_TRY(run_range(ctx, state, lane, half, first + real));

@@ -16,7 +16,7 @@ static beam_status refuse(beam_ctx *ctx, beam_lane *lane, beam_str weights, cons
 {
     beam_free(lane->refused);
     lane->refused = beam_strndup(weights.at, weights.len);
-    beam_count(ctx, BEAM_METRIC_REFUSED, 1);
+    beam_inference_count(ctx, BEAM_METRIC_REFUSED, 1);
     beam_ctx_log(ctx, BEAM_LOG_WARNING, "new weights %.*s are refused: %s", (int)weights.len,
                  weights.at, why->message);
     return lane->refused ? BEAM_OK
@@ -101,8 +101,8 @@ void beam_inference_refresh(beam_ctx *ctx, beam_inference *state, beam_lane *lan
     if (!lane->watch)
         return;
     beam_model_watch_count(lane->watch, &swaps, &refusals);
-    beam_count(ctx, BEAM_METRIC_REFRESHED, swaps);
-    beam_count(ctx, BEAM_METRIC_REFUSED, refusals);
+    beam_inference_count(ctx, BEAM_METRIC_REFRESHED, swaps);
+    beam_inference_count(ctx, BEAM_METRIC_REFUSED, refusals);
     beam_watched *now = beam_model_watch_current(lane->watch);
     if (now && !is_text(lane->model_id, now->model_id) &&
         !is_text(beam_str_of(now->weights), lane->refused))

@@ -49,6 +49,13 @@ uint64_t beam_combinefn_fingerprint(const beam_combinefn *fn)
     return mix_type(mix_type(mix_type(mix_type(0, fn->in), fn->acc), fn->out), fn->config);
 }
 
+const beam_metric *beam_dofn_metric(const beam_dofn *fn, size_t place)
+{
+    if (fn->metric_at)
+        return fn->metric_at(place);
+    return place < fn->n_metrics ? &fn->metrics[place] : NULL;
+}
+
 /* ---- To protos ------------------------------------------------------------------------ */
 
 static beam_status function_to_proto(const char *urn, const char *name, uint64_t fingerprint,

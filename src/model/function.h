@@ -18,6 +18,9 @@
 uint64_t beam_dofn_fingerprint(const beam_dofn *fn);
 uint64_t beam_combinefn_fingerprint(const beam_combinefn *fn);
 
+/* The metric of a place in the descriptor's list; NULL after the last. */
+const beam_metric *beam_dofn_metric(const beam_dofn *fn, size_t place);
+
 /* A spec in the arena; `config` is a value of fn->config, NULL when that is NULL. */
 beam_status beam_dofn_to_proto(const beam_dofn *fn, const void *config, beam_arena *arena,
                                BeamPb__FunctionSpec **spec, beam_error *err);

@@ -24,19 +24,22 @@ const beam_combinefn *beam_registry_combinefn(const beam_registry *registry, con
     return NULL;
 }
 
+static bool same_metrics(const beam_dofn *a, const beam_dofn *b)
+{
+    for (size_t i = 0;; i++) {
+        const beam_metric *one = beam_dofn_metric(a, i), *other = beam_dofn_metric(b, i);
+        if (!one || !other)
+            return one == other;
+        if (strcmp(one->name, other->name) != 0 || one->kind != other->kind)
+            return false;
+    }
+}
+
 static bool same_dofn(const beam_dofn *a, const beam_dofn *b)
 {
-    if (a == b)
-        return true;
-    if (a->state_size != b->state_size || a->n_metrics != b->n_metrics ||
-        !a->process != !b->process || !a->process_batch != !b->process_batch ||
-        beam_dofn_fingerprint(a) != beam_dofn_fingerprint(b))
-        return false;
-    for (size_t i = 0; i < a->n_metrics; i++)
-        if (strcmp(a->metrics[i].name, b->metrics[i].name) != 0 ||
-            a->metrics[i].kind != b->metrics[i].kind)
-            return false;
-    return true;
+    return a == b || (a->state_size == b->state_size && !a->process == !b->process &&
+                      !a->process_batch == !b->process_batch &&
+                      beam_dofn_fingerprint(a) == beam_dofn_fingerprint(b) && same_metrics(a, b));
 }
 
 beam_status beam_registry_add_dofn(beam_registry *registry, const beam_dofn *fn, beam_error *err)

@@ -27,6 +27,19 @@ static beam_status name_metrics(beam_node *node, const beam_dofn *fn, beam_error
     return BEAM_OK;
 }
 
+static beam_status make_metrics(beam_node *node, const beam_dofn *fn, beam_error *err)
+{
+    size_t n = 0;
+    while (beam_dofn_metric(fn, n))
+        n++;
+    beam_metric *all = beam_plan_alloc(node->plan, n, sizeof *all, err);
+    if (!all)
+        return BEAM_RESOURCE_EXHAUSTED;
+    for (size_t i = 0; i < n; i++)
+        all[i] = *beam_dofn_metric(fn, i);
+    return beam_node_make_metrics(node, all, n, err);
+}
+
 beam_status beam_dofn_open(beam_node *node, beam_error *err)
 {
     beam_dofn_node *self = (beam_dofn_node *)node;
@@ -44,7 +57,7 @@ beam_status beam_dofn_open(beam_node *node, beam_error *err)
     node->ctx.state = beam_plan_alloc(node->plan, 1, fn->state_size, err);
     if (!node->ctx.state)
         return BEAM_RESOURCE_EXHAUSTED;
-    return beam_node_make_metrics(node, fn->metrics, fn->n_metrics, err);
+    return make_metrics(node, fn, err);
 }
 
 /* Nothing in beam_dofn stands for these, so a function of ours would not do what is asked for. */

@@ -228,6 +228,36 @@ static void test_poison_hurts_nobody_else(void **state)
     fake->poison = 0;
 }
 
+enum { BATCHES_DONE, BATCHES_FAILED };
+
+static void count_both(beam_ctx *c, const beam_inference_batch *batch)
+{
+    beam_count(c, batch->status == BEAM_OK ? BATCHES_DONE : BATCHES_FAILED, 1);
+}
+BEAM_MODEL_HANDLER(counted, sample, beam_int64, pack, unpack, .make_network = square_network,
+                   BEAM_METRICS({"batches_done", BEAM_COUNTER}, {"batches_failed", BEAM_COUNTER}),
+                   .override_metrics = count_both);
+
+/* Of four, the second is poison: all fail, then the first half, then it alone. */
+static void test_who_overrides_metrics_hears_of_failed_batches(void **state)
+{
+    (void)state;
+    const sample samples[] = {{0, GOOD}, {1, BAD_FOR_MODEL}, {2, GOOD}, {3, GOOD}};
+    beam_error err = {0};
+    beam_result *result = NULL;
+    fake->poison = POISON;
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    beam_run_inference(beam_create(p, sample, samples, 4), &counted, .model = on_fake(),
+                       .with_exception_handling = true);
+    assert_ok(run(p, 1, &result, &err), err);
+    assert_int_equal(count_of(result, "batches_failed"), 3);
+    assert_int_equal(count_of(result, "batches_done"), 2);
+    beam_metric_cell none;
+    assert_int_equal(beam_result_metric(result, NULL, "failed_inferences", &none), BEAM_NOT_FOUND);
+    beam_result_free(result);
+    fake->poison = 0;
+}
+
 /* A call of the device fails besides, now and then or from some time on: no rule says which samples
  * suffer, but all of them come out.  A model that cannot be loaded is another matter: the run
  * fails, so loading is left alone. */
@@ -346,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_failures_come_with_their_reasons),
         cmocka_unit_test(test_without_handling_they_fail_the_run),
         cmocka_unit_test(test_poison_hurts_nobody_else),
+        cmocka_unit_test(test_who_overrides_metrics_hears_of_failed_batches),
         cmocka_unit_test(test_a_failing_device_loses_nothing),
         cmocka_unit_test(test_a_device_that_does_not_answer),
         cmocka_unit_test(test_a_full_device),

@@ -14,7 +14,7 @@ plant() {
     cp -r "$BEAM_SOURCE_DIR/scripts" "$BEAM_SOURCE_DIR/deps" "$work/tree/"
     cp -r "$BEAM_SOURCE_DIR/src/model/proto" "$BEAM_SOURCE_DIR/src/model/urn.h" "$work/tree/src/model/"
     cp -r "$BEAM_SOURCE_DIR/src/device" "$work/tree/src/"
-    cp "$BEAM_SOURCE_DIR/src/ml/inference.c" "$work/tree/src/ml/"
+    cp "$BEAM_SOURCE_DIR/src/ml/inference_metrics.c" "$work/tree/src/ml/"
     cd "$work/tree" || exit 1
 }
 
@@ -53,7 +53,7 @@ else
     sed -i 's/^\(PJRT_Client_Create_Args\) .*/\1 8/' deps/pjrt-sizes
     expect 1 'PJRT_Client_Create_Args is 8' "a struct's size" scripts/check-pinned
     plant
-    sed -i 's/"num_inferences"/"number_of_inferences"/' src/ml/inference.c
+    sed -i 's/"num_inferences"/"number_of_inferences"/' src/ml/inference_metrics.c
     expect 1 'no metric num_inferences' "a metric's name" scripts/check-pinned
     plant
 fi
