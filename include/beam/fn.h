@@ -375,6 +375,9 @@ typedef struct beam_dofn {
     beam_str (*metrics_namespace)(const void *config); /* NULL, or what is empty: the name */
     /* NULL, or gives the metrics instead of `metrics`: that of a place, NULL after the last. */
     const beam_metric *(*metric_at)(size_t place);
+    /* It gathers elements until it has enough to do something with, and does it with what there is
+     * at a bundle's end: the embedded runner gives it fewer, larger bundles. */
+    bool batches;
 } beam_dofn;
 
 /* The lists of a descriptor: types of its outputs, its metrics, the side inputs it expects. */

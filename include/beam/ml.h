@@ -488,6 +488,7 @@ BEAM_API void beam_inference_teardown_(beam_ctx *ctx);
                                         .sides = &beam_inference_side_,                 \
                                         .n_sides = 1,                                   \
                                         .n_optional_sides = 1,                          \
+                                        .batches = true,                                \
                                         .setup = NAME##_setup_,                         \
                                         .start_bundle = beam_inference_start_,          \
                                         .finish_bundle = beam_inference_finish_,        \

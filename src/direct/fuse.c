@@ -79,6 +79,7 @@ static beam_status depend_on(fuser *f, const beam_index_list *datasets, uint32_t
 static beam_status join(fuser *f, uint32_t step, uint32_t stage)
 {
     f->graph->steps[step].stage = stage;
+    f->graph->stages[stage].batches |= f->graph->steps[step].batches;
     return beam_index_add(&f->graph->stages[stage].steps, step, f->err);
 }
 

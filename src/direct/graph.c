@@ -133,6 +133,14 @@ beam_status beam_graph_add_coder(beam_direct_graph *graph, const char *urn,
 
 /* ---- Steps ---------------------------------------------------------------------------- */
 
+static bool is_annotated(const BeamPb__PTransform *proto, const char *urn)
+{
+    for (size_t i = 0; i < proto->n_annotations; i++)
+        if (strcmp(proto->annotations[i]->key, urn) == 0)
+            return true;
+    return false;
+}
+
 static bool has_urn(const BeamPb__PTransform *proto, const char *urn)
 {
     return proto->spec && strcmp(proto->spec->urn, urn) == 0;
@@ -212,6 +220,7 @@ beam_status beam_graph_add_step(beam_direct_graph *graph, const char *id, BeamPb
                         .proto = proto,
                         .kind = kind_of(proto),
                         .processes_restrictions = has_urn(proto, BEAM_URN_SDF_PROCESS),
+                        .batches = is_annotated(proto, BEAM_URN_ANNOTATION_BATCHES),
                         .stage = BEAM_NONE};
     return connect_step(graph, step, err);
 }

@@ -43,6 +43,7 @@ typedef struct beam_step {
     BeamPb__PTransform *proto;
     beam_step_kind kind;
     bool processes_restrictions;      /* sdf_process_...: its input waits in a store of its own */
+    bool batches;                     /* the fewer bundles, the better */
     beam_index_list ins, sides, outs; /* PCollections */
     uint32_t stage;                   /* that it is fused into, or BEAM_NONE */
 } beam_step;
@@ -68,7 +69,7 @@ typedef struct beam_stage {
     beam_index_list views; /* stores that are side inputs */
     beam_exit *exits;
     size_t n_exits, exits_capacity;
-    bool processes_restrictions;
+    bool processes_restrictions, batches;
     const char *name; /* of its most telling transform, for progress */
     BeamPb__ProcessBundleDescriptor *descriptor;
 } beam_stage;

@@ -83,14 +83,22 @@ static beam_status cut_item(beam_execution *run, uint32_t index, uint64_t start,
     return BEAM_OK;
 }
 
+/* Into how many items a stage's work is cut.  Each ends a batch before it is full, so where there
+ * are batches a thread has one, and takes from others when it is done; as it does of restrictions,
+ * which are split while they run: more bundles than threads would only hold more of what each has
+ * added up until all are merged. */
+static uint64_t wanted_items(const beam_execution *run, const beam_stage_run *stage)
+{
+    bool few = stage->plan->batches || stage->plan->processes_restrictions;
+    return run->n_workers * (uint64_t)(few ? 1 : ITEMS_A_THREAD);
+}
+
 static beam_status cut_buffer(beam_execution *run, uint32_t index, beam_error *err)
 {
     beam_stage_run *stage = &run->stages[index];
     uint64_t n = stage->source->buffer.n;
     bool ranges = stage->plan->processes_restrictions;
-    /* Restrictions are split while they run; more bundles than threads would only hold more of
-     * what each has added up until all are merged. */
-    uint64_t wanted = run->n_workers * (uint64_t)(ranges ? 1 : ITEMS_A_THREAD);
+    uint64_t wanted = wanted_items(run, stage);
     uint64_t items = wanted < n ? wanted : n;
     for (uint64_t i = items; i-- > 0;) { /* the queue is last in, first out */
         BEAM_TRY(cut_item(run, index, n / items * i + n % items * i / items,
@@ -103,9 +111,10 @@ static beam_status cut_buffer(beam_execution *run, uint32_t index, beam_error *e
 /* Ranges of partitions with about the same number of elements each. */
 static beam_status cut_shuffle(beam_execution *run, uint32_t index, beam_error *err)
 {
-    const beam_shuffle *shuffle = run->stages[index].source->shuffle;
+    const beam_stage_run *stage = &run->stages[index];
+    const beam_shuffle *shuffle = stage->source->shuffle;
     uint64_t total = beam_shuffle_weight(shuffle, 0, BEAM_SHUFFLE_PARTITIONS);
-    uint64_t share = total / (run->n_workers * (uint64_t)ITEMS_A_THREAD) + 1, weight = 0;
+    uint64_t share = total / wanted_items(run, stage) + 1, weight = 0;
     uint32_t end = BEAM_SHUFFLE_PARTITIONS;
     for (uint32_t p = BEAM_SHUFFLE_PARTITIONS; p-- > 0;) {
         weight += beam_shuffle_weight(shuffle, p, p + 1);

@@ -217,7 +217,8 @@ beam_pcoll beam_graph_pardo(beam_pcoll in, const beam_call *call, const beam_par
                                  .n_outs = fn->n_outs,
                                  .windowing = &pcoll->windowing,
                                  .in_environment = true,
-                                 .fn_name = fn->name};
+                                 .fn_name = fn->name,
+                                 .batches = fn->batches};
     return beam_graph_output(p, beam_graph_add(p, call, &node), 0);
 }
 

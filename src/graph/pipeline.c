@@ -382,6 +382,17 @@ static bool connect_outputs(beam_pipeline *p, const beam_call *call, beam_graph_
     return true;
 }
 
+static bool annotate(beam_pipeline *p, beam_graph_node *node, const char *urn)
+{
+    BeamPb__BytesEntry **list = beam_arena_calloc(&p->arena, 1, sizeof *list);
+    if (!list || !(list[0] = beam_message_new(&beam_pb__bytes_entry__descriptor, &p->arena)))
+        return false;
+    list[0]->key = (char *)urn;
+    node->proto.annotations = list;
+    node->proto.n_annotations = 1;
+    return true;
+}
+
 const beam_graph_node *beam_graph_add(beam_pipeline *p, const beam_call *call,
                                       const beam_node_args *args)
 {
@@ -400,7 +411,8 @@ const beam_graph_node *beam_graph_add(beam_pipeline *p, const beam_call *call,
             return NULL;
         }
     }
-    if (!connect_inputs(p, node, args)) {
+    if (!connect_inputs(p, node, args) ||
+        (args->batches && !annotate(p, node, BEAM_URN_ANNOTATION_BATCHES))) {
         beam_graph_no_memory(p, call);
         return NULL;
     }

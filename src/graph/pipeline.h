@@ -152,6 +152,7 @@ typedef struct beam_node_args {
     const beam_windowing *windowing; /* of the outputs */
     bool in_environment;             /* runs user code */
     const char *fn_name;
+    bool batches; /* beam_dofn's */
 } beam_node_args;
 
 /* NULL after an error. */

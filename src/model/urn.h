@@ -77,6 +77,9 @@
 #define BEAM_URN_DOFN "libbeam:dofn:v1"
 #define BEAM_URN_COMBINEFN "libbeam:combinefn:v1"
 
+/* Annotations of transforms; their values are empty. */
+#define BEAM_URN_ANNOTATION_BATCHES "libbeam:annotation:batches:v1"
+
 /* Environments and their resource hints. */
 #define BEAM_URN_ENV_DOCKER "beam:env:docker:v1"
 #define BEAM_URN_ENV_PROCESS "beam:env:process:v1"

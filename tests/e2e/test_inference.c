@@ -203,6 +203,17 @@ static void test_batch_weight(void **state)
     assert_int_equal(largest, 2);
 }
 
+/* One thread has one bundle, however many the elements came in: two full batches and a half. */
+static void test_few_bundles_fill_batches(void **state)
+{
+    (void)state;
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    beam_run_inference(beam_reshuffle(probes(p, 160)), &tiny, .model = tiny_model());
+    beam_result *result = run(p, &one_thread);
+    assert_int_equal(metric(result, "inference_request_batch_size").count, 3);
+    beam_result_free(result);
+}
+
 static void test_predictions(void **state)
 {
     (void)state;
@@ -464,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batch_sizes),
         cmocka_unit_test(test_batch_weight),
+        cmocka_unit_test(test_few_bundles_fill_batches),
         cmocka_unit_test(test_predictions),
         cmocka_unit_test(test_results_keep_their_windows),
         cmocka_unit_test(test_a_bundle_tried_again_gives_each_result_once),
