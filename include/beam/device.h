@@ -79,7 +79,7 @@ BEAM_API void beam_device_get_info(const beam_device *device, beam_device_info *
 
 /* Bytes that the device holds for its models and contexts, now and at most so far. */
 typedef struct beam_device_memory {
-    uint64_t weight_bytes;
+    uint64_t weight_bytes;  /* once where models on the CPU share them */
     uint64_t working_bytes; /* activations and scratch memory of contexts */
     uint64_t peak_bytes;    /* both together */
     /* What an accelerator itself tells of its first chip; 0: it does not tell. */
@@ -200,7 +200,7 @@ typedef struct beam_model_info {
     beam_precision precision; /* what is used: f32 on a CPU that cannot do bf16 */
     int64_t max_batch;
     size_t num_inputs, num_outputs;
-    uint64_t weight_bytes;
+    uint64_t weight_bytes; /* that it runs with; models may share them: see beam_device_memory */
     uint32_t num_programs; /* compiled so far, on a device with static shapes */
     bool any_batch;        /* no batch size is prepared for: padding to one gains nothing */
 } beam_model_info;

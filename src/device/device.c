@@ -173,6 +173,11 @@ void beam_device_count_weights(beam_model *model, int64_t bytes)
     raise_peak(model->device);
 }
 
+void beam_device_count_shared(beam_device *device, int64_t bytes)
+{
+    atomic_fetch_add(&device->weight_bytes, bytes);
+}
+
 void beam_device_count_working(beam_device *device, int64_t bytes)
 {
     atomic_fetch_add(&device->working_bytes, bytes);

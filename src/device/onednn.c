@@ -60,12 +60,12 @@ static beam_status onednn_open(beam_device *device, beam_error *err)
     (void)snprintf(device->description, sizeof device->description,
                    "oneDNN %d.%d.%d, %s, one thread a context", version->major, version->minor,
                    version->patch, isa_name(isa));
-    return BEAM_OK;
+    return beam_onednn_share_open(device, err);
 }
 
 static void onednn_close(beam_device *device)
 {
-    (void)device;
+    beam_onednn_share_close(device);
 }
 
 /* ---- models ---- */
@@ -78,7 +78,7 @@ static void model_free(beam_onednn_model *state)
         beam_onednn_plan_free(plan);
     }
     for (size_t i = 0; i < state->num_packed; i++)
-        beam_onednn_packed_free(&state->packed[i]);
+        beam_onednn_packed_free(state->model->device, &state->packed[i]);
     beam_free(state->packed);
     beam_int8_free(&state->int8);
     beam_free(state->steps);

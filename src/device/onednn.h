@@ -9,6 +9,7 @@
  *   onednn_lower.c    one step of a network to oneDNN primitives
  *   onednn_int8.c     values between f32 and int8
  *   onednn_weights.c  weights folded, converted and packed, once for all plans and contexts
+ *   onednn_share.c    ... and once for all models that have the same
  *   onednn_context.c  a thread's memory and what it runs
  * and for training (onednn_train.h)
  *   onednn_train.c    the driver's part
@@ -58,14 +59,27 @@ typedef enum beam_onednn_part {
     BEAM_ONEDNN_VALUE_SCALE /* int8: of a value, whose number stands for the step's */
 } beam_onednn_part;
 
+typedef struct beam_onednn_shared beam_onednn_shared;
+
 typedef struct beam_onednn_packed {
     size_t step;
     beam_onednn_part part;
     dnnl_memory_desc_t desc;
     dnnl_memory_t memory;
-    void *data;
+    void *data; /* until it is shared */
     size_t bytes;
+    beam_onednn_shared *shared;
 } beam_onednn_packed;
+
+/* The device's state: what its models share.  Any thread may join and leave. */
+beam_status beam_onednn_share_open(beam_device *device, beam_error *err);
+void beam_onednn_share_close(beam_device *device);
+/* Takes data of beam_aligned_alloc, which nobody changes any more; *shared is where these bytes lie
+ * for all.  On failure they stay the caller's. */
+beam_status beam_onednn_share_join(beam_device *device, void *data, size_t bytes,
+                                   beam_onednn_shared **shared, beam_error *err);
+void *beam_onednn_share_data(const beam_onednn_shared *shared);
+void beam_onednn_share_leave(beam_device *device, beam_onednn_shared *shared);
 
 /* ---- plans ---- */
 
@@ -201,7 +215,7 @@ typedef struct beam_onednn_model {
 /* The memory that holds `part` of the model's step in layout `desc`; packs it if need be. */
 beam_status beam_onednn_pack(beam_onednn_model *model, size_t step, beam_onednn_part part,
                              const_dnnl_memory_desc_t desc, dnnl_memory_t *memory, beam_error *err);
-void beam_onednn_packed_free(beam_onednn_packed *packed);
+void beam_onednn_packed_free(beam_device *device, beam_onednn_packed *packed);
 
 /* Makes a plan; the model's mutex is held. */
 beam_status beam_onednn_plan_new(beam_onednn_model *model, int64_t batch, beam_onednn_plan **plan,

@@ -10,12 +10,14 @@
 
 enum { ALIGNMENT = 64 };
 
-void beam_onednn_packed_free(beam_onednn_packed *packed)
+void beam_onednn_packed_free(beam_device *device, beam_onednn_packed *packed)
 {
     if (packed->memory)
         (void)dnnl_memory_destroy(packed->memory);
     if (packed->desc)
         (void)dnnl_memory_desc_destroy(packed->desc);
+    if (packed->shared)
+        beam_onednn_share_leave(device, packed->shared);
     beam_free(packed->data);
 }
 
@@ -122,6 +124,18 @@ static beam_status make_room(const beam_onednn_model *model, const_dnnl_memory_d
         err);
 }
 
+/* Once filled, the part lies where another model has it, if one has. */
+static beam_status share(const beam_onednn_model *model, beam_onednn_packed *packed,
+                         beam_error *err)
+{
+    BEAM_TRY(beam_onednn_share_join(model->model->device, packed->data, packed->bytes,
+                                    &packed->shared, err));
+    packed->data = NULL;
+    return beam_onednn_status(
+        dnnl_memory_set_data_handle(packed->memory, beam_onednn_share_data(packed->shared)),
+        "weights", err);
+}
+
 beam_status beam_onednn_pack(beam_onednn_model *model, size_t step, beam_onednn_part part,
                              const_dnnl_memory_desc_t desc, dnnl_memory_t *memory, beam_error *err)
 {
@@ -144,12 +158,15 @@ beam_status beam_onednn_pack(beam_onednn_model *model, size_t step, beam_onednn_
     beam_status status = make_room(model, desc, &packed, err);
     if (status == BEAM_OK)
         status = fill(model, &packed, other, err);
+    beam_device_count_weights(model->account, (int64_t)packed.bytes);
+    if (status == BEAM_OK)
+        status = share(model, &packed, err);
     if (status != BEAM_OK) {
-        beam_onednn_packed_free(&packed);
+        beam_onednn_packed_free(model->model->device, &packed);
+        beam_device_count_weights(model->account, -(int64_t)packed.bytes);
         return status;
     }
     model->packed[model->num_packed++] = packed;
-    beam_device_count_weights(model->account, (int64_t)packed.bytes);
     *memory = packed.memory;
     return BEAM_OK;
 }
