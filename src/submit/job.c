@@ -224,18 +224,24 @@ static beam_status look_around(job *j, watch *w, beam_error *err)
     return ask_state(j, err);
 }
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static beam_status wait_for_end(job *j, beam_grpc_stream *stream, beam_error *err)
 {
     watch w = {.next_check = beam_clock_ms() + CHECK_EVERY};
     bool open = true;
     while (!has_ended(j->state)) {
-        if (open)
+        if (open) {
             BEAM_TRY(listen(j, stream, TICK, &open, err));
-        else /* a job service may close it for reasons of its own */
+            if (!open) /* a job service may close it for reasons of its own: which? */
+                w.next_check = 0;
+        } else {
             (void)nanosleep(&(struct timespec){0, TICK * 1000000}, NULL);
-        if (!open)
-            w.next_check =
-                w.next_check < beam_clock_ms() + 1000 ? w.next_check : beam_clock_ms() + 1000;
+            w.next_check = smaller(w.next_check, beam_clock_ms() + 1000);
+        }
         BEAM_TRY(look_around(j, &w, err));
     }
     /* What it says of its failure may come after the state. */

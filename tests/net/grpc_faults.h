@@ -281,6 +281,15 @@ static inline void grpc_faults_at(grpc_side side, unsigned n)
     pthread_mutex_unlock(&grpc_faults.lock);
 }
 
+/* How many operations of that side there were since. */
+static inline unsigned grpc_faults_count(void)
+{
+    pthread_mutex_lock(&grpc_faults.lock);
+    unsigned n = grpc_faults.n;
+    pthread_mutex_unlock(&grpc_faults.lock);
+    return n;
+}
+
 /* Which operation has failed; NULL: none. */
 static inline const char *grpc_faults_failed(void)
 {

@@ -38,8 +38,10 @@ struct job_service {
     const BeamPb__ArtifactInformation *file;
     const char *bytes;
     size_t size;
+    job_kind kind;
     pthread_mutex_t lock;
-    bool has_file;
+    pthread_cond_t changed;
+    bool has_file, cancelled, stopping;
 };
 
 /* ---- Steps ------------------------------------------------------------------------------- */
@@ -129,6 +131,17 @@ static bool says_state(const call *c, BeamPb__JobState__Enum state)
     return says(c, &response);
 }
 
+/* Waits for it; false: the service stops. */
+static bool is_cancelled(job_service *s)
+{
+    pthread_mutex_lock(&s->lock);
+    while (!s->cancelled && !s->stopping)
+        pthread_cond_wait(&s->changed, &s->lock);
+    bool cancelled = s->cancelled;
+    pthread_mutex_unlock(&s->lock);
+    return cancelled;
+}
+
 static void tells(const call *c)
 {
     BeamPb__JobMessagesResponse response = BEAM_PB__JOB_MESSAGES_RESPONSE__INIT;
@@ -137,9 +150,35 @@ static void tells(const call *c)
     message.message_text = (char *)"it runs";
     response.response_case = BEAM_PB__JOB_MESSAGES_RESPONSE__RESPONSE_MESSAGE_RESPONSE;
     response.message_response = &message;
-    (void)(is_asked(c, &beam_pb__job_messages_request__descriptor) &&
-           says_state(c, BEAM_PB__JOB_STATE__ENUM__RUNNING) && says(c, &response) &&
-           says_state(c, BEAM_PB__JOB_STATE__ENUM__DONE));
+    bool heard = is_asked(c, &beam_pb__job_messages_request__descriptor) &&
+                 says_state(c, BEAM_PB__JOB_STATE__ENUM__RUNNING) && says(c, &response);
+    if (heard && c->service->kind == JOB_ENDS)
+        (void)says_state(c, BEAM_PB__JOB_STATE__ENUM__DONE);
+    else if (heard && c->service->kind == JOB_LASTS && is_cancelled(c->service))
+        (void)says_state(c, BEAM_PB__JOB_STATE__ENUM__CANCELLED);
+}
+
+static void tells_state(const call *c)
+{
+    BeamPb__JobStateEvent event = BEAM_PB__JOB_STATE_EVENT__INIT;
+    pthread_mutex_lock(&c->service->lock);
+    event.state = c->service->kind != JOB_LASTS ? BEAM_PB__JOB_STATE__ENUM__DONE
+                  : c->service->cancelled       ? BEAM_PB__JOB_STATE__ENUM__CANCELLED
+                                                : BEAM_PB__JOB_STATE__ENUM__RUNNING;
+    pthread_mutex_unlock(&c->service->lock);
+    (void)(is_asked(c, &beam_pb__get_job_state_request__descriptor) && says(c, &event));
+}
+
+static void cancels(const call *c)
+{
+    BeamPb__CancelJobResponse response = BEAM_PB__CANCEL_JOB_RESPONSE__INIT;
+    response.state = BEAM_PB__JOB_STATE__ENUM__CANCELLING;
+    if (!is_asked(c, &beam_pb__cancel_job_request__descriptor) || !says(c, &response))
+        return;
+    pthread_mutex_lock(&c->service->lock);
+    c->service->cancelled = true;
+    pthread_cond_broadcast(&c->service->changed);
+    pthread_mutex_unlock(&c->service->lock);
 }
 
 static void tells_metrics(const call *c)
@@ -237,6 +276,8 @@ static void *serve_call(void *user)
     } methods[] = {{"/Prepare", prepares},
                    {"/Run", runs},
                    {"/GetMessageStream", tells},
+                   {"/GetState", tells_state},
+                   {"/Cancel", cancels},
                    {"/GetJobMetrics", tells_metrics},
                    {"/ReverseArtifactRetrievalService", takes_file},
                    {"/GetProvisionInfo", provisions},
@@ -304,15 +345,17 @@ static void *serve(void *user)
 /* ---- The service ------------------------------------------------------------------------- */
 
 job_service *job_service_start(const BeamPb__ArtifactInformation *file, const void *bytes,
-                               size_t size)
+                               size_t size, job_kind kind)
 {
     job_service *s = beam_calloc(1, sizeof *s);
     assert_non_null(s);
     s->file = file;
     s->bytes = bytes;
     s->size = size;
+    s->kind = kind;
     assert_int_equal(beam_grpc_begin(NULL), BEAM_OK);
     assert_int_equal(pthread_mutex_init(&s->lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&s->changed, NULL), 0);
     s->server = grpc_server_create(NULL, NULL);
     s->queue = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(s->server, s->queue, NULL);
@@ -341,6 +384,10 @@ bool job_service_has_file(job_service *s)
 
 void job_service_stop(job_service *s)
 {
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
     grpc_server_shutdown_and_notify(s->server, s->queue, s);
     grpc_server_cancel_all_calls(s->server);
     pthread_join(s->thread, NULL);
@@ -353,6 +400,7 @@ void job_service_stop(job_service *s)
     grpc_completion_queue_destroy(s->queue);
     grpc_server_destroy(s->server);
     beam_grpc_end();
+    pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     beam_free(s);
 }

@@ -27,12 +27,14 @@ static void ignore(void *user, const beam_log_record *record)
 }
 static const beam_logger quiet = {.sink = ignore};
 
-/* Fails one operation after the other of `run`, until there is none left. */
-static void fail_each(grpc_side side, beam_status (*run)(void *user, beam_error *err), void *user,
-                      unsigned at_least)
+/* Fails one operation after the other of `run`, behind the first `before`, until there is none
+ * left. */
+static void fail_each_after(unsigned before, grpc_side side,
+                            beam_status (*run)(void *user, beam_error *err), void *user,
+                            unsigned at_least)
 {
     const char *failed = "";
-    unsigned n = 0;
+    unsigned n = before;
     while (failed) {
         beam_error err = {0};
         time_t begun = time(NULL);
@@ -47,8 +49,14 @@ static void fail_each(grpc_side side, beam_status (*run)(void *user, beam_error 
         if (time(NULL) - begun > LONG)
             fail_msg("operation %u, %s: %d s", n, failed, (int)(time(NULL) - begun));
     }
-    print_message("%u operations failed in turn\n", n - 1);
-    assert_in_range(n, at_least, TOO_MANY);
+    print_message("%u operations failed in turn\n", n - before - 1);
+    assert_in_range(n - before, at_least, TOO_MANY);
+}
+
+static void fail_each(grpc_side side, beam_status (*run)(void *user, beam_error *err), void *user,
+                      unsigned at_least)
+{
+    fail_each_after(0, side, run, user, at_least);
 }
 
 /* ---- A job with a file ------------------------------------------------------------------- */
@@ -93,24 +101,33 @@ static int clear(void **state)
     return 0;
 }
 
-static beam_status submit_job(void *user, beam_error *err)
+/* Gives the status, and whether the file has come. */
+static beam_status submit(const beam_submission *how, const material *m, job_kind kind,
+                          bool *has_file, beam_error *err)
 {
-    const material *m = user;
-    job_service *service = job_service_start(m->proto, text, sizeof text);
-    const beam_submission s = {.endpoint = job_service_endpoint(service),
-                               .job = {.pipeline = m->pipeline.data,
-                                       .pipeline_size = m->pipeline.len,
-                                       .name = "job",
-                                       .environment = &m->environment,
-                                       .artifacts = &m->artifacts},
-                               .logger = &quiet};
+    job_service *service = job_service_start(m->proto, text, sizeof text, kind);
+    beam_submission s = *how;
+    s.endpoint = job_service_endpoint(service);
+    s.job = (beam_job_description){.pipeline = m->pipeline.data,
+                                   .pipeline_size = m->pipeline.len,
+                                   .name = "job",
+                                   .environment = &m->environment,
+                                   .artifacts = &m->artifacts};
     beam_arena arena = {0};
     beam_job_metrics metrics;
     beam_status status = beam_submit(&s, &arena, &metrics, err);
-    bool has_file = job_service_has_file(service);
+    *has_file = job_service_has_file(service);
     beam_job_metrics_free(&metrics);
     beam_arena_free(&arena);
     job_service_stop(service);
+    return status;
+}
+
+static beam_status submit_job(void *user, beam_error *err)
+{
+    const beam_submission how = {.logger = &quiet};
+    bool has_file;
+    beam_status status = submit(&how, user, JOB_ENDS, &has_file, err);
     if (status == BEAM_OK)
         assert_true(has_file);
     return status;
@@ -121,11 +138,69 @@ static void submitting(void **state)
     fail_each(GRPC_CLIENT, submit_job, *state, 60);
 }
 
+/* ---- A job that runs --------------------------------------------------------------------- */
+
+/* The client's operations until it heard that the job runs. */
+static unsigned before_it_runs;
+/* Of the user, who then has had enough; or soon after, where no message comes. */
+static int ticks, had_enough;
+
+static void hear(void *user, const beam_log_record *record)
+{
+    (void)user;
+    if (strcmp(record->message, "it runs") == 0) {
+        before_it_runs = grpc_faults_count();
+        had_enough = 1;
+    }
+}
+static const beam_logger listener = {.min_level = BEAM_LOG_INFO, .sink = hear};
+
+static void tire(void *user)
+{
+    (void)user;
+    had_enough |= ++ticks > 10;
+}
+
+static beam_status cancel_job(void *user, beam_error *err)
+{
+    const beam_submission how = {.logger = &listener, .cancel = &had_enough, .on_tick = tire};
+    bool has_file;
+    had_enough = ticks = 0;
+    beam_status status = submit(&how, user, JOB_LASTS, &has_file, err);
+    assert_int_not_equal(status, BEAM_OK);
+    return status == BEAM_CANCELLED && had_enough ? BEAM_OK : status;
+}
+
+static void cancelling(void **state)
+{
+    beam_error err = {0};
+    grpc_faults_at(GRPC_CLIENT, 0);
+    assert_ok(cancel_job(*state, &err), err);
+    fail_each_after(before_it_runs, GRPC_CLIENT, cancel_job, *state, 12);
+}
+
+static beam_status ask_for_state(void *user, beam_error *err)
+{
+    const beam_submission how = {.logger = &listener};
+    bool has_file;
+    return submit(&how, user, JOB_QUIET, &has_file, err);
+}
+
+static void asking(void **state)
+{
+    beam_error err = {0};
+    grpc_faults_at(GRPC_CLIENT, 0);
+    assert_ok(ask_for_state(*state, &err), err);
+    fail_each_after(before_it_runs, GRPC_CLIENT, ask_for_state, *state, 12);
+}
+
+/* ---- A worker's files -------------------------------------------------------------------- */
+
 /* A worker's folder is there whole or not at all. */
 static beam_status fetch_file(void *user, beam_error *err)
 {
     const material *m = user;
-    job_service *service = job_service_start(m->proto, text, sizeof text);
+    job_service *service = job_service_start(m->proto, text, sizeof text, JOB_ENDS);
     const beam_retrieval r = {.worker_id = "worker",
                               .provision_endpoint = job_service_endpoint(service)};
     beam_retrieved got;
@@ -225,6 +300,8 @@ static void pool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(submitting, make, clear),
+                                       cmocka_unit_test_setup_teardown(cancelling, make, clear),
+                                       cmocka_unit_test_setup_teardown(asking, make, clear),
                                        cmocka_unit_test_setup_teardown(fetching, make, clear),
                                        cmocka_unit_test(pool)};
     grpc_faults_install();
