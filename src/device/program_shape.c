@@ -7,43 +7,17 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/proto_field.h"
 
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 enum { CONFIG_MODULE = 1, MODULE_SHAPE = 4, PROGRAM_ARGUMENT = 1, PROGRAM_RESULT = 2 };
 enum { SHAPE_TYPE = 2, SHAPE_DIMENSION = 3, SHAPE_PART = 4, TYPE_TUPLE = 13 };
 
-typedef struct field {
-    uint64_t number, value; /* value: of a varint */
-    unsigned wire;
-    beam_reader bytes;
-} field;
-
 /* The next field of a message; BEAM_OUT_OF_RANGE at its end. */
-static beam_status next_field(beam_reader *reader, field *f)
+static beam_status next_field(beam_reader *reader, beam_proto_field *f)
 {
-    const uint8_t *data = NULL;
-    uint64_t key;
     if (beam_reader_left(reader) == 0)
         return BEAM_OUT_OF_RANGE;
-    if (beam_read_varint(reader, &key) != BEAM_OK)
-        return BEAM_DATA_LOSS;
-    *f = (field){.number = key >> 3, .wire = (unsigned)(key & 7)};
-    size_t size = f->wire == FIXED64 ? 8 : 4;
-    if (f->wire == VARINT || f->wire == BYTES) {
-        if (beam_read_varint(reader, &f->value) != BEAM_OK)
-            return BEAM_DATA_LOSS;
-        if (f->wire == VARINT)
-            return BEAM_OK;
-        if (f->value > beam_reader_left(reader))
-            return BEAM_DATA_LOSS;
-        size = (size_t)f->value;
-    } else if (f->wire != FIXED64 && f->wire != FIXED32) {
-        return BEAM_DATA_LOSS;
-    }
-    if (beam_read_bytes(reader, size, &data) != BEAM_OK)
-        return BEAM_DATA_LOSS;
-    f->bytes = beam_reader_of(data, size);
-    return BEAM_OK;
+    return beam_proto_next_field(reader, f) == BEAM_OK ? BEAM_OK : BEAM_DATA_LOSS;
 }
 
 /* XLA's PrimitiveType. */
@@ -81,21 +55,21 @@ static beam_status add_shape(beam_reader reader, beam_program_shape *shape, size
 {
     beam_tensor tensor = {0};
     beam_status status;
-    field f;
+    beam_proto_field f;
     bool tuple = false;
     while ((status = next_field(&reader, &f)) == BEAM_OK) {
-        if (f.number == SHAPE_TYPE && f.wire == VARINT) {
+        if (f.number == SHAPE_TYPE && f.wire == BEAM_PROTO_VARINT) {
             tuple = f.value == TYPE_TUPLE;
             tensor.dtype = dtype_of(f.value);
-        } else if (f.number == SHAPE_DIMENSION && f.wire == VARINT) {
+        } else if (f.number == SHAPE_DIMENSION && f.wire == BEAM_PROTO_VARINT) {
             BEAM_TRY(add_dimension(&tensor, f.value));
-        } else if (f.number == SHAPE_DIMENSION && f.wire == BYTES) {
+        } else if (f.number == SHAPE_DIMENSION && f.wire == BEAM_PROTO_BYTES) {
             uint64_t size;
             while (beam_reader_left(&f.bytes) > 0) {
                 BEAM_TRY(beam_read_varint(&f.bytes, &size));
                 BEAM_TRY(add_dimension(&tensor, size));
             }
-        } else if (f.number == SHAPE_PART && f.wire == BYTES) {
+        } else if (f.number == SHAPE_PART && f.wire == BEAM_PROTO_BYTES) {
             if (!tuple_allowed)
                 return BEAM_UNIMPLEMENTED;
             BEAM_TRY(add_shape(f.bytes, shape, counter, false));
@@ -114,9 +88,9 @@ static beam_status add_shape(beam_reader reader, beam_program_shape *shape, size
 static beam_status add_program(beam_reader reader, beam_program_shape *shape)
 {
     beam_status status;
-    field f;
+    beam_proto_field f;
     while ((status = next_field(&reader, &f)) == BEAM_OK) {
-        if (f.wire != BYTES)
+        if (f.wire != BEAM_PROTO_BYTES)
             continue;
         if (f.number == PROGRAM_ARGUMENT && shape->num_results > 0)
             return BEAM_DATA_LOSS;
@@ -132,9 +106,9 @@ static beam_status add_program(beam_reader reader, beam_program_shape *shape)
 static beam_status find(beam_reader *reader, uint64_t number)
 {
     beam_status status;
-    field f;
+    beam_proto_field f;
     while ((status = next_field(reader, &f)) == BEAM_OK)
-        if (f.number == number && f.wire == BYTES) {
+        if (f.number == number && f.wire == BEAM_PROTO_BYTES) {
             *reader = f.bytes;
             return BEAM_OK;
         }

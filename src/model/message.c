@@ -3,6 +3,7 @@
 #include "model/message.h"
 
 #include "base/alloc.h"
+#include "base/proto_field.h"
 
 /* protobuf-c answers NULL to bad bytes and to no memory alike: `no_memory` tells which. */
 static void *message_alloc(void *no_memory, size_t size)
@@ -19,40 +20,6 @@ static void message_free(void *unused, void *memory)
     beam_free(memory);
 }
 
-enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
-
-static beam_status read_span(beam_reader *reader, uint64_t size, beam_message_field *field)
-{
-    if (size > beam_reader_left(reader))
-        return BEAM_OUT_OF_RANGE;
-    field->size = (size_t)size;
-    return beam_read_bytes(reader, field->size, &field->bytes);
-}
-
-beam_status beam_message_next_field(beam_reader *reader, beam_message_field *field)
-{
-    uint64_t tag, size;
-    *field = (beam_message_field){0};
-    BEAM_TRY(beam_read_varint(reader, &tag));
-    if (tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
-        return BEAM_DATA_LOSS;
-    field->number = (uint32_t)(tag >> 3);
-    switch (tag & 7) {
-    case WIRE_VARINT:
-        return beam_read_varint(reader, &field->value);
-    case WIRE_FIXED64:
-        return read_span(reader, 8, field);
-    case WIRE_FIXED32:
-        return read_span(reader, 4, field);
-    case WIRE_BYTES:
-        field->is_bytes = true;
-        BEAM_TRY(beam_read_varint(reader, &size));
-        return read_span(reader, size, field);
-    default:
-        return BEAM_DATA_LOSS;
-    }
-}
-
 /* Walks one message's fields, into those that are messages too. */
 static beam_status check_depth(const ProtobufCMessageDescriptor *type, beam_reader reader,
                                int depth)
@@ -60,12 +27,13 @@ static beam_status check_depth(const ProtobufCMessageDescriptor *type, beam_read
     if (depth > BEAM_MESSAGE_MAX_DEPTH)
         return BEAM_RESOURCE_EXHAUSTED;
     while (beam_reader_left(&reader)) {
-        beam_message_field at;
-        BEAM_TRY(beam_message_next_field(&reader, &at));
+        beam_proto_field at;
+        BEAM_TRY(beam_proto_next_field(&reader, &at));
         const ProtobufCFieldDescriptor *field =
-            at.is_bytes ? protobuf_c_message_descriptor_get_field(type, at.number) : NULL;
+            at.wire == BEAM_PROTO_BYTES ? protobuf_c_message_descriptor_get_field(type, at.number)
+                                        : NULL;
         if (field && field->type == PROTOBUF_C_TYPE_MESSAGE)
-            BEAM_TRY(check_depth(field->descriptor, beam_reader_of(at.bytes, at.size), depth + 1));
+            BEAM_TRY(check_depth(field->descriptor, at.bytes, depth + 1));
     }
     return BEAM_OK;
 }

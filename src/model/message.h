@@ -32,18 +32,6 @@ beam_status beam_message_pack(const void *message, beam_buffer *out);
 beam_status beam_message_pack_arena(const void *message, beam_arena *arena,
                                     ProtobufCBinaryData *out);
 
-/* For a message that is read where it lies: one of its fields. */
-typedef struct beam_message_field {
-    uint32_t number;
-    bool is_bytes;        /* a string, bytes or a message */
-    const uint8_t *bytes; /* of these, and of what has a fixed size; NULL: a varint */
-    size_t size;
-    uint64_t value; /* of a varint */
-} beam_message_field;
-
-/* BEAM_DATA_LOSS and BEAM_OUT_OF_RANGE: these bytes are no field. */
-beam_status beam_message_next_field(beam_reader *reader, beam_message_field *field);
-
 /* A message built by hand: zeroed and initialised in the arena; NULL when memory is out.
  * Its strings and arrays may lie anywhere, as long as they live. */
 void *beam_message_new(const ProtobufCMessageDescriptor *type, beam_arena *arena);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/proto_field.h"
 #include "model/message.h"
 #include "model/proto/fn_api.pb-c.h"
 
@@ -39,10 +40,10 @@ static beam_status add_piece(beam_pieces *p, beam_error *err)
     return BEAM_OK;
 }
 
-static beam_status read_name(const beam_message_field *field, char **name)
+static beam_status read_name(const beam_proto_field *field, char **name)
 {
     beam_free(*name);
-    *name = beam_strndup((const char *)field->bytes, field->size);
+    *name = beam_strndup((const char *)field->bytes.at, beam_reader_left(&field->bytes));
     return *name ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
 }
 
@@ -50,15 +51,16 @@ static beam_status read_name(const beam_message_field *field, char **name)
 static beam_status read_piece(beam_reader reader, beam_piece *into)
 {
     while (beam_reader_left(&reader)) {
-        beam_message_field field;
-        BEAM_TRY(beam_message_next_field(&reader, &field));
-        if (field.number == INSTRUCTION && field.is_bytes) {
+        beam_proto_field field;
+        BEAM_TRY(beam_proto_next_field(&reader, &field));
+        bool is_bytes = field.wire == BEAM_PROTO_BYTES;
+        if (field.number == INSTRUCTION && is_bytes) {
             BEAM_TRY(read_name(&field, &into->instruction));
-        } else if (field.number == TRANSFORM && field.is_bytes) {
+        } else if (field.number == TRANSFORM && is_bytes) {
             BEAM_TRY(read_name(&field, &into->chunk->transform));
-        } else if (field.number == BYTES && field.is_bytes) {
-            into->chunk->bytes = field.bytes;
-            into->chunk->size = field.size;
+        } else if (field.number == BYTES && is_bytes) {
+            into->chunk->bytes = field.bytes.at;
+            into->chunk->size = beam_reader_left(&field.bytes);
         } else if (field.number == IS_LAST) {
             into->chunk->is_last = field.value != 0;
         }
@@ -71,12 +73,12 @@ static beam_status read_all(const beam_buffer *message, beam_pieces *p, beam_err
     beam_reader reader = beam_reader_of(message->data, message->len);
     beam_status status = BEAM_OK;
     while (status == BEAM_OK && beam_reader_left(&reader)) {
-        beam_message_field field;
-        status = beam_message_next_field(&reader, &field);
-        if (status != BEAM_OK || field.number != DATA || !field.is_bytes)
+        beam_proto_field field;
+        status = beam_proto_next_field(&reader, &field);
+        if (status != BEAM_OK || field.number != DATA || field.wire != BEAM_PROTO_BYTES)
             continue;
         BEAM_TRY(add_piece(p, err));
-        status = read_piece(beam_reader_of(field.bytes, field.size), &p->all[p->n - 1]);
+        status = read_piece(field.bytes, &p->all[p->n - 1]);
     }
     if (status == BEAM_RESOURCE_EXHAUSTED)
         return no_memory(err);
@@ -116,8 +118,7 @@ beam_status beam_elements_read(beam_buffer *message, beam_pieces *p, beam_error 
 
 static beam_status begin_field(beam_buffer *out, unsigned number, size_t bytes)
 {
-    const unsigned LENGTH_DELIMITED = 2;
-    BEAM_TRY(beam_buffer_varint(out, number << 3 | LENGTH_DELIMITED));
+    BEAM_TRY(beam_buffer_varint(out, number << 3 | BEAM_PROTO_BYTES));
     return beam_buffer_varint(out, bytes);
 }
 
