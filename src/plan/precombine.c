@@ -267,10 +267,13 @@ static beam_status take_slot(precombine_node *self, beam_table_slot *slot,
     return BEAM_RESOURCE_EXHAUSTED;
 }
 
-static inline beam_status find_slot(precombine_node *self, const beam_table_key *key, uint64_t hash,
-                                    bool number, void **acc)
+/* `table` is a copy of the node's, which loops keep in registers: a store through a pointer might
+ * change the node's own, for all the compiler knows.  Slots do not move while keys are taken. */
+static inline beam_status find_slot(precombine_node *self, const beam_key_table *table,
+                                    const beam_table_key *key, uint64_t hash, bool number,
+                                    void **acc)
 {
-    beam_table_slot *slot = beam_table_find(&self->table, key, hash, number);
+    beam_table_slot *slot = beam_table_find(table, key, hash, number);
     bool fresh = slot->tag == 0;
     if (BEAM_UNLIKELY(fresh))
         BEAM_TRY(take_slot(self, slot, key));
@@ -285,15 +288,15 @@ static beam_status find_numbers(precombine_node *self, const char *kvs, size_t n
                                 void **accs)
 {
     size_t stride = self->combine.in.type->size;
+    const beam_key_table table = self->table;
     beam_table_key key = {0, 0, 8, tag};
     for (size_t i = 0; i < n; i++) {
         memcpy(&key.a, kvs + i * stride, sizeof key.a);
-        __builtin_prefetch(
-            beam_table_at(&self->table, beam_table_hash(&key, true) >> self->table.shift), 1);
+        __builtin_prefetch(beam_table_at(&table, beam_table_hash(&key, true) >> table.shift), 1);
     }
     for (size_t i = 0; i < n; i++) {
         memcpy(&key.a, kvs + i * stride, sizeof key.a);
-        BEAM_TRY(find_slot(self, &key, beam_table_hash(&key, true), true, &accs[i]));
+        BEAM_TRY(find_slot(self, &table, &key, beam_table_hash(&key, true), true, &accs[i]));
     }
     return BEAM_OK;
 }
@@ -302,10 +305,11 @@ static beam_status find_texts(precombine_node *self, const char *kvs, size_t n, 
                               void **accs)
 {
     size_t stride = self->combine.in.type->size;
+    const beam_key_table table = self->table;
     for (size_t i = 0; i < n; i++) {
         beam_table_key key = {0};
         BEAM_TRY(make_table_key(self, kvs + i * stride, tag, &key));
-        BEAM_TRY(find_slot(self, &key, beam_table_hash(&key, false), false, &accs[i]));
+        BEAM_TRY(find_slot(self, &table, &key, beam_table_hash(&key, false), false, &accs[i]));
     }
     return BEAM_OK;
 }
@@ -318,9 +322,11 @@ static beam_status drain(precombine_node *self)
     if (n == 0)
         return BEAM_OK;
     self->n_queued = 0;
+    const beam_key_table table = self->table;
+    const queued *entry = self->queue;
     beam_status status = BEAM_OK;
-    for (size_t i = 0; i < n && status == BEAM_OK; i++)
-        status = find_slot(self, &self->queue[i].key, self->queue[i].hash, false, &accs[i]);
+    for (size_t i = 0; i < n && status == BEAM_OK; i++, entry++)
+        status = find_slot(self, &table, &entry->key, entry->hash, false, &accs[i]);
     if (status == BEAM_OK)
         status = add_inputs(self, accs, self->queue->value, sizeof(queued), n);
     if (status != BEAM_OK) /* noted here: it is not the element at hand that failed */
@@ -380,7 +386,7 @@ static beam_status keep_block(precombine_node *self, const char *kvs, size_t n,
 static beam_status keep_long(precombine_node *self, const char *kv, const beam_table_key *key)
 {
     void *acc;
-    BEAM_TRY(find_slot(self, key, beam_table_hash(key, false), false, &acc));
+    BEAM_TRY(find_slot(self, &self->table, key, beam_table_hash(key, false), false, &acc));
     return add_inputs(self, &acc, kv + self->combine.in.value_at, 0, 1);
 }
 
@@ -394,21 +400,27 @@ static beam_status queue_texts(precombine_node *self, const char *kvs, size_t n,
     if (BEAM_UNLIKELY(beam_acc_held() - self->held > OWNED_BYTES))
         BEAM_TRY(make_room(self));
     BEAM_TRY(prepare(self, n, window, &tag));
+    queued *const queue = self->queue;
+    const beam_key_table table = self->table;
+    size_t waiting = self->n_queued;
     for (const char *kv = kvs; n > 0; n--, kv += size) {
-        queued *entry = &self->queue[self->n_queued];
+        queued *entry = &queue[waiting];
         BEAM_TRY(make_table_key(self, kv, tag, &entry->key));
         if (BEAM_UNLIKELY(entry->key.len > BEAM_TABLE_SHORT)) {
             BEAM_TRY(keep_long(self, kv, &entry->key));
             continue;
         }
         entry->hash = beam_table_hash(&entry->key, false);
-        __builtin_prefetch(beam_table_at(&self->table, entry->hash >> self->table.shift), 1);
+        __builtin_prefetch(beam_table_at(&table, entry->hash >> table.shift), 1);
         if (BEAM_LIKELY(value_size == 8))
             memcpy(entry->value, kv + value_at, 8);
         else
             memcpy(entry->value, kv + value_at, value_size);
-        if (++self->n_queued == QUEUE)
+        self->n_queued = ++waiting;
+        if (waiting == QUEUE) {
             BEAM_TRY(drain(self));
+            waiting = 0;
+        }
     }
     return BEAM_OK;
 }
