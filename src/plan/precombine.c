@@ -170,8 +170,8 @@ static beam_status flush(precombine_node *self)
 
 /* ---- Inputs that pass by -------------------------------------------------------------- */
 
-static beam_status add_inputs(precombine_node *self, void *const *accs, const char *values,
-                              size_t stride, size_t n)
+static beam_status add_inputs(precombine_node *self, void **accs, const char *values, size_t stride,
+                              size_t n)
 {
     beam_ctx *ctx = &self->combine.node.ctx;
     const beam_combinefn *fn = self->combine.fn;
