@@ -2,12 +2,13 @@
 /* bench_inference: what a pipeline costs beside the bare device, and what OpenVINO makes of the
  * same network on the same machine.
  *
- *   bench_inference [--quick] [--rounds=4] [--seconds=1] [--threads=2] [--result_json=FILE]
+ *   bench_inference [--quick] [--rounds=4] [--seconds=4] [--threads=2] [--result_json=FILE]
  *
  * ResNet-18, torchvision's layout with 1000 classes, at 32x32 in batches of 256 and at 224x224 in
  * batches of 32, f32, bf16 and int8.  In each round the bare loop, the pipeline and OpenVINO (where
  * bench/setup-peers has installed it) take their turns, and the best window of each counts, so that
- * other work on the machine hits all alike.  The pipeline reads images as bytes, normalises them,
+ * other work on the machine hits all alike; windows are long enough for a thread that waits for
+ * another's last batch to be of no account.  The pipeline reads images as bytes, normalises them,
  * batches and runs them, and counts what the model said.  `start to first inference` is a program
  * of its own, from its first line to the first result of a pipeline, weights read from a file.
  * Where the CPU has no bf16, those rows are f32.  OpenVINO's int8 is made by its own tool, NNCF.
@@ -322,7 +323,7 @@ static bool is_quick(int argc, char **argv)
 static const beam_option options[] = {
     {"quick", NULL, NULL, "a short look", false},
     {"rounds", "N>0", NULL, "the best of so many counts; default: 4, quick: 1", false},
-    {"seconds", "X>0", NULL, "of a window; default: 1, quick: 0.1", false},
+    {"seconds", "X>0", NULL, "of a window; default: 4, quick: 0.1", false},
     {"threads", "N>0", "2", "of either side", false},
     BENCH_COMMON_OPTIONS,
 };
@@ -344,7 +345,7 @@ int main(int argc, char **argv)
     bool quick = is_quick(argc, argv);
     settings s = {.rounds = (unsigned)number_option(argc, argv, "rounds", quick ? 1 : 4),
                   .threads = (unsigned)number_option(argc, argv, "threads", 2),
-                  .seconds = number_option(argc, argv, "seconds", quick ? 0.1 : 1),
+                  .seconds = number_option(argc, argv, "seconds", quick ? 0.1 : 4),
                   .python = quick ? NULL : bench_peer_python(),
                   .weights = bench_weights_file()};
     if (s.rounds < 1 || s.threads < 1)
