@@ -152,8 +152,23 @@ beam_status beam_grpc_stream_done(beam_grpc_stream *stream, beam_error *err)
 
 /* Control and state end after their last message; the data stream stays open until the worker gives
  * it up. */
-beam_status beam_grpc_stream_read(beam_grpc_stream *stream, int timeout_ms, beam_buffer *bytes,
-                                  bool *open, beam_error *err)
+/* Cuts a message into spans of some bytes, as a network may. */
+static beam_status cut(message m, beam_spans *spans)
+{
+    const uint8_t *at = m.bytes, *end = m.bytes + m.size;
+    spans->all = beam_calloc(m.size + 1, sizeof *spans->all);
+    if (!spans->all)
+        return BEAM_RESOURCE_EXHAUSTED;
+    for (spans->size = m.size; at < end; spans->n++) {
+        size_t some = *at % 61, left = (size_t)(end - at);
+        spans->all[spans->n] = (beam_bytes){at, some < left && some ? some : left};
+        at += spans->all[spans->n].len;
+    }
+    return BEAM_OK;
+}
+
+beam_status beam_grpc_stream_read_spans(beam_grpc_stream *stream, int timeout_ms, beam_spans *spans,
+                                        bool *open, beam_error *err)
 {
     int kind = stream->kind;
     (void)timeout_ms;
@@ -166,7 +181,21 @@ beam_status beam_grpc_stream_read(beam_grpc_stream *stream, int timeout_ms, beam
     if (*open)
         m = net.messages[kind][net.read[kind]++];
     pthread_mutex_unlock(&net.lock);
-    return *open ? beam_buffer_append(bytes, m.bytes, m.size) : BEAM_OK;
+    return *open ? cut(m, spans) : BEAM_OK;
+}
+
+beam_status beam_grpc_stream_read(beam_grpc_stream *stream, int timeout_ms, beam_buffer *bytes,
+                                  bool *open, beam_error *err)
+{
+    beam_spans spans = {0};
+    BEAM_TRY(beam_grpc_stream_read_spans(stream, timeout_ms, &spans, open, err));
+    beam_status status = beam_buffer_reserve(bytes, spans.size);
+    if (status == BEAM_OK && spans.size) {
+        beam_spans_copy(&spans, 0, spans.size, bytes->data + bytes->len);
+        bytes->len += spans.size;
+    }
+    beam_spans_free(&spans);
+    return status;
 }
 
 void beam_grpc_stream_cancel(beam_grpc_stream *stream)

@@ -3,19 +3,9 @@
 
 enum { MAX_NUMBER = 0x1fffffff };
 
-static beam_status read_span(beam_reader *message, uint64_t size, beam_proto_field *field)
+beam_status beam_proto_next_head(beam_reader *message, beam_proto_field *field)
 {
-    const uint8_t *bytes;
-    if (size > beam_reader_left(message))
-        return BEAM_OUT_OF_RANGE;
-    BEAM_TRY(beam_read_bytes(message, (size_t)size, &bytes));
-    field->bytes = beam_reader_of(bytes, (size_t)size);
-    return BEAM_OK;
-}
-
-beam_status beam_proto_next_field(beam_reader *message, beam_proto_field *field)
-{
-    uint64_t tag, size;
+    uint64_t tag;
     BEAM_TRY(beam_read_varint(message, &tag));
     if (tag >> 3 == 0 || tag >> 3 > MAX_NUMBER)
         return BEAM_DATA_LOSS;
@@ -24,13 +14,25 @@ beam_status beam_proto_next_field(beam_reader *message, beam_proto_field *field)
     case BEAM_PROTO_VARINT:
         return beam_read_varint(message, &field->value);
     case BEAM_PROTO_FIXED64:
-        return read_span(message, 8, field);
+        field->size = 8;
+        return BEAM_OK;
     case BEAM_PROTO_FIXED32:
-        return read_span(message, 4, field);
+        field->size = 4;
+        return BEAM_OK;
     case BEAM_PROTO_BYTES:
-        BEAM_TRY(beam_read_varint(message, &size));
-        return read_span(message, size, field);
+        return beam_read_varint(message, &field->size);
     default:
         return BEAM_DATA_LOSS;
     }
+}
+
+beam_status beam_proto_next_field(beam_reader *message, beam_proto_field *field)
+{
+    const uint8_t *bytes;
+    BEAM_TRY(beam_proto_next_head(message, field));
+    if (field->size > beam_reader_left(message))
+        return BEAM_OUT_OF_RANGE;
+    BEAM_TRY(beam_read_bytes(message, (size_t)field->size, &bytes));
+    field->bytes = beam_reader_of(bytes, (size_t)field->size);
+    return BEAM_OK;
 }

@@ -14,12 +14,19 @@ enum {
     BEAM_PROTO_FIXED32 = 5
 };
 
+enum { BEAM_PROTO_MOST_HEAD = 20 }; /* bytes of two varints */
+
 typedef struct beam_proto_field {
     uint32_t number;
     unsigned wire;
     uint64_t value;    /* of a varint */
-    beam_reader bytes; /* of all others, in place */
+    uint64_t size;     /* how many bytes all others have, which follow the head */
+    beam_reader bytes; /* in place; not of a head */
 } beam_proto_field;
+
+/* What tells of the next field; its bytes, which may lie elsewhere, are not read.  Errors as below.
+ */
+beam_status beam_proto_next_head(beam_reader *message, beam_proto_field *field);
 
 /* The next field of a message that is not at its end.  BEAM_DATA_LOSS, BEAM_OUT_OF_RANGE: these
  * bytes are none. */

@@ -314,23 +314,8 @@ void beam_grpc_stream_cancel(beam_grpc_stream *s)
     (void)grpc_call_cancel(s->call, NULL); /* of a call that has ended: nothing */
 }
 
-static beam_status take(grpc_byte_buffer *message, beam_buffer *bytes, beam_error *err)
-{
-    grpc_byte_buffer_reader reader;
-    grpc_slice slice;
-    if (!grpc_byte_buffer_reader_init(&reader, message))
-        return beam_error_set(err, BEAM_DATA_LOSS, "a message that cannot be unpacked");
-    beam_status status = beam_buffer_reserve(bytes, grpc_byte_buffer_length(message));
-    while (status == BEAM_OK && grpc_byte_buffer_reader_next(&reader, &slice)) {
-        status = beam_buffer_append(bytes, GRPC_SLICE_START_PTR(slice), GRPC_SLICE_LENGTH(slice));
-        grpc_slice_unref(slice);
-    }
-    grpc_byte_buffer_reader_destroy(&reader);
-    return status == BEAM_OK ? status : no_memory(err);
-}
-
-beam_status beam_grpc_stream_read(beam_grpc_stream *s, int timeout_ms, beam_buffer *bytes,
-                                  bool *open, beam_error *err)
+/* The next message, which is the stream's until it is taken. */
+static beam_status receive(beam_grpc_stream *s, int timeout_ms, bool *open, beam_error *err)
 {
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
     bool well;
@@ -341,13 +326,68 @@ beam_status beam_grpc_stream_read(beam_grpc_stream *s, int timeout_ms, beam_buff
     if (!wait_for(s, &s->receiving,
                   timeout_ms ? in_ms(timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC), &well))
         return BEAM_DEADLINE_EXCEEDED;
-    if (!well || !s->message) {
-        *open = false;
-        return end_status(s, err);
+    if (well && s->message)
+        return BEAM_OK;
+    *open = false;
+    return end_status(s, err);
+}
+
+static void free_message(void *message)
+{
+    grpc_byte_buffer_destroy(message);
+}
+
+/* Where the message's bytes lie; it keeps them. */
+static beam_status find_spans(grpc_byte_buffer *message, beam_spans *spans, beam_error *err)
+{
+    grpc_byte_buffer_reader reader;
+    grpc_slice *slice;
+    size_t capacity = 0;
+    void *all = NULL;
+    if (!grpc_byte_buffer_reader_init(&reader, message))
+        return beam_error_set(err, BEAM_DATA_LOSS, "a message that cannot be unpacked");
+    beam_status status = BEAM_OK;
+    while (status == BEAM_OK && grpc_byte_buffer_reader_peek(&reader, &slice)) {
+        if (beam_grow(&all, &capacity, spans->n + 1, sizeof *spans->all) != 0)
+            status = no_memory(err);
+        spans->all = all;
+        if (status == BEAM_OK)
+            spans->all[spans->n++] =
+                (beam_bytes){GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice)};
     }
-    beam_status status = take(s->message, bytes, err);
-    grpc_byte_buffer_destroy(s->message);
+    spans->size = grpc_byte_buffer_length(message);
+    grpc_byte_buffer_reader_destroy(&reader);
+    return status;
+}
+
+beam_status beam_grpc_stream_read_spans(beam_grpc_stream *s, int timeout_ms, beam_spans *message,
+                                        bool *open, beam_error *err)
+{
+    beam_status status = receive(s, timeout_ms, open, err);
+    if (status != BEAM_OK || !*open)
+        return status;
+    *message = (beam_spans){.memory = s->message, .free = free_message};
     s->message = NULL;
+    status = find_spans(message->memory, message, err);
+    if (status != BEAM_OK)
+        beam_spans_free(message);
+    return status;
+}
+
+beam_status beam_grpc_stream_read(beam_grpc_stream *s, int timeout_ms, beam_buffer *bytes,
+                                  bool *open, beam_error *err)
+{
+    beam_spans message = {0};
+    beam_status status = beam_grpc_stream_read_spans(s, timeout_ms, &message, open, err);
+    if (status != BEAM_OK || !*open)
+        return status;
+    if (beam_buffer_reserve(bytes, message.size) == BEAM_OK) {
+        beam_spans_copy(&message, 0, message.size, bytes->data + bytes->len);
+        bytes->len += message.size;
+    } else {
+        status = no_memory(err);
+    }
+    beam_spans_free(&message);
     return status;
 }
 

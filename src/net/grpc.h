@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
+#include "base/spans.h"
 
 typedef struct beam_grpc_channel beam_grpc_channel;
 typedef struct beam_grpc_stream beam_grpc_stream;
@@ -51,6 +52,9 @@ beam_status beam_grpc_stream_done(beam_grpc_stream *stream, beam_error *err);
  * be read again. */
 beam_status beam_grpc_stream_read(beam_grpc_stream *stream, int timeout_ms, beam_buffer *bytes,
                                   bool *open, beam_error *err);
+/* The same where it lies, in *message, which was empty and is the caller's. */
+beam_status beam_grpc_stream_read_spans(beam_grpc_stream *stream, int timeout_ms,
+                                        beam_spans *message, bool *open, beam_error *err);
 /* Makes whoever reads or writes return soon; from any thread. */
 void beam_grpc_stream_cancel(beam_grpc_stream *stream);
 /* Whatever state it is in; NULL is fine. */

@@ -26,6 +26,7 @@
     X(grpc_byte_buffer_reader_destroy)         \
     X(grpc_byte_buffer_reader_init)            \
     X(grpc_byte_buffer_reader_next)            \
+    X(grpc_byte_buffer_reader_peek)            \
     X(grpc_call_cancel)                        \
     X(grpc_call_details_destroy)               \
     X(grpc_call_details_init)                  \
@@ -79,6 +80,7 @@ BEAM_LIBRARY_DECLARE(beam_grpc, BEAM_GRPC_FUNCTIONS);
 #define grpc_byte_buffer_reader_destroy beam_grpc_functions.grpc_byte_buffer_reader_destroy
 #define grpc_byte_buffer_reader_init beam_grpc_functions.grpc_byte_buffer_reader_init
 #define grpc_byte_buffer_reader_next beam_grpc_functions.grpc_byte_buffer_reader_next
+#define grpc_byte_buffer_reader_peek beam_grpc_functions.grpc_byte_buffer_reader_peek
 #define grpc_call_cancel beam_grpc_functions.grpc_call_cancel
 #define grpc_call_details_destroy beam_grpc_functions.grpc_call_details_destroy
 #define grpc_call_details_init beam_grpc_functions.grpc_call_details_init

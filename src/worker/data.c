@@ -25,7 +25,7 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- In ---------------------------------------------------------------------------------- */
 
-static beam_status deliver_all(beam_harness *h, beam_buffer *message, beam_error *err)
+static beam_status deliver_all(beam_harness *h, beam_spans *message, beam_error *err)
 {
     beam_pieces pieces = {0};
     beam_status status = beam_elements_read(message, &pieces, err);
@@ -44,11 +44,11 @@ static void *read_all(void *user)
     beam_error err = {0};
     beam_status status = BEAM_OK;
     for (bool open = true; open && status == BEAM_OK;) {
-        beam_buffer bytes = {0};
-        status = beam_grpc_stream_read(link->stream, 0, &bytes, &open, &err);
+        beam_spans message = {0};
+        status = beam_grpc_stream_read_spans(link->stream, 0, &message, &open, &err);
         if (status == BEAM_OK && open)
-            status = deliver_all(link->harness, &bytes, &err);
-        beam_buffer_free(&bytes);
+            status = deliver_all(link->harness, &message, &err);
+        beam_spans_free(&message);
     }
     if (status == BEAM_OK)
         beam_error_set(&err, BEAM_ABORTED, "the engine ended the data stream of %s",

@@ -10,7 +10,8 @@
 #include "type/windowed.h"
 #include "worker/harness.h"
 
-enum { BATCH = 256, MOST_DECODED = 1 << 20, SEND_AT = 256 << 10 };
+/* JOIN: bytes that are joined at least. */
+enum { BATCH = 256, MOST_DECODED = 1 << 20, JOIN = 1024, SEND_AT = 256 << 10 };
 
 static beam_status no_memory(beam_error *err)
 {
@@ -66,19 +67,31 @@ beam_status beam_edges_open_entries(beam_processor *p, beam_error *err)
     return p->batch ? BEAM_OK : no_memory(err);
 }
 
-/* Elements decoded so far that share an info. */
+/* Elements decoded so far that share an info.  They lie in the spans of the piece at hand and in
+ * entry->rest. */
 typedef struct batch {
     beam_processor *p;
     beam_entry *entry;
+    beam_error *err;
     beam_element_info info;
     size_t n;
 } batch;
 
+/* BEAM_CANCELLED: the bundle has failed, and knows why. */
 static beam_status push_batch(batch *b)
 {
     size_t n = b->n;
     b->n = 0;
-    return n ? beam_bundle_push(b->p->bundle, b->entry->source, &b->info, b->p->batch, n) : BEAM_OK;
+    if (n && beam_bundle_push(b->p->bundle, b->entry->source, &b->info, b->p->batch, n) != BEAM_OK)
+        return BEAM_CANCELLED;
+    return BEAM_OK;
+}
+
+static void forget_batch(beam_processor *p)
+{
+    beam_arena_reset(&p->elements);
+    beam_readings_free(&p->readings);
+    p->tails = false;
 }
 
 static bool same_info(const beam_element_info *a, const beam_element_info *b)
@@ -94,97 +107,132 @@ static bool same_info(const beam_element_info *a, const beam_element_info *b)
 
 /* Reads one element into the batch, or, when its info is another, pushes the batch and leaves
  * the element for the next call.  Elements that a split has given away are skipped. */
-static beam_status decode_next(batch *b, const beam_decoder *decoder, beam_reader *reader)
+static beam_status decode_next(batch *b, beam_reader *reader, beam_error *err)
 {
+    beam_processor *p = b->p;
+    beam_entry *entry = b->entry;
     beam_element_info info;
-    if (!b->entry->granted && !(b->entry->granted = beam_split_take(b->p, b->entry, BATCH))) {
+    const beam_decoder decoder = {.arena = &p->elements,
+                                  .err = err,
+                                  .borrow = true,
+                                  .open_tail = beam_pages_of_tail,
+                                  .user = p};
+    if (!entry->granted && !(entry->granted = beam_split_take(p, entry, BATCH))) {
         reader->at = reader->end;
         return BEAM_OK;
     }
-    beam_reader before = *reader;
-    const beam_type *type = b->entry->element;
-    beam_status status =
-        beam_decode_info(b->entry->window, reader, &info, decoder->arena, decoder->err);
-    const uint8_t *value = reader->at;
-    if (status == BEAM_OK && b->n && !same_info(&info, &b->info)) {
-        *reader = before;
+    if (b->n == 0)
+        forget_batch(p);
+    beam_reader at = *reader;
+    BEAM_TRY(beam_decode_info(entry->window, &at, &info, decoder.arena, err));
+    if (b->n && !same_info(&info, &b->info))
         return push_batch(b);
-    }
-    if (status == BEAM_OK)
-        status =
-            beam_decode_with(decoder, type, BEAM_NESTED, reader, b->p->batch + b->n * type->size);
-    if (status == BEAM_OK)
-        beam_passes(b->p->harness, &b->entry->passing, b->entry->port->pcollection, value,
-                    (size_t)(reader->at - value));
-    if (status != BEAM_OK) {
-        *reader = before;
-        return status;
-    }
+    const uint8_t *value = at.at;
+    BEAM_TRY(beam_decode_with(&decoder, entry->element, BEAM_NESTED, &at,
+                              p->batch + b->n * entry->element->size));
+    beam_passes(p->harness, &entry->passing, entry->port->pcollection, value,
+                (size_t)(at.at - value));
+    *reader = at;
     b->info = info;
     b->n++;
-    b->entry->granted--;
+    entry->granted--;
     /* Readings of iterables that the engine keeps have a page each. */
-    return !b->entry->granted || b->n == BATCH || decoder->arena->total > MOST_DECODED ||
-                   b->p->tails
+    return !entry->granted || b->n == BATCH || p->elements.total > MOST_DECODED || p->tails
                ? push_batch(b)
                : BEAM_OK;
 }
 
-static void forget_batch(beam_processor *p)
+/* Elements, while there are more bytes than `enough`.  BEAM_OUT_OF_RANGE, the only error without
+ * words: the reader stands at one whose end is not there. */
+static beam_status decode_all(batch *b, beam_reader *reader, size_t enough)
 {
-    beam_arena_reset(&p->elements);
-    beam_readings_free(&p->readings);
-    p->tails = false;
-}
-
-/* What is left at the end is the beginning of an element whose rest comes with the next piece. */
-static beam_status feed_reader(beam_processor *p, beam_entry *entry, beam_reader *reader,
-                               bool is_last, beam_error *err)
-{
-    beam_error own = {0};
-    batch b = {.p = p, .entry = entry};
-    const beam_decoder decoder = {.arena = &p->elements,
-                                  .err = &own,
-                                  .borrow = true,
-                                  .open_tail = beam_pages_of_tail,
-                                  .user = p};
     beam_status status = BEAM_OK;
-    while (status == BEAM_OK && beam_reader_left(reader)) {
-        if (b.n == 0)
-            forget_batch(p);
-        status = decode_next(&b, &decoder, reader);
-    }
-    bool failed = beam_bundle_get_state(p->bundle) != BEAM_BUNDLE_RUNNING;
-    bool cut = status == BEAM_OUT_OF_RANGE && !is_last && !failed;
-    if (status != BEAM_OK && !failed && !cut)
-        return beam_error_set(err, status == BEAM_OUT_OF_RANGE ? BEAM_DATA_LOSS : status,
-                              "elements of %s cannot be read: %s", entry->port->unique_name,
-                              own.message);
-    if (status == BEAM_OK || cut)
-        status = push_batch(&b);
-    return status == BEAM_OK ? status : beam_bundle_error(p->bundle, err);
+    while (status == BEAM_OK && beam_reader_left(reader) > enough)
+        status = decode_next(b, reader, NULL);
+    if (status != BEAM_OK && status != BEAM_OUT_OF_RANGE && status != BEAM_CANCELLED)
+        status = decode_next(b, reader, b->err); /* once more, for the words */
+    return status;
 }
 
-beam_status beam_edges_feed(beam_processor *p, beam_entry *entry, const void *bytes, size_t size,
-                            bool is_last, beam_error *err)
+/* Appends bytes to the rest, which no element of the batch lies in then. */
+static beam_status keep(batch *b, beam_reader *reader, size_t n)
 {
-    bool joined = entry->rest.len > 0;
-    if (joined) {
-        if (beam_buffer_append(&entry->rest, bytes, size) != BEAM_OK)
-            return no_memory(err);
-        bytes = entry->rest.data;
-        size = entry->rest.len;
-    }
-    beam_reader reader = beam_reader_of(bytes, size);
-    BEAM_TRY(feed_reader(p, entry, &reader, is_last, err));
+    BEAM_TRY(push_batch(b));
+    if (beam_buffer_append(&b->entry->rest, reader->at, n) != BEAM_OK)
+        return no_memory(b->err);
+    reader->at += n;
+    return BEAM_OK;
+}
+
+/* The elements that are whole in the rest.  The last `shared` bytes of it are the span's too, and
+ * those that are left of them are read there. */
+static beam_status decode_rest(batch *b, beam_reader *span, size_t shared)
+{
+    beam_buffer *rest = &b->entry->rest;
+    beam_reader reader = beam_reader_of(rest->data, rest->len);
+    beam_status status = decode_all(b, &reader, shared);
     size_t left = beam_reader_left(&reader);
-    entry->done = is_last;
-    if (joined) {
-        memmove(entry->rest.data, reader.at, left);
-        entry->rest.len = left;
+    if (status == BEAM_OK) {
+        span->at -= left;
+        rest->len = 0;
         return BEAM_OK;
     }
-    return beam_buffer_append(&entry->rest, reader.at, left) == BEAM_OK ? BEAM_OK : no_memory(err);
+    if (status != BEAM_OUT_OF_RANGE)
+        return status;
+    BEAM_TRY(push_batch(b));
+    memmove(rest->data, reader.at, left);
+    rest->len = left;
+    b->entry->worth = 2 * left;
+    return BEAM_OK;
+}
+
+/* What the rest begins is joined with about as much of the span, and as much again, until it is
+ * whole: an element of many spans is not looked at for each of them. */
+static beam_status decode_span(batch *b, beam_reader span)
+{
+    const uint8_t *begin = span.at;
+    beam_entry *entry = b->entry;
+    while (entry->rest.len && beam_reader_left(&span)) {
+        size_t left = beam_reader_left(&span),
+               more = entry->rest.len > JOIN ? entry->rest.len : JOIN;
+        BEAM_TRY(keep(b, &span, more < left ? more : left));
+        if (entry->rest.len >= entry->worth)
+            BEAM_TRY(decode_rest(b, &span, (size_t)(span.at - begin)));
+    }
+    beam_status status = decode_all(b, &span, 0);
+    if (status != BEAM_OUT_OF_RANGE)
+        return status;
+    entry->worth = 0;
+    return keep(b, &span, beam_reader_left(&span));
+}
+
+static beam_status decode_piece(batch *b, const beam_spans *bytes, bool is_last)
+{
+    beam_reader none = beam_reader_of(NULL, 0);
+    for (size_t i = 0; i < bytes->n; i++)
+        BEAM_TRY(decode_span(b, beam_reader_of(bytes->all[i].at, bytes->all[i].len)));
+    BEAM_TRY(decode_rest(b, &none, 0));
+    BEAM_TRY(push_batch(b));
+    if (!is_last || !b->entry->rest.len)
+        return BEAM_OK;
+    beam_reader rest = beam_reader_of(b->entry->rest.data, b->entry->rest.len);
+    return decode_next(b, &rest, b->err);
+}
+
+beam_status beam_edges_feed(beam_processor *p, beam_entry *entry, const beam_spans *bytes,
+                            bool is_last, beam_error *err)
+{
+    beam_error why = {0};
+    batch b = {.p = p, .entry = entry, .err = &why};
+    beam_status status = decode_piece(&b, bytes, is_last);
+    entry->done = is_last;
+    if (beam_bundle_get_state(p->bundle) != BEAM_BUNDLE_RUNNING)
+        return beam_bundle_error(p->bundle, err);
+    return status == BEAM_OK
+               ? status
+               : beam_error_set(err, status == BEAM_OUT_OF_RANGE ? BEAM_DATA_LOSS : status,
+                                "elements of %s cannot be read: %s", entry->port->unique_name,
+                                why.message);
 }
 
 /* ---- Out --------------------------------------------------------------------------------- */
@@ -250,7 +298,7 @@ void beam_edges_end_bundle(beam_processor *p)
 {
     for (size_t i = 0; i < p->n_entries; i++) {
         p->entries[i].done = false;
-        p->entries[i].rest.len = 0;
+        p->entries[i].rest.len = p->entries[i].worth = 0;
     }
     for (size_t i = 0; i < p->n_exits; i++)
         p->exits[i]->bytes.len = 0;

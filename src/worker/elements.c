@@ -11,6 +11,10 @@
 /* Fields of Elements and of Elements.Data. */
 enum { DATA = 1, INSTRUCTION = 1, TRANSFORM = 2, BYTES = 3, IS_LAST = 4 };
 
+/* A message of fewer bytes would keep much more memory than its own: gRPC reads into blocks of up
+ * to 64 KB, which stay as long as anything that lies in them. */
+enum { LARGE = 8 << 10 };
+
 static beam_status no_memory(beam_error *err)
 {
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a bundle's data");
@@ -36,81 +40,133 @@ static beam_status add_piece(beam_pieces *p, beam_error *err)
     beam_chunk *chunk = grown == 0 ? beam_calloc(1, sizeof *chunk) : NULL;
     if (!chunk)
         return no_memory(err);
-    p->all[p->n++] = (beam_piece){NULL, chunk};
+    p->all[p->n++] = (beam_piece){.chunk = chunk};
     return BEAM_OK;
 }
 
-static beam_status read_name(const beam_proto_field *field, char **name)
+/* A place in a message. */
+typedef struct cursor {
+    const beam_spans *message;
+    size_t at;         /* from its beginning */
+    size_t span, from; /* the same as a span, and from that one's beginning */
+} cursor;
+
+static void skip(cursor *c, size_t bytes)
+{
+    c->at += bytes;
+    for (c->from += bytes; c->span < c->message->n && c->from >= c->message->all[c->span].len;)
+        c->from -= c->message->all[c->span++].len;
+}
+
+/* Copies bytes that are there. */
+static void take(cursor *c, size_t bytes, void *to)
+{
+    const beam_spans behind = {.all = c->message->all + c->span, .n = c->message->n - c->span};
+    beam_spans_copy(&behind, c->from, bytes, to);
+    skip(c, bytes);
+}
+
+/* The head of the next field of what ends at `end`; its bytes come next, and are there. */
+static beam_status next_head(cursor *c, size_t end, beam_proto_field *field)
+{
+    uint8_t head[BEAM_PROTO_MOST_HEAD];
+    const cursor before = *c;
+    size_t most = end - c->at < sizeof head ? end - c->at : sizeof head;
+    take(c, most, head);
+    beam_reader reader = beam_reader_of(head, most);
+    BEAM_TRY(beam_proto_next_head(&reader, field));
+    *c = before;
+    skip(c, most - beam_reader_left(&reader));
+    return field->size <= end - c->at ? BEAM_OK : BEAM_OUT_OF_RANGE;
+}
+
+static beam_status read_name(cursor *c, size_t size, char **name)
 {
     beam_free(*name);
-    *name = beam_strndup((const char *)field->bytes.at, beam_reader_left(&field->bytes));
-    return *name ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+    *name = beam_calloc(1, size + 1);
+    if (!*name)
+        return BEAM_RESOURCE_EXHAUSTED;
+    take(c, size, *name);
+    return BEAM_OK;
 }
 
 /* An Elements.Data; its bytes stay where they are. */
-static beam_status read_piece(beam_reader reader, beam_piece *into)
+static beam_status read_piece(cursor *c, size_t end, beam_piece *into)
 {
-    while (beam_reader_left(&reader)) {
+    while (c->at < end) {
         beam_proto_field field;
-        BEAM_TRY(beam_proto_next_field(&reader, &field));
+        BEAM_TRY(next_head(c, end, &field));
         bool is_bytes = field.wire == BEAM_PROTO_BYTES;
         if (field.number == INSTRUCTION && is_bytes) {
-            BEAM_TRY(read_name(&field, &into->instruction));
-        } else if (field.number == TRANSFORM && is_bytes) {
-            BEAM_TRY(read_name(&field, &into->chunk->transform));
-        } else if (field.number == BYTES && is_bytes) {
-            into->chunk->bytes = field.bytes.at;
-            into->chunk->size = beam_reader_left(&field.bytes);
+            BEAM_TRY(read_name(c, field.size, &into->instruction));
+            continue;
+        }
+        if (field.number == TRANSFORM && is_bytes) {
+            BEAM_TRY(read_name(c, field.size, &into->chunk->transform));
+            continue;
+        }
+        if (field.number == BYTES && is_bytes) {
+            into->from = c->at;
+            into->chunk->bytes.size = field.size;
         } else if (field.number == IS_LAST) {
             into->chunk->is_last = field.value != 0;
         }
+        skip(c, field.size);
     }
     return into->instruction && into->chunk->transform ? BEAM_OK : BEAM_DATA_LOSS;
 }
 
-static beam_status read_all(const beam_buffer *message, beam_pieces *p, beam_error *err)
+static beam_status read_all(const beam_spans *message, beam_pieces *p, beam_error *err)
 {
-    beam_reader reader = beam_reader_of(message->data, message->len);
+    cursor c = {.message = message};
     beam_status status = BEAM_OK;
-    while (status == BEAM_OK && beam_reader_left(&reader)) {
+    skip(&c, 0);
+    while (status == BEAM_OK && c.at < message->size) {
         beam_proto_field field;
-        status = beam_proto_next_field(&reader, &field);
-        if (status != BEAM_OK || field.number != DATA || field.wire != BEAM_PROTO_BYTES)
-            continue;
-        BEAM_TRY(add_piece(p, err));
-        status = read_piece(field.bytes, &p->all[p->n - 1]);
+        status = next_head(&c, message->size, &field);
+        if (status != BEAM_OK)
+            break;
+        if (field.number == DATA && field.wire == BEAM_PROTO_BYTES) {
+            BEAM_TRY(add_piece(p, err));
+            status = read_piece(&c, c.at + field.size, &p->all[p->n - 1]);
+        } else {
+            skip(&c, field.size);
+        }
     }
     if (status == BEAM_RESOURCE_EXHAUSTED)
         return no_memory(err);
     return status == BEAM_OK
                ? status
                : beam_error_set(err, BEAM_DATA_LOSS,
-                                "the engine sent %zu bytes that are no elements", message->len);
+                                "the engine sent %zu bytes that are no elements", message->size);
 }
 
-/* The message's memory goes to the piece that is most of it; others are copied. */
-static beam_status own_bytes(beam_chunk *chunk, size_t size, beam_buffer *message, beam_error *err)
+static beam_status copy_bytes(const beam_spans *message, beam_piece *piece, beam_error *err)
 {
-    if (chunk->size > size / 2) {
-        chunk->memory = message->data;
-        *message = (beam_buffer){0};
-        return BEAM_OK;
-    }
-    chunk->memory = beam_malloc(chunk->size + 1);
-    if (!chunk->memory)
+    beam_spans *bytes = &piece->chunk->bytes;
+    void *to;
+    size_t size = bytes->size;
+    if (beam_spans_new(size, bytes, &to) != BEAM_OK)
         return no_memory(err);
-    if (chunk->size)
-        memcpy(chunk->memory, chunk->bytes, chunk->size);
-    chunk->bytes = chunk->memory;
+    beam_spans_copy(message, piece->from, size, to);
     return BEAM_OK;
 }
 
-beam_status beam_elements_read(beam_buffer *message, beam_pieces *p, beam_error *err)
+beam_status beam_elements_read(beam_spans *message, beam_pieces *p, beam_error *err)
 {
+    const beam_piece *most = NULL;
     BEAM_TRY(read_all(message, p, err));
-    size_t size = message->len;
     for (size_t i = 0; i < p->n; i++)
-        BEAM_TRY(own_bytes(p->all[i].chunk, size, message, err));
+        if (message->size >= LARGE && p->all[i].chunk->bytes.size > message->size / 2)
+            most = &p->all[i];
+        else
+            BEAM_TRY(copy_bytes(message, &p->all[i], err));
+    if (most) {
+        size_t size = most->chunk->bytes.size;
+        most->chunk->bytes = *message;
+        *message = (beam_spans){0};
+        beam_spans_cut(&most->chunk->bytes, most->from, size);
+    }
     return BEAM_OK;
 }
 

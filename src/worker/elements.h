@@ -12,6 +12,7 @@
 typedef struct beam_piece {
     char *instruction;
     beam_chunk *chunk;
+    size_t from; /* where its bytes begin in the message */
 } beam_piece;
 
 typedef struct beam_pieces {
@@ -20,9 +21,9 @@ typedef struct beam_pieces {
 } beam_pieces;
 
 /* The pieces of an Elements message, in order, into zeroed *pieces, which is to be freed whatever
- * is returned.  A piece that is most of the message takes its memory over, others are copied.
+ * is returned.  A piece that is most of a large message takes it over, others are copied.
  * Timers are skipped: no function of libbeam sets any. */
-beam_status beam_elements_read(beam_buffer *message, beam_pieces *pieces, beam_error *err);
+beam_status beam_elements_read(beam_spans *message, beam_pieces *pieces, beam_error *err);
 void beam_pieces_free(beam_pieces *pieces);
 
 /* Appends what comes before the `bytes` bytes of data in an Elements message of one piece. */

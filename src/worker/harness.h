@@ -108,7 +108,8 @@ typedef struct beam_entry {
     beam_plan_source *source;
     const beam_plan_port *port;
     const beam_type *element, *window; /* of the wire form */
-    beam_buffer rest;                  /* an element's beginning, the end of a piece */
+    beam_buffer rest;                  /* an element's beginning, the end of a span */
+    size_t worth;                      /* rest is looked at again once it is so long */
     bool done;
     /* split.c: of the bundle's elements, those begun or about to be, and where it ends; both
      * behind processor.cutting.  The rest is the bundle's thread's. */
@@ -168,8 +169,8 @@ beam_status beam_edges_bind_sink(void *self, const beam_plan_port *port, beam_pl
                                  beam_error *err);
 beam_status beam_edges_open_entries(beam_processor *processor, beam_error *err);
 /* Pushes a piece of an entry's data. */
-beam_status beam_edges_feed(beam_processor *processor, beam_entry *entry, const void *bytes,
-                            size_t size, bool is_last, beam_error *err);
+beam_status beam_edges_feed(beam_processor *processor, beam_entry *entry, const beam_spans *bytes,
+                            bool is_last, beam_error *err);
 /* Sends what is left, and that it was all. */
 beam_status beam_edges_flush(beam_processor *processor, beam_error *err);
 void beam_edges_end_bundle(beam_processor *processor);

@@ -9,9 +9,9 @@
 #include "base/alloc.h"
 #include "base/spill_file.h"
 
-/* Bundles whose data may come late; bytes that a piece needs besides its own; seconds that a stream
- * waits for a bundle that takes nothing. */
-enum { PAST = 4096, OVERHEAD = 128, PATIENCE = 1 };
+/* Bundles whose data may come late; bytes that a piece, and each span of one, needs besides its
+ * own; seconds that a stream waits for a bundle that takes nothing. */
+enum { PAST = 4096, OVERHEAD = 64, SPAN = 64, PATIENCE = 1 };
 
 /* Pieces wait in memory, and behind them in the file. */
 struct beam_inbox {
@@ -47,13 +47,13 @@ void beam_chunk_free(beam_chunk *chunk)
     if (!chunk)
         return;
     beam_free(chunk->transform);
-    beam_free(chunk->memory);
+    beam_spans_free(&chunk->bytes);
     beam_free(chunk);
 }
 
 static size_t weight(const beam_chunk *chunk)
 {
-    return chunk->size + OVERHEAD;
+    return chunk->bytes.size + OVERHEAD + chunk->bytes.n * SPAN;
 }
 
 /* ---- All of them ------------------------------------------------------------------------- */
@@ -170,21 +170,24 @@ static beam_status read_spilled(int fd, uint64_t at, beam_chunk **chunk, uint64_
                                 beam_error *err)
 {
     spilled head;
+    void *bytes = NULL;
     BEAM_TRY(beam_spill_file_read(fd, at, &head, sizeof head, err));
     beam_chunk *made = beam_calloc(1, sizeof *made);
     if (made) {
         made->transform = beam_calloc(1, head.transform + 1);
-        made->bytes = made->memory = beam_malloc(head.size);
-        made->size = head.size;
         made->is_last = head.is_last;
     }
-    beam_status status = made && made->transform && made->bytes ? BEAM_OK : no_memory(err);
+    beam_status status = made && made->transform ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+    if (status == BEAM_OK)
+        status = beam_spans_new(head.size, &made->bytes, &bytes);
+    if (status != BEAM_OK)
+        (void)no_memory(err);
     at += sizeof head;
     if (status == BEAM_OK)
         status = beam_spill_file_read(fd, at, made->transform, head.transform, err);
     at += head.transform;
     if (status == BEAM_OK)
-        status = beam_spill_file_read(fd, at, made->memory, head.size, err);
+        status = beam_spill_file_read(fd, at, bytes, head.size, err);
     *after = at + head.size;
     if (status == BEAM_OK)
         *chunk = made;
@@ -309,7 +312,7 @@ static void wait_for_room(beam_inbox *inbox)
 static beam_status spill(beam_inbox *inbox, const beam_chunk *chunk, beam_error *err)
 {
     const char *temp = getenv("TMPDIR");
-    const spilled head = {chunk->size, (uint32_t)strlen(chunk->transform), chunk->is_last};
+    const spilled head = {chunk->bytes.size, (uint32_t)strlen(chunk->transform), chunk->is_last};
     if (inbox->fd < 0)
         BEAM_TRY(beam_spill_file_open(temp && *temp ? temp : "/tmp", &inbox->fd, err));
     uint64_t at = inbox->write_at;
@@ -317,9 +320,13 @@ static beam_status spill(beam_inbox *inbox, const beam_chunk *chunk, beam_error 
     at += sizeof head;
     BEAM_TRY(beam_spill_file_write(inbox->fd, at, chunk->transform, head.transform, err));
     at += head.transform;
-    BEAM_TRY(beam_spill_file_write(inbox->fd, at, chunk->bytes, chunk->size, err));
-    inbox->write_at = at + chunk->size;
-    inbox->all->spilled += chunk->size;
+    for (size_t i = 0; i < chunk->bytes.n; i++) {
+        const beam_bytes *span = &chunk->bytes.all[i];
+        BEAM_TRY(beam_spill_file_write(inbox->fd, at, span->at, span->len, err));
+        at += span->len;
+    }
+    inbox->write_at = at;
+    inbox->all->spilled += chunk->bytes.size;
     return BEAM_OK;
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/map.h"
+#include "base/spans.h"
 
 /* Bytes that may wait in memory. */
 enum { BEAM_INBOX_MEMORY = 64 << 20 };
@@ -22,9 +23,7 @@ enum { BEAM_INBOX_MEMORY = 64 << 20 };
 typedef struct beam_chunk {
     struct beam_chunk *next;
     char *transform;
-    const uint8_t *bytes;
-    size_t size;
-    void *memory; /* what the bytes lie in */
+    beam_spans bytes;
     bool is_last;
 } beam_chunk;
 

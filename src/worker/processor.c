@@ -200,7 +200,7 @@ static bool all_done(const beam_processor *p)
     return true;
 }
 
-static beam_status feed(beam_processor *p, const char *transform, const void *bytes, size_t size,
+static beam_status feed(beam_processor *p, const char *transform, const beam_spans *bytes,
                         bool is_last, beam_error *err)
 {
     beam_entry *entry = find_entry(p, transform);
@@ -208,7 +208,7 @@ static beam_status feed(beam_processor *p, const char *transform, const void *by
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "the engine sends data for %s, which the bundle does not read",
                               transform);
-    return beam_edges_feed(p, entry, bytes, size, is_last, err);
+    return beam_edges_feed(p, entry, bytes, is_last, err);
 }
 
 static beam_status feed_all(beam_processor *p, const BeamPb__ProcessBundleRequest *request,
@@ -216,15 +216,16 @@ static beam_status feed_all(beam_processor *p, const BeamPb__ProcessBundleReques
 {
     for (size_t i = 0; request->elements && i < request->elements->n_data; i++) {
         const BeamPb__Elements__Data *data = request->elements->data[i];
-        BEAM_TRY(feed(p, data->transform_id, data->data.data, data->data.len, data->is_last, err));
+        beam_bytes whole = {data->data.data, data->data.len};
+        const beam_spans bytes = {.all = &whole, .n = 1, .size = whole.len};
+        BEAM_TRY(feed(p, data->transform_id, &bytes, data->is_last, err));
     }
     while (!all_done(p)) {
         beam_chunk *chunk;
         set_phase(p, BEAM_PHASE_WAITS);
         BEAM_TRY(beam_inbox_take(inbox, &chunk, err));
         set_phase(p, BEAM_PHASE_PROCESS);
-        beam_status status =
-            feed(p, chunk->transform, chunk->bytes, chunk->size, chunk->is_last, err);
+        beam_status status = feed(p, chunk->transform, &chunk->bytes, chunk->is_last, err);
         beam_chunk_free(chunk);
         BEAM_TRY(status);
     }

@@ -25,12 +25,12 @@ static void put(beam_inboxes *all, const char *instruction, size_t number, bool 
     snprintf(transform, sizeof transform, "t%zu", number);
     beam_chunk *chunk = beam_calloc(1, sizeof *chunk);
     assert_non_null(chunk);
-    chunk->size = PIECE - number;
-    chunk->bytes = chunk->memory = beam_malloc(chunk->size);
+    void *bytes;
+    assert_int_equal(beam_spans_new(PIECE - number, &chunk->bytes, &bytes), BEAM_OK);
     chunk->transform = beam_strdup(transform);
     chunk->is_last = last;
-    assert_true(chunk->bytes && chunk->transform);
-    memset(chunk->memory, byte_of(number), chunk->size);
+    assert_non_null(chunk->transform);
+    memset(bytes, byte_of(number), PIECE - number);
     assert_int_equal(beam_inbox_put(all, instruction, chunk, NULL), BEAM_OK);
 }
 
@@ -41,10 +41,11 @@ static void take(beam_inbox *inbox, size_t number, bool last)
     snprintf(transform, sizeof transform, "t%zu", number);
     assert_int_equal(beam_inbox_take(inbox, &chunk, NULL), BEAM_OK);
     assert_string_equal(chunk->transform, transform);
-    assert_int_equal(chunk->size, PIECE - number);
+    assert_int_equal(chunk->bytes.size, PIECE - number);
     assert_int_equal(chunk->is_last, last);
-    assert_int_equal(chunk->bytes[0], byte_of(number));
-    assert_int_equal(chunk->bytes[chunk->size - 1], byte_of(number));
+    const uint8_t *bytes = chunk->bytes.all[0].at;
+    assert_int_equal(bytes[0], byte_of(number));
+    assert_int_equal(bytes[PIECE - number - 1], byte_of(number));
     beam_chunk_free(chunk);
 }
 
