@@ -190,10 +190,8 @@ beam_status beam_grpc_stream_read(beam_grpc_stream *stream, int timeout_ms, beam
     beam_spans spans = {0};
     BEAM_TRY(beam_grpc_stream_read_spans(stream, timeout_ms, &spans, open, err));
     beam_status status = beam_buffer_reserve(bytes, spans.size);
-    if (status == BEAM_OK && spans.size) {
-        beam_spans_copy(&spans, 0, spans.size, bytes->data + bytes->len);
-        bytes->len += spans.size;
-    }
+    for (size_t i = 0; i < spans.n && status == BEAM_OK; i++)
+        status = beam_buffer_append(bytes, spans.all[i].at, spans.all[i].len);
     beam_spans_free(&spans);
     return status;
 }

@@ -381,14 +381,11 @@ beam_status beam_grpc_stream_read(beam_grpc_stream *s, int timeout_ms, beam_buff
     beam_status status = beam_grpc_stream_read_spans(s, timeout_ms, &message, open, err);
     if (status != BEAM_OK || !*open)
         return status;
-    if (beam_buffer_reserve(bytes, message.size) == BEAM_OK) {
-        beam_spans_copy(&message, 0, message.size, bytes->data + bytes->len);
-        bytes->len += message.size;
-    } else {
-        status = no_memory(err);
-    }
+    status = beam_buffer_reserve(bytes, message.size);
+    for (size_t i = 0; i < message.n && status == BEAM_OK; i++)
+        status = beam_buffer_append(bytes, message.all[i].at, message.all[i].len);
     beam_spans_free(&message);
-    return status;
+    return status == BEAM_OK ? status : no_memory(err);
 }
 
 /* ---- Calls ------------------------------------------------------------------------------- */

@@ -147,10 +147,11 @@ static beam_status decode_next(batch *b, beam_reader *reader, beam_error *err)
 static beam_status decode_all(batch *b, beam_reader *reader, size_t enough)
 {
     beam_status status = BEAM_OK;
-    while (status == BEAM_OK && beam_reader_left(reader) > enough)
+    while (status == BEAM_OK && beam_reader_left(reader) > enough) {
         status = decode_next(b, reader, NULL);
-    if (status != BEAM_OK && status != BEAM_OUT_OF_RANGE && status != BEAM_CANCELLED)
-        status = decode_next(b, reader, b->err); /* once more, for the words */
+        if (status != BEAM_OK && status != BEAM_OUT_OF_RANGE && status != BEAM_CANCELLED)
+            status = decode_next(b, reader, b->err); /* once more, for the words */
+    }
     return status;
 }
 

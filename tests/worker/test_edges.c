@@ -194,11 +194,46 @@ static void damaged(void **state)
     beam_bundle_abort(w->processor.bundle);
 }
 
+/* Windows are decoded into memory: each request for some fails in turn, and is made again for the
+ * words, or the bundle fails; no element is lost without either. */
+static void lacks_memory(void **state)
+{
+    world *w = *state;
+    const beam_window window = {0, 1000};
+    const beam_element_info info = {.timestamp = 5, .windows = &window, .n_windows = 1};
+    beam_bytes whole;
+    const beam_spans spans = {.all = &whole, .n = 1};
+    w->entry.window = &beam_window_type;
+    w->bytes.len = 0;
+    for (beam_int64 i = 0; i < 10; i++)
+        STAGE_OK(beam_encode_windowed(&beam_str_type, &beam_window_type, BEAM_NESTED, &info,
+                                      &(beam_str){"text", 4}, &w->bytes, NULL));
+    whole = (beam_bytes){w->bytes.data, w->bytes.len};
+    for (uint64_t n = 1, count = n; count >= n; n++) {
+        beam_error err = {0};
+        open_bundle(w);
+        start(w);
+        beam_arena_free(&w->processor.elements);
+        beam_alloc_fail_at(n, 0);
+        beam_status status = beam_edges_feed(&w->processor, &w->entry, &spans, true, &err);
+        count = beam_alloc_count();
+        beam_alloc_fail_at(0, 0);
+        if (status == BEAM_OK)
+            assert_int_equal(stage_find(&w->stage, "sink")->n, 10);
+        else
+            assert_true(*err.message);
+        beam_bundle_abort(w->processor.bundle);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(in_two_spans), TEST(in_spans_of_any_size),
-                                       TEST(in_pieces_of_any_spans), TEST(truncated),
-                                       TEST(damaged)};
+    const struct CMUnitTest tests[] = {TEST(in_two_spans),
+                                       TEST(in_spans_of_any_size),
+                                       TEST(in_pieces_of_any_spans),
+                                       TEST(truncated),
+                                       TEST(damaged),
+                                       TEST(lacks_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
