@@ -11,6 +11,7 @@
 #include <beam/beam.h>
 
 #include "base/alloc.h"
+#include "inference_run.h"
 #include "ml/model_cache.h"
 #include "support/files.h"
 #include "support/pjrt_fake/pjrt_fake.h"
@@ -87,13 +88,7 @@ static beam_model_spec on_fake(void)
 
 static beam_status run(beam_pipeline *p, uint32_t threads, beam_result **result, beam_error *err)
 {
-    const beam_run_options options = {
-        .struct_size = sizeof options, .direct_num_workers = threads, .logger = &quiet};
-    beam_status status = beam_pipeline_run(p, &options, result, err);
-    beam_pipeline_free(p);
-    size_t models, loads;
-    beam_model_cache_count(&models, &loads);
-    assert_int_equal(models, 0);
+    beam_status status = inference_try_run(p, threads, result, err);
     assert_int_equal(fake->live, 0);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include <beam/beam.h>
 
+#include "inference_run.h"
 #include "ml/model_cache.h"
 #include "support/files.h"
 
@@ -59,27 +60,6 @@ static int64_t length_of(const void *example)
 BEAM_MODEL_HANDLER(mean, sequence, mean_of, pack, unpack, .make_network = mean_network,
                    .element_length = length_of);
 
-static const beam_logger quiet = {.min_level = BEAM_LOG_CRITICAL};
-
-static beam_result *run(beam_pipeline *p)
-{
-    const beam_run_options options = {
-        .struct_size = sizeof options, .direct_num_workers = 1, .logger = &quiet};
-    beam_error err = {0};
-    beam_result *result = NULL;
-    assert_ok(beam_pipeline_run(p, &options, &result, &err), err);
-    beam_pipeline_free(p);
-    return result;
-}
-
-static beam_metric_cell metric(const beam_result *result, const char *name)
-{
-    beam_metric_cell cell = {0};
-    if (beam_result_metric(result, NULL, name, &cell) != BEAM_OK)
-        fail_msg("no metric %s", name);
-    return cell;
-}
-
 enum { SEQUENCES = 500, LONGEST = 512 };
 static beam_double values[LONGEST];
 static sequence sequences[SEQUENCES];
@@ -119,10 +99,11 @@ static void test_padding_changes_no_result_and_costs_little(void **state)
             beam_run_inference(beam_create(p, sequence, sequences, SEQUENCES), &mean, .model = spec,
                                .bucket_boundaries = naive ? one : none);
         beam_assert_that(found, mean_of, means, SEQUENCES);
-        beam_result *result = run(p);
-        bytes[naive] = metric(result, "inference_request_batch_byte_size").sum;
-        assert_int_equal(metric(result, "num_inferences").sum, SEQUENCES);
-        assert_int_equal(metric(result, "load_model_latency_milli_secs").count, naive ? 1 : 6);
+        beam_result *result = inference_run(p, 1);
+        bytes[naive] = inference_metric(result, "inference_request_batch_byte_size").sum;
+        assert_int_equal(inference_metric(result, "num_inferences").sum, SEQUENCES);
+        assert_int_equal(inference_metric(result, "load_model_latency_milli_secs").count,
+                         naive ? 1 : 6);
         beam_result_free(result);
     }
     assert_true(bytes[0] < real * 2); /* boundaries double: less than half is padding */
@@ -143,8 +124,9 @@ static void test_long_examples_go_in_small_batches(void **state)
         beam_pcoll found = beam_run_inference(beam_create(p, sequence, sequences, 40), &mean,
                                               .model = spec, .max_batch_weight = cases[i].weight);
         beam_assert_that(found, mean_of, means, 40);
-        beam_result *result = run(p);
-        assert_int_equal(metric(result, "inference_request_batch_size").max, cases[i].largest);
+        beam_result *result = inference_run(p, 1);
+        assert_int_equal(inference_metric(result, "inference_request_batch_size").max,
+                         cases[i].largest);
         beam_result_free(result);
     }
 }
@@ -172,7 +154,7 @@ static void test_what_is_too_long_is_refused(void **state)
     beam_assert_that(found, mean_of, good, 2);
     beam_assert_that(beam_pardo(beam_output(found, BEAM_FAILED_PREPROCESSING), &id_of_fn),
                      beam_int64, &bad, 1);
-    beam_result_free(run(p));
+    beam_result_free(inference_run(p, 1));
     beam_error err = {0};
     p = beam_pipeline_new(NULL);
     beam_run_inference(beam_create(p, sequence, sequences, 3), &mean, .model = spec,
@@ -192,8 +174,8 @@ static void test_sizes_are_sought(void **state)
                            .max_batch_latency_ms = 1000, .bucket_boundaries = BEAM_LENGTHS(LONGEST),
                            .min_batch_size = 2, .max_batch_weight = 64 * LONGEST);
     beam_assert_that(found, mean_of, means, SEQUENCES);
-    beam_result *result = run(p);
-    beam_metric_cell sizes = metric(result, "inference_request_batch_size");
+    beam_result *result = inference_run(p, 1);
+    beam_metric_cell sizes = inference_metric(result, "inference_request_batch_size");
     assert_true(sizes.max > 2 && sizes.count > SEQUENCES / 64 + 1);
     beam_result_free(result);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inference_run.h"
 #include "scaled.h"
 #include "support/files.h"
 
@@ -62,19 +63,6 @@ BEAM_MODEL_HANDLER(instead, beam_int64, beam_double, pack, unpack, .make_network
 BEAM_KEYED_HANDLER(keyed_beside, keyed_number, keyed_double, beside);
 BEAM_KEYED_HANDLER(keyed_instead, keyed_number, keyed_double, instead);
 
-static const beam_logger quiet = {.min_level = BEAM_LOG_CRITICAL};
-
-static beam_result *run(beam_pipeline *p)
-{
-    const beam_run_options options = {
-        .struct_size = sizeof options, .direct_num_workers = 1, .logger = &quiet};
-    beam_error err = {0};
-    beam_result *result = NULL;
-    assert_ok(beam_pipeline_run(p, &options, &result, &err), err);
-    beam_pipeline_free(p);
-    return result;
-}
-
 /* Names of RunInference's metrics, in order, behind one another. */
 static void list(void *user, const char *transform, const char *space, const char *name,
                  beam_metric_kind kind, const beam_metric_cell *cell)
@@ -86,14 +74,6 @@ static void list(void *user, const char *transform, const char *space, const cha
     (void)cell;
     if (strcmp(transform, "RunInference") == 0)
         (void)snprintf(all + len, 1024 - len, "%s ", name);
-}
-
-static beam_metric_cell metric(const beam_result *result, const char *name)
-{
-    beam_metric_cell cell = {0};
-    if (beam_result_metric(result, NULL, name, &cell) != BEAM_OK)
-        fail_msg("no metric %s", name);
-    return cell;
 }
 
 static int new_folder(void **state)
@@ -118,12 +98,12 @@ static void test_own_metrics_beside_all_others(void **state)
     beam_pipeline *p = beam_pipeline_new(NULL);
     beam_run_inference(beam_create(p, beam_int64, in, 3), &beside,
                        .model = scaled_spec(test_path(*state, "w3")), .max_batch_size = 2);
-    beam_result *result = run(p);
-    assert_int_equal(metric(result, "packed").sum, 3);
-    assert_int_equal(metric(result, "largest").max, 9);
-    assert_int_equal(metric(result, "num_inferences").sum, 3);
-    assert_int_equal(metric(result, "inference_request_batch_size").count, 2);
-    assert_int_equal(metric(result, "cumulativeThrottlingSeconds").sum, 0);
+    beam_result *result = inference_run(p, 1);
+    assert_int_equal(inference_metric(result, "packed").sum, 3);
+    assert_int_equal(inference_metric(result, "largest").max, 9);
+    assert_int_equal(inference_metric(result, "num_inferences").sum, 3);
+    assert_int_equal(inference_metric(result, "inference_request_batch_size").count, 2);
+    assert_int_equal(inference_metric(result, "cumulativeThrottlingSeconds").sum, 0);
     beam_result_free(result);
 }
 
@@ -136,13 +116,13 @@ static void test_own_metrics_instead_of_all_others(void **state)
     beam_pipeline *p = beam_pipeline_new(NULL);
     beam_run_inference(beam_create(p, beam_int64, in, 3), &instead,
                        .model = scaled_spec(test_path(*state, "w3")), .max_batch_size = 2);
-    beam_result *result = run(p);
+    beam_result *result = inference_run(p, 1);
     beam_result_metrics(result, list, names);
     assert_string_equal(names, "packed largest unpacked run_by_three run_by_others "
                                "inference_request_batch_size ");
-    assert_int_equal(metric(result, "packed").sum, 3);
-    assert_int_equal(metric(result, "run_by_three").sum, 3);
-    beam_metric_cell sizes = metric(result, "inference_request_batch_size");
+    assert_int_equal(inference_metric(result, "packed").sum, 3);
+    assert_int_equal(inference_metric(result, "run_by_three").sum, 3);
+    beam_metric_cell sizes = inference_metric(result, "inference_request_batch_size");
     assert_int_equal(sizes.count, 2);
     assert_int_equal(sizes.max, 2);
     beam_result_free(result);
@@ -165,11 +145,12 @@ static void test_a_key_s_model_is_told(void **state)
                                               own ? &keyed_instead : &keyed_beside,
                                               .models = models, .num_models = 2);
         beam_assert_that(found, keyed_double, out, 3);
-        beam_result *result = run(p);
-        assert_int_equal(metric(result, "packed").sum, 3);
-        assert_int_equal(metric(result, own ? "run_by_three" : "num_inferences").sum, own ? 1 : 3);
+        beam_result *result = inference_run(p, 1);
+        assert_int_equal(inference_metric(result, "packed").sum, 3);
+        assert_int_equal(inference_metric(result, own ? "run_by_three" : "num_inferences").sum,
+                         own ? 1 : 3);
         if (own)
-            assert_int_equal(metric(result, "run_by_others").sum, 2);
+            assert_int_equal(inference_metric(result, "run_by_others").sum, 2);
         beam_result_free(result);
     }
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "graph/pipeline.h"
+#include "inference_run.h"
 #include "ml/model_cache.h"
 #include "ml/shared_device.h"
 #include "scaled.h"
@@ -80,25 +81,12 @@ BEAM_POSTPROCESS_HANDLER(shouting, keyed_text, beam_str, keyed_telling, shout,
 
 static const beam_logger quiet = {.min_level = BEAM_LOG_CRITICAL};
 
-static beam_status try_run(beam_pipeline *p, uint32_t threads, beam_result **result,
-                           beam_error *err)
-{
-    const beam_run_options options = {
-        .struct_size = sizeof options, .direct_num_workers = threads, .logger = &quiet};
-    beam_status status = beam_pipeline_run(p, &options, result, err);
-    beam_pipeline_free(p);
-    size_t models, loads;
-    beam_model_cache_count(&models, &loads);
-    assert_int_equal(models, 0);
-    return status;
-}
-
 static int64_t run(beam_pipeline *p, uint32_t threads, const char *metric)
 {
     beam_error err = {0};
     beam_result *result = NULL;
     beam_metric_cell cell = {0};
-    assert_ok(try_run(p, threads, &result, &err), err);
+    assert_ok(inference_try_run(p, threads, &result, &err), err);
     (void)beam_result_metric(result, NULL, metric, &cell);
     beam_result_free(result);
     return cell.count ? cell.count : cell.sum;
@@ -107,7 +95,7 @@ static int64_t run(beam_pipeline *p, uint32_t threads, const char *metric)
 static void fails(beam_pipeline *p, beam_status status, const char *words)
 {
     beam_error err = {0};
-    assert_fails(try_run(p, 1, NULL, &err), status, err, words);
+    assert_fails(inference_try_run(p, 1, NULL, &err), status, err, words);
 }
 
 static int new_folder(void **state)
@@ -181,7 +169,7 @@ static void test_metrics_namespace(void **state)
                            .metrics_namespace = own ? "mine" : NULL);
         beam_error err = {0};
         beam_result *result = NULL;
-        assert_ok(try_run(p, 1, &result, &err), err);
+        assert_ok(inference_try_run(p, 1, &result, &err), err);
         beam_result_metrics(result, find_namespace, &found);
         assert_string_equal(found, own ? "mine" : "another");
         beam_result_free(result);

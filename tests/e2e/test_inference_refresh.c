@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inference_run.h"
 #include "ml/model_cache.h"
 #include "scaled.h"
 #include "support/files.h"
@@ -44,21 +45,6 @@ static beam_status check(beam_ctx *c, const scaled_prediction *p)
     return beam_emit_value(c, beam_int64, &p->example);
 }
 BEAM_DOFN(check_fn, scaled_prediction, check, BEAM_TYPES(&beam_int64_type));
-
-static const beam_logger quiet = {.min_level = BEAM_LOG_CRITICAL};
-
-static beam_status try_run(beam_pipeline *p, uint32_t threads, beam_result **result,
-                           beam_error *err)
-{
-    const beam_run_options options = {
-        .struct_size = sizeof options, .direct_num_workers = threads, .logger = &quiet};
-    beam_status status = beam_pipeline_run(p, &options, result, err);
-    beam_pipeline_free(p);
-    size_t models, loads;
-    beam_model_cache_count(&models, &loads);
-    assert_int_equal(models, 0);
-    return status;
-}
 
 static int64_t count_of(const beam_result *result, const char *name)
 {
@@ -132,7 +118,7 @@ static void test_refresh_under_load(void **state)
     beam_assert_that(beam_pardo(found, &check_fn), beam_int64, numbers, ALL);
     beam_result *result = NULL;
     beam_error err = {0};
-    assert_ok(try_run(p, 2, &result, &err), err);
+    assert_ok(inference_try_run(p, 2, &result, &err), err);
     assert_int_equal(count_of(result, "num_inferences"), ALL);
     assert_int_equal(count_of(result, "models_refused"), 1);
     assert_true(count_of(result, "models_refreshed") >= 4);
@@ -192,7 +178,7 @@ static void test_a_file_that_is_replaced(void **state)
     beam_assert_that(beam_pardo(found, &check_fn), beam_int64, numbers, 200);
     beam_assert_that(beam_pardo(found, &id_of_fn), beam_int64, dated, 200);
     beam_error err = {0};
-    assert_ok(try_run(p, 1, NULL, &err), err);
+    assert_ok(inference_try_run(p, 1, NULL, &err), err);
 }
 
 static void test_nothing_to_begin_with(void **state)
@@ -211,9 +197,9 @@ static void test_nothing_to_begin_with(void **state)
         beam_assert_that(beam_pardo(found, &check_fn), beam_int64, &one, 1);
         beam_error err = {0};
         if (i)
-            assert_ok(try_run(p, 1, NULL, &err), err);
+            assert_ok(inference_try_run(p, 1, NULL, &err), err);
         else
-            assert_fails(try_run(p, 1, NULL, &err), BEAM_NOT_FOUND, err, "none*");
+            assert_fails(inference_try_run(p, 1, NULL, &err), BEAM_NOT_FOUND, err, "none*");
     }
 }
 
@@ -273,7 +259,7 @@ static void test_each_key_has_newer_weights_of_its_own(void **state)
     beam_assert_that(beam_pardo(found, &check_keyed_fn), beam_int64, numbers, KEYED);
     beam_result *result = NULL;
     beam_error err = {0};
-    assert_ok(try_run(p, 1, &result, &err), err);
+    assert_ok(inference_try_run(p, 1, &result, &err), err);
     assert_int_equal(count_of(result, "models_refreshed"), 3); /* two were the first */
     assert_int_equal(count_of(result, "models_refused"), 0);
     beam_result_free(result);
@@ -330,7 +316,7 @@ static void test_a_side_input_names_the_weights(void **state)
     }
     beam_result *result = NULL;
     beam_error err = {0};
-    assert_ok(try_run(p, 1, &result, &err), err);
+    assert_ok(inference_try_run(p, 1, &result, &err), err);
     assert_int_equal(count_of(result, "models_refused"), 1);
     beam_result_free(result);
     assert_int_equal(atomic_load(&seen[1]), 10);
