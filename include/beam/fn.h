@@ -378,6 +378,11 @@ typedef struct beam_dofn {
     /* It gathers elements until it has enough to do something with, and does it with what there is
      * at a bundle's end: the embedded runner gives it fewer, larger bundles. */
     bool batches;
+    /* NULL, or further metrics that a config asks for, behind the others: the kind of a place, from
+     * 0, and its name, written and measured as by snprintf; 0 is after the last.  Engines are told
+     * of every one of them: let them be few. */
+    size_t (*more_metrics)(const void *config, size_t place, char *name, size_t size,
+                           beam_metric_kind *kind);
 } beam_dofn;
 
 /* The lists of a descriptor: types of its outputs, its metrics, the side inputs it expects. */

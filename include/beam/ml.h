@@ -330,7 +330,11 @@ typedef struct beam_run_inference_args {
  * came to the CPU; models_evicted, models_refreshed, models_refused; failed_preprocessing,
  * failed_inferences, failed_postprocessing: what went to these outputs.  Of models on servers:
  * remote_retries, requests that were sent again, and cumulativeThrottlingSeconds, which it waited
- * for servers that were overloaded.  A handler may have others beside or instead of these. */
+ * for servers that were overloaded.  A handler may have others beside or instead of these.
+ *
+ * Beam's seven and the three of failures are counted again for each of `models`, the first 32 of
+ * them, under Beam's names for it: the first of its keys, "-_" and the metric, as in
+ * "french-_num_inferences".  What no key has is in the sums alone. */
 BEAM_API beam_pcoll beam_run_inference_(beam_pcoll in, const beam_run_inference_args *args);
 #define beam_run_inference(in, ...) \
     beam_run_inference_((in), BEAM_ARGS_(beam_run_inference_args, __VA_ARGS__))
@@ -439,6 +443,9 @@ BEAM_STRUCT(beam_inference_config, BEAM_INFERENCE_CONFIG_);
 
 BEAM_API beam_str beam_inference_namespace_(const void *config);
 BEAM_API const beam_metric *beam_inference_metric_(const beam_model_handler *handler, size_t place);
+BEAM_API size_t beam_inference_more_metrics_(const beam_model_handler *handler, const void *config,
+                                             size_t place, char *name, size_t size,
+                                             beam_metric_kind *kind);
 BEAM_API extern const beam_side_spec beam_inference_side_; /* model_metadata */
 
 BEAM_API beam_status beam_inference_setup_(beam_ctx *ctx, const beam_model_handler *handler);
@@ -466,48 +473,56 @@ BEAM_API void beam_inference_teardown_(beam_ctx *ctx);
         return pack_function(ctx, (const In *)example, model, rows);                             \
     }
 
-#define BEAM_HANDLER_(NAME, In, Out, ...)                                               \
-    typedef In NAME##_in_;                                                              \
-    typedef Out NAME##_out_;                                                            \
-    static beam_status NAME##_setup_(beam_ctx *ctx);                                    \
-    static const beam_metric *NAME##_metric_(size_t place);                             \
-    BEAM_INFERENCE_FAILURE_(NAME##_failure, In);                                        \
-    static const beam_type *const NAME##_outs_[BEAM_INFERENCE_OUTPUTS_] = {             \
-        &Out##_type, &NAME##_failure_type, &NAME##_failure_type, &NAME##_failure_type}; \
-    static const beam_dofn NAME##_fn = {.struct_size = sizeof(beam_dofn),               \
-                                        .name = #NAME,                                  \
-                                        .in = &In##_type,                               \
-                                        .process = beam_inference_process_,             \
-                                        .process_batch = beam_inference_batch_,         \
-                                        .outs = NAME##_outs_,                           \
-                                        .n_outs = BEAM_INFERENCE_OUTPUTS_,              \
-                                        .config = &beam_inference_config_type,          \
-                                        .state_size = sizeof(void *),                   \
-                                        .metric_at = NAME##_metric_,                    \
-                                        .metrics_namespace = beam_inference_namespace_, \
-                                        .sides = &beam_inference_side_,                 \
-                                        .n_sides = 1,                                   \
-                                        .n_optional_sides = 1,                          \
-                                        .batches = true,                                \
-                                        .setup = NAME##_setup_,                         \
-                                        .start_bundle = beam_inference_start_,          \
-                                        .finish_bundle = beam_inference_finish_,        \
-                                        .teardown = beam_inference_teardown_};          \
-    static const beam_model_handler NAME = {.struct_size = sizeof(beam_model_handler),  \
-                                            .name = #NAME,                              \
-                                            .in = &In##_type,                           \
-                                            .out = &Out##_type,                         \
-                                            .failure = &NAME##_failure_type,            \
-                                            .fn = &NAME##_fn,                           \
-                                            __VA_ARGS__};                               \
-    static beam_status NAME##_setup_(beam_ctx *ctx)                                     \
-    {                                                                                   \
-        return beam_inference_setup_(ctx, &NAME);                                       \
-    }                                                                                   \
-    static const beam_metric *NAME##_metric_(size_t place)                              \
-    {                                                                                   \
-        return beam_inference_metric_(&NAME, place);                                    \
-    }                                                                                   \
+#define BEAM_HANDLER_(NAME, In, Out, ...)                                                         \
+    typedef In NAME##_in_;                                                                        \
+    typedef Out NAME##_out_;                                                                      \
+    static beam_status NAME##_setup_(beam_ctx *ctx);                                              \
+    static const beam_metric *NAME##_metric_(size_t place);                                       \
+    static size_t NAME##_more_metrics_(const void *config, size_t place, char *name, size_t size, \
+                                       beam_metric_kind *kind);                                   \
+    BEAM_INFERENCE_FAILURE_(NAME##_failure, In);                                                  \
+    static const beam_type *const NAME##_outs_[BEAM_INFERENCE_OUTPUTS_] = {                       \
+        &Out##_type, &NAME##_failure_type, &NAME##_failure_type, &NAME##_failure_type};           \
+    static const beam_dofn NAME##_fn = {.struct_size = sizeof(beam_dofn),                         \
+                                        .name = #NAME,                                            \
+                                        .in = &In##_type,                                         \
+                                        .process = beam_inference_process_,                       \
+                                        .process_batch = beam_inference_batch_,                   \
+                                        .outs = NAME##_outs_,                                     \
+                                        .n_outs = BEAM_INFERENCE_OUTPUTS_,                        \
+                                        .config = &beam_inference_config_type,                    \
+                                        .state_size = sizeof(void *),                             \
+                                        .metric_at = NAME##_metric_,                              \
+                                        .more_metrics = NAME##_more_metrics_,                     \
+                                        .metrics_namespace = beam_inference_namespace_,           \
+                                        .sides = &beam_inference_side_,                           \
+                                        .n_sides = 1,                                             \
+                                        .n_optional_sides = 1,                                    \
+                                        .batches = true,                                          \
+                                        .setup = NAME##_setup_,                                   \
+                                        .start_bundle = beam_inference_start_,                    \
+                                        .finish_bundle = beam_inference_finish_,                  \
+                                        .teardown = beam_inference_teardown_};                    \
+    static const beam_model_handler NAME = {.struct_size = sizeof(beam_model_handler),            \
+                                            .name = #NAME,                                        \
+                                            .in = &In##_type,                                     \
+                                            .out = &Out##_type,                                   \
+                                            .failure = &NAME##_failure_type,                      \
+                                            .fn = &NAME##_fn,                                     \
+                                            __VA_ARGS__};                                         \
+    static beam_status NAME##_setup_(beam_ctx *ctx)                                               \
+    {                                                                                             \
+        return beam_inference_setup_(ctx, &NAME);                                                 \
+    }                                                                                             \
+    static const beam_metric *NAME##_metric_(size_t place)                                        \
+    {                                                                                             \
+        return beam_inference_metric_(&NAME, place);                                              \
+    }                                                                                             \
+    static size_t NAME##_more_metrics_(const void *config, size_t place, char *name, size_t size, \
+                                       beam_metric_kind *kind)                                    \
+    {                                                                                             \
+        return beam_inference_more_metrics_(&NAME, config, place, name, size, kind);              \
+    }                                                                                             \
     struct beam_handler_##NAME##_ /* so that a semicolon may follow */
 
 #ifdef __cplusplus

@@ -29,7 +29,9 @@ static void register_metric(void *user, const beam_plan_metric *metric)
     beam_plan_metric *m = &p->metrics[p->n_metrics];
     *m = *metric;
     m->function = beam_arena_strdup(&p->functions, metric->function ? metric->function : "");
-    v->status = m->function ? beam_metric_cell_open(m->kind, &m->cell) : BEAM_RESOURCE_EXHAUSTED;
+    m->name = beam_arena_strdup(&p->functions, metric->name);
+    v->status =
+        m->function && m->name ? beam_metric_cell_open(m->kind, &m->cell) : BEAM_RESOURCE_EXHAUSTED;
     p->n_metrics += v->status == BEAM_OK;
 }
 

@@ -106,7 +106,7 @@ typedef struct beam_processor {
     /* In the order that the bundle tells them; written under worker->lock. */
     beam_plan_metric *metrics;
     size_t n_metrics, metrics_capacity;
-    beam_arena functions; /* their functions' names: a config may have told them, and goes first */
+    beam_arena functions; /* and names of theirs: a config may have told them, and goes first */
     struct beam_committed_count {
         const char *pcollection;
         uint64_t elements;

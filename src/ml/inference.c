@@ -167,6 +167,7 @@ static beam_status add(beam_ctx *ctx, beam_inference *state, const void *example
     if (lane->count == 0 && config->max_duration_ms > 0)
         lane->oldest = beam_clock_ms();
     BEAM_TRY(take(ctx, state, lane, example, info));
+    lane->waiting[lane->count - 1].is_strange = refused == BEAM_NOT_FOUND;
     if (refused != BEAM_OK)
         BEAM_TRY(beam_inference_refuse(ctx, state, lane, &lane->waiting[lane->count - 1],
                                        BEAM_FAILED_PREPROCESSING, refused, &why));

@@ -32,18 +32,23 @@ enum {
     BEAM_METRIC_BATCH_LATENCY,
     BEAM_METRIC_MODEL_BYTES,
     BEAM_METRIC_LOAD_LATENCY,
-    BEAM_METRIC_BATCHES_HALVED,
+    BEAM_METRIC_FAILED_PREPROCESSING, /* the three in the order of the outputs */
+    BEAM_METRIC_FAILED_INFERENCES,
+    BEAM_METRIC_FAILED_POSTPROCESSING,
+    BEAM_MODEL_METRICS, /* how many a key's model has of its own: those before this */
+    BEAM_METRIC_BATCHES_HALVED = BEAM_MODEL_METRICS,
     BEAM_METRIC_FELL_BACK,
     BEAM_METRIC_EVICTED,
     BEAM_METRIC_REFRESHED,
     BEAM_METRIC_REFUSED,
-    BEAM_METRIC_FAILED_PREPROCESSING, /* the three in the order of the outputs */
-    BEAM_METRIC_FAILED_INFERENCES,
-    BEAM_METRIC_FAILED_POSTPROCESSING,
     BEAM_METRIC_REMOTE_RETRIES,
     BEAM_METRIC_THROTTLED_SECONDS,
     BEAM_INFERENCE_METRICS
 };
+
+/* Of models of keys, the first so many have metrics of their own: there may be thousands of models,
+ * and each has ten. */
+enum { BEAM_MODELS_WITH_METRICS = 32 };
 
 /* An example that waits for its batch, and what became of it. */
 typedef struct beam_waiting {
@@ -51,6 +56,7 @@ typedef struct beam_waiting {
     const void **levels; /* it, and what each handler made of it for the next: while it runs */
     const beam_element_info *info;
     uint32_t failed;     /* the output of its failure; BEAM_INFERENCE_RESULTS: none */
+    bool is_strange;     /* no model is for its key: it only fails in this lane */
     beam_status code;    /* of the failure */
     const char *message; /* in the lane's pool */
     int64_t row;         /* of the outputs */
@@ -60,6 +66,7 @@ typedef struct beam_waiting {
 typedef struct beam_lane {
     beam_model_spec spec;
     beam_str model_id;
+    uint32_t metrics; /* places of its model's own behind the handler's; 0: it has none */
     beam_str watch_pattern;
     beam_model_watch *watch; /* of all lanes of its model; NULL: nobody looks for newer weights */
     char *names;             /* the spec's weights and the model_id, when they are newer ones */
@@ -101,9 +108,12 @@ typedef struct beam_inference {
 
 /* ---- inference_metrics.c ----------------------------------------------------------------- */
 
-/* Count one of BEAM_METRIC_INFERENCES and so on, unless the handler overrides these. */
+/* Count one of BEAM_METRIC_INFERENCES and so on, unless the handler overrides these: of all models,
+ * and of the one that runs if it has metrics of its own. */
 void beam_inference_count(beam_ctx *ctx, uint32_t metric, int64_t n);
 void beam_inference_distribute(beam_ctx *ctx, uint32_t metric, int64_t value);
+/* An example that failed. */
+void beam_inference_count_failure(beam_ctx *ctx, const beam_waiting *waiting);
 /* Counts a batch that ran, or did not; tells the handler that overrides metrics. */
 void beam_inference_count_batch(beam_ctx *ctx, const beam_inference_batch *batch);
 

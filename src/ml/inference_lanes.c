@@ -75,6 +75,9 @@ static beam_status make_all(beam_inference *state, const beam_inference_config *
         size_t place = i / state->num_buckets;
         const beam_key_model *model = place < plain ? &keyless : &models[place - plain];
         BEAM_TRY(make_lane(state, config, model, i % state->num_buckets, &state->lanes[i]));
+        if (place >= plain && place - plain < BEAM_MODELS_WITH_METRICS)
+            state->lanes[i].metrics =
+                BEAM_INFERENCE_METRICS + (uint32_t)(place - plain) * BEAM_MODEL_METRICS;
         if (i % state->num_buckets == 0)
             BEAM_TRY(map_keys(state, &model->keys, &state->lanes[i]));
     }
@@ -87,6 +90,10 @@ beam_status beam_inference_make_lanes(beam_ctx *ctx, beam_inference *state)
     const beam_inference_config *config = beam_config(ctx, beam_inference_config);
     use_lengths(state, config);
     use_weights(state, config);
+    if (config->models.len > BEAM_MODELS_WITH_METRICS)
+        beam_ctx_log(ctx, BEAM_LOG_INFO,
+                     "metrics of their own for the first %d of %zu models; all count in the sums",
+                     BEAM_MODELS_WITH_METRICS, config->models.len);
     beam_status status = make_all(state, config);
     return status == BEAM_OK ? BEAM_OK : beam_fail(ctx, status, "no memory for RunInference");
 }

@@ -89,8 +89,7 @@ static beam_status emit_failure(beam_ctx *ctx, beam_inference *state, const beam
     memcpy(to + type->fields[0].offset, waiting->example, type->fields[0].type->size);
     memcpy(to + type->fields[1].offset, &code, sizeof code);
     memcpy(to + type->fields[2].offset, &message, sizeof message);
-    beam_inference_count(
-        ctx, BEAM_METRIC_FAILED_PREPROCESSING + waiting->failed - BEAM_FAILED_PREPROCESSING, 1);
+    beam_inference_count_failure(ctx, waiting);
     return beam_emit_with(ctx, waiting->failed, to, waiting->info);
 }
 

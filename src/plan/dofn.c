@@ -27,17 +27,43 @@ static beam_status name_metrics(beam_node *node, const beam_dofn *fn, beam_error
     return BEAM_OK;
 }
 
+/* How long the name of a metric is that the config asks for; 0: there are no more. */
+static size_t ask_for_metric(const beam_node *node, const beam_dofn *fn, size_t place, char *name,
+                             size_t size, beam_metric_kind *kind)
+{
+    bool asks = fn->more_metrics && node->ctx.config;
+    return asks ? fn->more_metrics(node->ctx.config, place, name, size, kind) : 0;
+}
+
+static beam_status name_more_metrics(beam_node *node, const beam_dofn *fn, beam_metric *more,
+                                     size_t n, beam_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t size = ask_for_metric(node, fn, i, NULL, 0, &more[i].kind) + 1;
+        char *name = beam_plan_alloc(node->plan, 1, size, err);
+        if (!name)
+            return BEAM_RESOURCE_EXHAUSTED;
+        (void)ask_for_metric(node, fn, i, name, size, &more[i].kind);
+        more[i].name = name;
+    }
+    return BEAM_OK;
+}
+
 static beam_status make_metrics(beam_node *node, const beam_dofn *fn, beam_error *err)
 {
-    size_t n = 0;
+    size_t n = 0, more = 0;
+    beam_metric_kind kind;
     while (beam_dofn_metric(fn, n))
         n++;
-    beam_metric *all = beam_plan_alloc(node->plan, n, sizeof *all, err);
+    while (ask_for_metric(node, fn, more, NULL, 0, &kind))
+        more++;
+    beam_metric *all = beam_plan_alloc(node->plan, n + more, sizeof *all, err);
     if (!all)
         return BEAM_RESOURCE_EXHAUSTED;
     for (size_t i = 0; i < n; i++)
         all[i] = *beam_dofn_metric(fn, i);
-    return beam_node_make_metrics(node, all, n, err);
+    BEAM_TRY(name_more_metrics(node, fn, all + n, more, err));
+    return beam_node_make_metrics(node, all, n + more, err);
 }
 
 beam_status beam_dofn_open(beam_node *node, beam_error *err)

@@ -16,7 +16,9 @@ complain() {
     failures=$((failures + 1))
 }
 
-"$keyed" --output="$place/keyed" >"$place/out" 2>"$place/err" || complain "$(cat "$place/err")"
+"$keyed" --output="$place/keyed" --report="$place/page.html" >"$place/out" 2>"$place/err" ||
+    complain "$(cat "$place/err")"
+grep -q '"a-_num_inferences"' "$place/page.html" || complain "the page has no metrics of each model"
 cat "$place"/keyed-*.txt | sort >"$place/keyed"
 [ "$(cut -d: -f1 "$place/keyed" | tr '\n' ' ')" = "a b " ] || complain "$(cat "$place/keyed")"
 awk '{ if ($NF < 0.97) exit 1 }' "$place/keyed" || complain "accuracies: $(cat "$place/keyed")"
