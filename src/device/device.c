@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "device/onednn_library.h"
 #include "device/pjrt_find.h"
 
 static const char KNOWN[] = "known are auto, cpu, reference, gpu, tpu, "
@@ -38,9 +39,41 @@ static beam_status open_named(beam_device *device, const char *name, beam_error 
     return device->driver->open(device, err);
 }
 
+/* Where neither an accelerator nor the CPU's library is, as in an image for GPUs on a machine
+ * without one.  Both are named, since only the reader knows which of them was to be there.  The
+ * slow reference is no way out: whoever pays for a machine wants to hear of it. */
+static beam_status add_missing_cpu(const char *accelerator, beam_status status, beam_error *err)
+{
+    beam_error cpu = {0};
+    if (status == BEAM_RESOURCE_EXHAUSTED ||
+        beam_library_open(&beam_onednn_library, &cpu) == BEAM_OK)
+        return status;
+    return beam_error_set(err, status, "%s. Nor is there the CPU's device: %s", accelerator,
+                          cpu.message);
+}
+
+/* What $BEAM_ACCELERATOR_BACKEND says "auto" is. */
+static beam_status open_override(beam_device *device, beam_error *err)
+{
+    beam_error why = {0};
+    beam_status status = open_named(device, device->override, &why);
+    if (status == BEAM_OK)
+        return BEAM_OK;
+    (void)beam_error_set(err, status, "%s", why.message);
+    status = beam_error_wrap(err, status, "device \"auto\" is %s, as BEAM_ACCELERATOR_BACKEND says",
+                             device->override);
+    if (device->driver != &beam_pjrt_driver || !err)
+        return status;
+    why = *err;
+    return add_missing_cpu(why.message, status, err);
+}
+
 /* The best that shows, and the next when it does not open.  Nothing of it is silent. */
 static beam_status open_best(beam_device *device, beam_error *err)
 {
+    beam_error failed = {.message =
+                             "device \"auto\": no GPU shows (/dev/nvidia0 is not there), and no "
+                             "TPU (PJRT_DEVICE=TPU is not set)"};
     const char *wanted = getenv("PJRT_DEVICE");
     const struct {
         const char *name;
@@ -58,10 +91,22 @@ static beam_status open_best(beam_device *device, beam_error *err)
         BEAM_LOG(device->logger, BEAM_LOG_WARNING,
                  "device auto: %s tells of an accelerator, but %s", accelerators[i].trace,
                  why.message);
+        failed = why;
     }
+    beam_status status = open_named(device, "cpu", err);
+    if (status != BEAM_OK)
+        return add_missing_cpu(failed.message, status, err);
     device->fell_back = true;
     BEAM_LOG(device->logger, BEAM_LOG_INFO, "device auto: no accelerator found; using cpu");
-    return open_named(device, "cpu", err);
+    return BEAM_OK;
+}
+
+static beam_status open_requested(beam_device *device, beam_error *err)
+{
+    if (device->override && strcmp(device->override, "auto") != 0)
+        return open_override(device, err);
+    bool best = strcmp(device->requested, "auto") == 0;
+    return best ? open_best(device, err) : open_named(device, device->requested, err);
 }
 
 /* How many cores this process may run on. */
@@ -115,7 +160,7 @@ beam_status beam_device_open(const char *name, const beam_device_options *option
     if (status == BEAM_OK && !name)
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a device");
     if (status == BEAM_OK)
-        status = strcmp(name, "auto") == 0 ? open_best(made, err) : open_named(made, name, err);
+        status = open_requested(made, err);
     if (status != BEAM_OK) {
         destroy(made);
         return status;

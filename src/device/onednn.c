@@ -52,7 +52,9 @@ static const char *isa_name(dnnl_cpu_isa_t isa)
 
 static beam_status onednn_open(beam_device *device, beam_error *err)
 {
-    BEAM_TRY(beam_library_open(&beam_onednn_library, err));
+    beam_status status = beam_library_open(&beam_onednn_library, err);
+    if (status != BEAM_OK)
+        return beam_error_wrap(err, status, "device \"cpu\"");
     const dnnl_version_t *version = dnnl_version();
     dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
     unsigned bf16 = dnnl_cpu_isa_avx512_core_bf16;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "device/onednn_library.h"
 #include "device/pjrt_find.h"
 
 /* ---- device ---- */
@@ -18,6 +19,15 @@ static beam_pjrt_platform platform_of_backend(const char *backend)
     return strcmp(backend, "gpu") == 0 ? BEAM_PJRT_GPU : BEAM_PJRT_OTHER;
 }
 
+/* What else a program may ask for: nothing where the CPU's library is missing too. */
+static const char *others(void)
+{
+    const char *backend = getenv("BEAM_ACCELERATOR_BACKEND");
+    if (beam_library_open(&beam_onednn_library, NULL) != BEAM_OK)
+        return "";
+    return backend && *backend ? "; use cpu" : "; use auto to take what there is, or cpu";
+}
+
 /* For "gpu" and "tpu" whose plugin is not there. */
 static beam_status no_plugin(const char *backend, const beam_buffer *places, beam_error *err)
 {
@@ -25,9 +35,9 @@ static beam_status no_plugin(const char *backend, const beam_buffer *places, bea
     return beam_error_set(
         err, BEAM_UNAVAILABLE,
         "no PJRT plugin for it was found, and %s%s. Looked for the plugin in %.*s. To install it: "
-        "scripts/deps plugin %s; or name one with pjrt:/path/plugin.so; or use cpu or auto",
+        "scripts/deps plugin %s; or name one with pjrt:/path/plugin.so%s",
         trace ? "the hardware shows as " : "no hardware shows in /dev", trace ? trace : "",
-        (int)places->len, places->data ? (const char *)places->data : "", backend);
+        (int)places->len, places->data ? (const char *)places->data : "", backend, others());
 }
 
 static beam_status find_plugin(const char *backend, const beam_pjrt_plugin **plugin,
@@ -103,12 +113,10 @@ static beam_status add_what_shows(beam_pjrt_platform platform, beam_status statu
             answer.message, driver, BEAM_PJRT_CUDA13_DRIVER);
     if (trace)
         return beam_error_set(err, status, "%s (the hardware shows as %s)", answer.message, trace);
-    return beam_error_set(err, status,
-                          "%s (%s not there, so this machine shows no %s; use auto to take what "
-                          "there is, or cpu)",
+    return beam_error_set(err, status, "%s (%s not there, so this machine shows no %s%s)",
                           answer.message,
                           gpu ? "/dev/nvidia0 is" : "/dev/accel0 and /dev/vfio/0 are",
-                          gpu ? "GPU with a driver" : "TPU");
+                          gpu ? "GPU with a driver" : "TPU", others());
 }
 
 static beam_status pjrt_open(beam_device *device, beam_error *err)

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "device/nets.h"
+#include "device/onednn_library.h"
 #include "device/pjrt_find.h"
 
 static const char *const kinds[] = {"cpu", "reference"};
@@ -100,6 +101,61 @@ static void test_names_that_are_not_there(void **state)
     assert_int_equal(precision, BEAM_PRECISION_INT8);
     assert_string_equal(beam_precision_name(precision), "int8");
     assert_int_equal(beam_precision_parse("int4", &precision, &err), BEAM_INVALID_ARGUMENT);
+}
+
+/* As in an image for accelerators, which is without oneDNN. */
+static void hide_onednn(bool hide)
+{
+    beam_onednn_library.file = hide ? "libnosuchdnnl.so.3" : "libdnnl.so.3";
+    beam_onednn_library.opened = false;
+}
+
+static void fails_with(const char *name, const char *const words[], size_t count)
+{
+    beam_device *device = NULL;
+    beam_error err = {0};
+    beam_status status = beam_device_open(name, NULL, &device, &err);
+    if (status == BEAM_OK || device)
+        fail_msg("device %s opened", name);
+    for (size_t i = 0; i < count; i++)
+        if (!strstr(err.message, words[i]))
+            fail_msg("device %s: no \"%s\" in: %s", name, words[i], err.message);
+    if (strstr(err.message, "or cpu") || strstr(err.message, "use cpu"))
+        fail_msg("device %s: advice to use what is not there: %s", name, err.message);
+}
+
+/* No device is taken silently, the reference least of all: the message names all that is missing.
+ */
+static void test_no_device_at_all(void **state)
+{
+    (void)state;
+    if (beam_pjrt_trace(BEAM_PJRT_GPU) || beam_pjrt_trace(BEAM_PJRT_TPU))
+        skip(); /* this machine has one */
+    assert_int_equal(setenv("BEAM_CACHE", "/nowhere", 1), 0);
+    hide_onednn(true);
+    fails_with("cpu", (const char *[]){"device \"cpu\": cannot open libnosuchdnnl", "--with-cpu"},
+               2);
+    fails_with("gpu", (const char *[]){"device \"gpu\": ", "scripts/deps plugin gpu"}, 2);
+    fails_with("auto",
+               (const char *[]){"no GPU shows", "no TPU", "Nor is there the CPU's device: ",
+                                "cannot open libnosuchdnnl", "oneDNN"},
+               5);
+    assert_int_equal(setenv("BEAM_ACCELERATOR_BACKEND", "gpu", 1), 0);
+    fails_with("auto",
+               (const char *[]){"device \"auto\" is gpu, as BEAM_ACCELERATOR_BACKEND says: ",
+                                "device \"gpu\": ", "no hardware shows",
+                                "Nor is there the CPU's device: ", "oneDNN"},
+               5);
+    hide_onednn(false);
+    beam_device *device = NULL;
+    beam_error err = {0};
+    assert_int_equal(beam_device_open("auto", NULL, &device, &err), BEAM_UNAVAILABLE);
+    assert_non_null(strstr(err.message, "; use cpu"));
+    assert_null(strstr(err.message, "Nor is"));
+    assert_int_equal(unsetenv("BEAM_ACCELERATOR_BACKEND"), 0);
+    nets_ok(beam_device_open("auto", NULL, &device, &err), &err);
+    beam_device_close(device);
+    assert_int_equal(unsetenv("BEAM_CACHE"), 0);
 }
 
 /* ---- leases ---- */
@@ -422,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_names_that_are_not_there),
+        cmocka_unit_test(test_no_device_at_all),
         cmocka_unit_test(test_leases),
         cmocka_unit_test(test_threads_share_a_model),
         cmocka_unit_test(test_every_batch_size),
