@@ -119,10 +119,26 @@ static beam_status add_what_shows(beam_pjrt_platform platform, beam_status statu
                           gpu ? "GPU with a driver" : "TPU", others());
 }
 
+static beam_pjrt_device *device_new(void)
+{
+    beam_pjrt_device *state = beam_calloc(1, sizeof *state);
+    if (!state || pthread_mutex_init(&state->mutex, NULL) == 0)
+        return state;
+    beam_free(state);
+    return NULL;
+}
+
+static void device_free(beam_pjrt_device *state)
+{
+    beam_pjrt_client_close(state->client);
+    (void)pthread_mutex_destroy(&state->mutex);
+    beam_free(state);
+}
+
 static beam_status pjrt_open(beam_device *device, beam_error *err)
 {
     const beam_pjrt_plugin *plugin = NULL;
-    beam_pjrt_device *state = beam_calloc(1, sizeof *state);
+    beam_pjrt_device *state = device_new();
     if (!state)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a device");
     beam_status status = find_plugin(device->backend, &plugin, err);
@@ -130,7 +146,7 @@ static beam_status pjrt_open(beam_device *device, beam_error *err)
         status = beam_pjrt_client_open(plugin, platform_of_backend(device->backend),
                                        getenv("BEAM_PJRT_OPTIONS"), &state->client, err);
     if (status != BEAM_OK) {
-        beam_free(state);
+        device_free(state);
         status = beam_error_wrap(err, status, "device \"%s\"", device->backend);
         bool answered = status != BEAM_RESOURCE_EXHAUSTED && plugin;
         return answered ? add_what_shows(platform_of_backend(device->backend), status, err)
@@ -143,9 +159,7 @@ static beam_status pjrt_open(beam_device *device, beam_error *err)
 
 static void pjrt_close(beam_device *device)
 {
-    beam_pjrt_device *state = device->state;
-    beam_pjrt_client_close(state->client);
-    beam_free(state);
+    device_free(device->state);
 }
 
 static void pjrt_memory(const beam_device *device, uint64_t *in_use, uint64_t *limit)
@@ -321,8 +335,9 @@ static void replica_free(const beam_pjrt_model *state, beam_pjrt_replica *replic
 {
     for (size_t i = 0; i < BEAM_PJRT_MAX_BUCKETS; i++)
         beam_pjrt_executable_free(state->client->api, replica->programs[i]);
-    for (size_t i = 0; replica->weights && i < state->model->network->num_parameters; i++)
-        beam_pjrt_buffer_free(state->client->api, replica->weights[i]);
+    for (size_t i = 0; replica->shared && i < state->model->network->num_parameters; i++)
+        beam_pjrt_share_leave(state->model->device, replica->shared[i]);
+    beam_free(replica->shared);
     beam_free(replica->weights);
 }
 
@@ -379,15 +394,14 @@ static beam_status upload_weight(beam_pjrt_model *state, const beam_nn_parameter
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for %s", parameter->name);
     beam_lowering_pack(argument, &parameter->tensor, packed);
     beam_status status = BEAM_OK;
-    for (size_t r = 0; status == BEAM_OK && r < state->num_replicas; r++) {
+    for (size_t r = 0; r < state->num_replicas; r++) {
         beam_pjrt_replica *replica = &state->replicas[r];
-        PJRT_Event *done = NULL;
-        status = beam_pjrt_upload(state->client, replica->device, packed, &shape, &done,
-                                  &replica->weights[index], err);
-        if (status == BEAM_OK)
-            status = beam_pjrt_await(state->client->api, done, "copying to the device", err);
-        if (status == BEAM_OK)
-            beam_device_count_weights(state->model, (int64_t)bytes);
+        status = beam_pjrt_share_join(state->model->device, replica->device, packed, bytes, &shape,
+                                      &replica->shared[index], err);
+        if (status != BEAM_OK)
+            break;
+        replica->weights[index] = beam_pjrt_share_buffer(replica->shared[index]);
+        beam_device_count_weights(state->model, (int64_t)bytes);
     }
     beam_free(packed);
     return status == BEAM_OK ? BEAM_OK : beam_error_wrap(err, status, "%s", parameter->name);
@@ -403,7 +417,8 @@ static beam_status make_replicas(beam_pjrt_model *state, beam_error *err)
     for (size_t i = 0; i < state->num_replicas; i++) {
         state->replicas[i].device = i;
         state->replicas[i].weights = beam_calloc(parameters, sizeof(PJRT_Buffer *));
-        if (!state->replicas[i].weights)
+        state->replicas[i].shared = beam_calloc(parameters, sizeof(beam_pjrt_shared *));
+        if (!state->replicas[i].weights || !state->replicas[i].shared)
             return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
     }
     return BEAM_OK;

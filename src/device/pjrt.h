@@ -8,8 +8,13 @@
 #include "device/pjrt_compile.h"
 #include "device/stablehlo.h"
 
+/* Weights on a chip, of one or several models (pjrt_share.c). */
+typedef struct beam_pjrt_shared beam_pjrt_shared;
+
 typedef struct beam_pjrt_device {
     beam_pjrt_client *client;
+    pthread_mutex_t mutex; /* guards `shared` */
+    beam_pjrt_shared *shared;
     atomic_uint contexts; /* made so far: they go round the chips */
 } beam_pjrt_device;
 
@@ -17,8 +22,9 @@ enum { BEAM_PJRT_MAX_BUCKETS = 16 };
 
 /* A model on one chip. */
 typedef struct beam_pjrt_replica {
-    size_t device; /* in the client's list */
-    PJRT_Buffer **weights;
+    size_t device;         /* in the client's list */
+    PJRT_Buffer **weights; /* those of `shared` */
+    beam_pjrt_shared **shared;
     PJRT_LoadedExecutable *programs[BEAM_PJRT_MAX_BUCKETS]; /* NULL: not compiled yet */
 } beam_pjrt_replica;
 
@@ -62,6 +68,15 @@ beam_status beam_pjrt_short_of_memory(const beam_pjrt_client *client, size_t dev
 /* The program for the bucket on a replica, compiled if this is the first time. */
 beam_status beam_pjrt_program(beam_pjrt_model *state, beam_pjrt_replica *replica, size_t bucket,
                               PJRT_LoadedExecutable **program, beam_error *err);
+
+/* pjrt_share.c: an array on a chip, which may be there already: nobody may write to it or give it
+ * away.  The device counts it once, and models that have it each for itself. */
+beam_status beam_pjrt_share_join(beam_device *device, size_t chip, const void *data, size_t bytes,
+                                 const beam_hlo_value *shape, beam_pjrt_shared **shared,
+                                 beam_error *err);
+PJRT_Buffer *beam_pjrt_share_buffer(const beam_pjrt_shared *shared);
+/* NULL: nothing. */
+void beam_pjrt_share_leave(beam_device *device, beam_pjrt_shared *shared);
 
 /* pjrt_context.c */
 beam_status beam_pjrt_context_open(beam_model_context *context, beam_error *err);

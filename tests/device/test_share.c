@@ -1,15 +1,21 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* Models of one network for several lengths hold its weights once on the CPU, and stay whole
- * whichever of them goes first. */
+/* Models of one network for several lengths hold its weights once, on the CPU and on a PJRT
+ * plugin's chips, and stay whole whichever of them goes first. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <dlfcn.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/alloc.h"
 #include "device/nets.h"
+#include "support/files.h"
+#include "support/pjrt_fake/pjrt_fake.h"
+
+#define FAKE BEAM_BUILD_DIR "/tests/libpjrt_fake.so"
 
 enum { LENGTHS = 6, CHANNELS = 8, CLASSES = 100 };
 static const int64_t lengths[LENGTHS] = {16, 32, 64, 128, 256, 512};
@@ -68,27 +74,28 @@ static void run(beam_model *model, float *results)
     beam_free((void *)(uintptr_t)in.data);
 }
 
-static void open_cpu(beam_device **device)
+/* The CPU, or with `pjrt` XLA's plugin for it. */
+static beam_device *open_device(bool pjrt)
 {
     beam_error err = {0};
-    nets_ok(beam_device_open("cpu", NULL, device, &err), &err);
+    beam_device *device = NULL;
+    nets_ok(beam_device_open(pjrt ? nets_cpu_plugin() : "cpu", NULL, &device, &err), &err);
+    return device;
 }
 
-static void test_lengths_hold_one_copy(void **state)
+static void lengths_hold_one_copy(bool pjrt)
 {
-    (void)state;
     static const beam_precision precisions[] = {BEAM_PRECISION_F32, BEAM_PRECISION_BF16};
     for (size_t p = 0; p < 2; p++) {
         beam_model *models[LENGTHS];
-        beam_device *device = NULL;
+        beam_device *device = open_device(pjrt);
         uint64_t all = 0;
-        open_cpu(&device);
         for (size_t i = 0; i < LENGTHS; i++) {
             models[i] = compile(device, lengths[i], 1, precisions[p]);
             all += of_model(models[i]);
         }
-        /* oneDNN may choose another layout for short rows than for long ones. */
-        assert_true(held(device) <= 2 * of_model(models[0]));
+        /* oneDNN may choose another layout for short rows than for long ones; PJRT has but one. */
+        assert_true(held(device) <= (pjrt ? 1 : 2) * of_model(models[0]));
         assert_true(all > 5 * of_model(models[0]));
         for (size_t i = 0; i < LENGTHS; i++) {
             float before[CLASSES], after[CLASSES];
@@ -105,12 +112,10 @@ static void test_lengths_hold_one_copy(void **state)
     }
 }
 
-static void test_other_weights_are_not_mistaken(void **state)
+static void other_weights_are_not_mistaken(bool pjrt)
 {
-    (void)state;
-    beam_device *device = NULL;
+    beam_device *device = open_device(pjrt);
     float one[CLASSES], other[CLASSES], again[CLASSES];
-    open_cpu(&device);
     beam_model *first = compile(device, 32, 1, BEAM_PRECISION_F32);
     run(first, one);
     beam_model *second = compile(device, 32, 2, BEAM_PRECISION_F32);
@@ -127,11 +132,94 @@ static void test_other_weights_are_not_mistaken(void **state)
     beam_device_close(device);
 }
 
+static void test_lengths_hold_one_copy(void **state)
+{
+    (void)state;
+    lengths_hold_one_copy(false);
+}
+
+static void test_lengths_hold_one_copy_on_pjrt(void **state)
+{
+    (void)state;
+    lengths_hold_one_copy(true);
+}
+
+static void test_other_weights_are_not_mistaken(void **state)
+{
+    (void)state;
+    other_weights_are_not_mistaken(false);
+}
+
+static void test_other_weights_are_not_mistaken_on_pjrt(void **state)
+{
+    (void)state;
+    other_weights_are_not_mistaken(true);
+}
+
+/* ---- Counted by the plugin ------------------------------------------------------------------- */
+
+static pjrt_fake_control *fake_control(void)
+{
+    void *library = dlopen(FAKE, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(library);
+    return dlsym(library, PJRT_FAKE_SYMBOL);
+}
+
+static uint64_t on_chip(beam_device *device)
+{
+    beam_device_memory memory;
+    beam_device_get_memory(device, &memory);
+    return memory.chip_bytes_in_use;
+}
+
+/* The bytes of the chip itself: of six lengths no more than of one, on each of two chips. */
+static void test_a_chip_holds_them_once(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    beam_device *device = NULL;
+    beam_model *models[LENGTHS];
+    char *folder = test_folder();
+    assert_int_equal(setenv("BEAM_LOCK_DIR", folder, 1), 0);
+    assert_int_equal(setenv("PJRT_FAKE_MEMORY", "100000000", 1), 0);
+    assert_int_equal(setenv("PJRT_FAKE_DEVICES", "2", 1), 0);
+    pjrt_fake_control *fake = fake_control();
+    nets_ok(beam_device_open("pjrt:" FAKE, NULL, &device, &err), &err);
+    models[0] = compile(device, lengths[0], 1, BEAM_PRECISION_F32);
+    uint64_t one = on_chip(device);
+    assert_int_equal(2 * one, of_model(models[0]));
+    for (size_t i = 1; i < LENGTHS; i++)
+        models[i] = compile(device, lengths[i], 1, BEAM_PRECISION_F32);
+    assert_int_equal(on_chip(device), one);
+    assert_int_equal(held(device), 2 * one);
+    beam_model *other = compile(device, lengths[0], 2, BEAM_PRECISION_F32);
+    assert_in_range(on_chip(device), one * 19 / 10, one * 2);
+    beam_model_free(other);
+    assert_int_equal(on_chip(device), one);
+    /* What cannot be compared is another. */
+    assert_int_equal(setenv("PJRT_FAKE_FAIL", "PJRT_Buffer_ToHostBuffer", 1), 0);
+    other = compile(device, lengths[0], 1, BEAM_PRECISION_F32);
+    assert_int_equal(unsetenv("PJRT_FAKE_FAIL"), 0);
+    assert_int_equal(on_chip(device), 2 * one);
+    beam_model_free(other);
+    for (size_t i = 0; i < LENGTHS; i++) {
+        assert_int_equal(on_chip(device), one);
+        beam_model_free(models[i]);
+    }
+    assert_int_equal(on_chip(device), 0);
+    beam_device_close(device);
+    assert_int_equal(fake->live, 0);
+    test_remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lengths_hold_one_copy),
+        cmocka_unit_test(test_lengths_hold_one_copy_on_pjrt),
         cmocka_unit_test(test_other_weights_are_not_mistaken),
+        cmocka_unit_test(test_other_weights_are_not_mistaken_on_pjrt),
+        cmocka_unit_test(test_a_chip_holds_them_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
