@@ -103,15 +103,18 @@ static beam_status add_what_shows(beam_pjrt_platform platform, beam_status statu
     const char *trace = beam_pjrt_trace(platform);
     bool gpu = platform == BEAM_PJRT_GPU;
     int driver = gpu ? beam_nvidia_driver() : 0;
-    if (trace && *trace != '/')
-        return status; /* the environment's word, not the hardware's */
+    /* PJRT_DEVICE=TPU, which an image sets wherever it runs, is no word of the hardware; nor is a
+     * plugin's path, and of what such a plugin drives nothing is known here. */
+    bool shows = trace && *trace == '/';
+    if (trace && !shows && platform != BEAM_PJRT_TPU)
+        return status;
     if (driver > 0 && driver < BEAM_PJRT_CUDA13_DRIVER)
         return beam_error_set(
             err, status,
             "%s (Nvidia's driver here is %d; CUDA 13 wants %d: update it, or take "
             "CUDA 12's plugin, scripts/deps plugin gpu12)",
             answer.message, driver, BEAM_PJRT_CUDA13_DRIVER);
-    if (trace)
+    if (shows)
         return beam_error_set(err, status, "%s (the hardware shows as %s)", answer.message, trace);
     return beam_error_set(err, status, "%s (%s not there, so this machine shows no %s%s)",
                           answer.message,
