@@ -51,6 +51,7 @@ void beam_onednn_parallel(unsigned parts, beam_onednn_work *work, void *context)
 typedef enum beam_onednn_part {
     BEAM_ONEDNN_WEIGHTS, /* with a following batch norm folded in */
     BEAM_ONEDNN_BIAS,    /* the same */
+    BEAM_ONEDNN_WINOGRAD, /* the weights, as Winograd's products take them */
     BEAM_ONEDNN_SCALE,   /* the four of a batch norm by itself */
     BEAM_ONEDNN_SHIFT,
     BEAM_ONEDNN_MEAN,
@@ -125,7 +126,17 @@ typedef struct beam_onednn_taps {
     size_t inner; /* numbers of a tap that lie together in the weights; 0: all taps do */
 } beam_onednn_taps;
 
-/* What a batch norm's result goes through in the same pass. */
+/* A convolution by Winograd's minimal filtering; see onednn_winograd.c. */
+typedef struct beam_onednn_winograd {
+    size_t lanes;   /* floats of the vectors that it runs with: 16, 8 or 4 */
+    size_t outputs; /* of a tile, each way: 4 or 2 */
+    size_t batch, in, out; /* channels: multiples of 16 */
+    size_t in_height, in_width, height, width, padding;
+    size_t down, across; /* an image's tiles */
+    size_t at_once;      /* tiles in scratch memory together: whole blocks */
+} beam_onednn_winograd;
+
+/* What a batch norm's or convolution's result goes through in the same pass. */
 typedef enum beam_onednn_activation {
     BEAM_ONEDNN_NO_ACTIVATION,
     BEAM_ONEDNN_RELU,
@@ -139,9 +150,10 @@ typedef struct beam_onednn_kernel {
     beam_onednn_grid grid;
     size_t count;
     bool bf16;                         /* what its large operands are; otherwise f32 */
-    beam_onednn_activation activation; /* that is part of a batch norm */
+    beam_onednn_activation activation; /* that is part of a batch norm or convolution */
     uint32_t slices;
     beam_onednn_taps taps; /* of an update: those that the gradient has, unless inner is 0 */
+    beam_onednn_winograd winograd;
 } beam_onednn_kernel;
 
 typedef struct beam_onednn_step {
@@ -310,6 +322,12 @@ beam_status beam_onednn_value_as_factor(beam_onednn_builder *b, uint32_t value, 
 /* The argument that is a value's scale. */
 beam_status beam_onednn_scale_arg(beam_onednn_builder *b, int arg, uint32_t value,
                                   beam_onednn_arg *made);
+
+/* Whether the model's step runs by Winograd's minimal filtering, and how for a batch. */
+bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, int64_t batch,
+                                 beam_onednn_winograd *winograd);
+beam_status beam_onednn_winograd_lower(beam_onednn_builder *b, size_t step,
+                                       const beam_onednn_winograd *winograd);
 
 /* Lowers one step of the model. */
 beam_status beam_onednn_lower(beam_onednn_builder *b, size_t step);

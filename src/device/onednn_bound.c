@@ -92,8 +92,13 @@ static void run_kernel(const beam_onednn_bound *bound, const beam_onednn_step *s
                        unsigned threads)
 {
     void *data[BEAM_ONEDNN_MAX_ARGS] = {NULL};
-    for (uint32_t i = 0; i < step->num_args; i++)
-        data[step->args[i].arg] = bound->data[step->args[i].index];
+    for (uint32_t i = 0; i < step->num_args; i++) {
+        const beam_onednn_arg *arg = &step->args[i];
+        if (arg->source == BEAM_ONEDNN_FROM_PACKED)
+            (void)dnnl_memory_get_data_handle(arg->packed, &data[arg->arg]);
+        else
+            data[arg->arg] = bound->data[arg->index];
+    }
     step->kernel.run(&step->kernel, data, threads);
 }
 

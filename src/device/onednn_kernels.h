@@ -90,6 +90,25 @@ void beam_onednn_squared_sum(const beam_onednn_kernel *kernel, void *const *data
 enum { BEAM_CLIP_TOTAL, BEAM_CLIP_FACTOR, BEAM_CLIP_NORM };
 void beam_onednn_clip_factor(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 
+/* A convolution of 3x3, stride 1: y = conv(x) [+ bias] [+ addend] [, relu or gelu], images with
+ * channels innermost.  y may lie over the addend. */
+enum {
+    BEAM_WINOGRAD_X,
+    BEAM_WINOGRAD_WEIGHTS,
+    BEAM_WINOGRAD_BIAS,   /* may be absent */
+    BEAM_WINOGRAD_ADDEND, /* may be absent */
+    BEAM_WINOGRAD_Y,
+    BEAM_WINOGRAD_SCRATCH /* beam_onednn_winograd_floats numbers */
+};
+enum { BEAM_WINOGRAD_BLOCK = 12 }; /* tiles that are computed together */
+void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *data,
+                              unsigned threads);
+size_t beam_onednn_winograd_floats(const beam_onednn_winograd *winograd);
+/* The weights as it takes them, and how many numbers they then are. */
+void beam_onednn_winograd_pack(const beam_onednn_winograd *winograd, const float *weights,
+                               float *packed);
+size_t beam_onednn_winograd_weights(const beam_onednn_winograd *winograd);
+
 /* The part `part` of `parts` of `count` things, in multiples of `unit` but for the last. */
 static inline void beam_onednn_share(size_t count, size_t unit, unsigned part, unsigned parts,
                                      size_t *first, size_t *last)

@@ -31,6 +31,7 @@
     X(dnnl_memory_desc_get_size)                                 \
     X(dnnl_memory_desc_query)                                    \
     X(dnnl_memory_destroy)                                       \
+    X(dnnl_memory_get_data_handle)                               \
     X(dnnl_memory_get_memory_desc)                               \
     X(dnnl_memory_set_data_handle)                               \
     X(dnnl_pooling_backward_primitive_desc_create)               \
@@ -91,6 +92,7 @@ BEAM_LIBRARY_DECLARE(beam_onednn, BEAM_ONEDNN_FUNCTIONS);
 #define dnnl_memory_desc_get_size beam_onednn_functions.dnnl_memory_desc_get_size
 #define dnnl_memory_desc_query beam_onednn_functions.dnnl_memory_desc_query
 #define dnnl_memory_destroy beam_onednn_functions.dnnl_memory_destroy
+#define dnnl_memory_get_data_handle beam_onednn_functions.dnnl_memory_get_data_handle
 #define dnnl_memory_get_memory_desc beam_onednn_functions.dnnl_memory_get_memory_desc
 #define dnnl_memory_set_data_handle beam_onednn_functions.dnnl_memory_set_data_handle
 #define dnnl_pooling_backward_primitive_desc_create \

@@ -347,6 +347,9 @@ static beam_status lower_reshape(lowering *l)
 
 static beam_status lower(lowering *l)
 {
+    beam_onednn_winograd winograd;
+    if (beam_onednn_winograd_wanted(l->b->model, l->index, l->b->plan->batch, &winograd))
+        return beam_onednn_winograd_lower(l->b, l->index, &winograd);
     switch (l->op->kind) {
     case BEAM_OP_CONV2D:
     case BEAM_OP_LINEAR:

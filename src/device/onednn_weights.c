@@ -6,7 +6,7 @@
  * are kept: some of its layouts hold more than the weights and cannot be read back. */
 #include "base/alloc.h"
 #include "device/fold.h"
-#include "device/onednn.h"
+#include "device/onednn_kernels.h"
 
 enum { ALIGNMENT = 64 };
 
@@ -40,7 +40,8 @@ static beam_status find_f32(const beam_onednn_model *model, const beam_onednn_pa
     };
     const beam_network *network = model->model->network;
     const beam_fused_op *step = &model->steps[packed->step];
-    bool norm = packed->part >= BEAM_ONEDNN_SCALE, weights = packed->part == BEAM_ONEDNN_WEIGHTS;
+    bool norm = packed->part >= BEAM_ONEDNN_SCALE;
+    bool weights = !norm && packed->part != BEAM_ONEDNN_BIAS;
     const beam_tensor *tensor = beam_parameter_of(
         network, model->parameters, step->op->inputs[norm ? norm_input[packed->part] : 1]);
     o->data = tensor->data;
@@ -103,8 +104,12 @@ static beam_status fill(const beam_onednn_model *model, const beam_onednn_packed
     if (other)
         return beam_onednn_reorder(model->engine, model->stream, other, packed->memory, err);
     beam_status status = find_f32(model, packed, &o, err);
-    if (status == BEAM_OK)
+    beam_onednn_winograd winograd;
+    if (status == BEAM_OK && packed->part != BEAM_ONEDNN_WINOGRAD)
         status = fill_from(model, packed, &o, err);
+    else if (status == BEAM_OK &&
+             beam_onednn_winograd_wanted(model, packed->step, 1, &winograd))
+        beam_onednn_winograd_pack(&winograd, o.data, packed->data);
     beam_free(o.made);
     return status;
 }

@@ -1,0 +1,243 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* onednn_winograd_lanes.h - the loops of onednn_winograd.c for one instruction set, which includes
+ * this once for each.  Before it are defined
+ *
+ *   WIDTH       floats of a vector
+ *   ROWS        tiles whose products are in registers together, two vectors of each
+ *   TARGET      the attribute that lets a function use the instructions
+ *   NAME(x)     the names of these functions
+ *   vector      the vector's type
+ *   SPREAD(x)   a vector whose numbers are all x
+ *   FMA(a,b,c)  a * b + c
+ */
+#define INLINE static inline __attribute__((always_inline)) TARGET
+
+INLINE vector NAME(load)(const float *from)
+{
+    vector v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+INLINE void NAME(store)(float *to, vector v)
+{
+    memcpy(to, &v, sizeof v);
+}
+
+INLINE vector NAME(all)(float number)
+{
+    return SPREAD(number);
+}
+
+/* a + number * b. */
+INLINE vector NAME(plus)(vector a, float number, vector b)
+{
+    return FMA(NAME(all)(number), b, a);
+}
+
+/* ---- the transforms, along one side of a tile ---- */
+
+/* The input's: six numbers to six, or four to four.  They are Lagrange's polynomials of the points,
+ * with what those of p and -p have in common worked out once. */
+INLINE void NAME(before)(unsigned outputs, const float *from, size_t step, float *to,
+                         size_t to_step)
+{
+    const vector d0 = NAME(load)(from), d1 = NAME(load)(from + step);
+    const vector d2 = NAME(load)(from + 2 * step), d3 = NAME(load)(from + 3 * step);
+    if (outputs == 2) {
+        NAME(store)(to, d0 - d2);
+        NAME(store)(to + to_step, d1 + d2);
+        NAME(store)(to + 2 * to_step, d2 - d1);
+        NAME(store)(to + 3 * to_step, d3 - d1);
+        return;
+    }
+    const vector d4 = NAME(load)(from + 4 * step), d5 = NAME(load)(from + 5 * step);
+    const vector even_a = NAME(plus)(d4, -B2, d2), odd_a = NAME(plus)(d3, -B2, d1);
+    const vector even_b = NAME(plus)(d4, -A2, d2), odd_b = NAME(plus)(d3, -A2, d1);
+    NAME(store)(to, NAME(plus)(NAME(plus)(d4, -(A2 + B2), d2), A2 * B2, d0));
+    NAME(store)(to + to_step, NAME(plus)(even_a, A, odd_a));
+    NAME(store)(to + 2 * to_step, NAME(plus)(even_a, -A, odd_a));
+    NAME(store)(to + 3 * to_step, NAME(plus)(even_b, B, odd_b));
+    NAME(store)(to + 4 * to_step, NAME(plus)(even_b, -B, odd_b));
+    NAME(store)(to + 5 * to_step, NAME(plus)(NAME(plus)(d5, -(A2 + B2), d3), A2 * B2, d1));
+}
+
+/* The result's: six products to four outputs, or four to two. */
+INLINE void NAME(after)(unsigned outputs, const float *from, size_t step, float *to, size_t to_step)
+{
+    const vector m0 = NAME(load)(from), m1 = NAME(load)(from + step);
+    const vector m2 = NAME(load)(from + 2 * step), m3 = NAME(load)(from + 3 * step);
+    if (outputs == 2) {
+        NAME(store)(to, m0 + m1 + m2);
+        NAME(store)(to + to_step, m1 - m2 + m3);
+        return;
+    }
+    const vector m4 = NAME(load)(from + 4 * step), m5 = NAME(load)(from + 5 * step);
+    const vector even_a = m1 + m2, odd_a = m1 - m2, even_b = m3 + m4, odd_b = m3 - m4;
+    NAME(store)(to, m0 + even_a + even_b);
+    NAME(store)(to + to_step, NAME(plus)(NAME(all)(A) * odd_a, B, odd_b));
+    NAME(store)(to + 2 * to_step, NAME(plus)(NAME(all)(A2) * even_a, B2, even_b));
+    NAME(store)(to + 3 * to_step,
+                NAME(plus)(NAME(plus)(m5, A * A2, odd_a), B * B2, odd_b));
+}
+
+/* ---- tiles ---- */
+
+/* A tile's part of the image, 0 beyond its edges, as if it lay side by side. */
+INLINE void NAME(patch)(const beam_onednn_winograd *w, const place *p, const float *x, float *patch)
+{
+    const long side = (long)w->outputs + 2;
+    for (long i = 0; i < side; i++)
+        for (long j = 0; j < side; j++) {
+            long row = p->row - (long)w->padding + i, column = p->column - (long)w->padding + j;
+            bool inside = row >= 0 && row < (long)w->in_height && column >= 0 &&
+                          column < (long)w->in_width;
+            NAME(store)(patch + (i * side + j) * WIDTH,
+                        inside ? NAME(load)(x + (row * (long)w->in_width + column) * (long)w->in)
+                               : NAME(all)(0));
+        }
+}
+
+/* One tile's WIDTH channels to their place in V, whose matrices are `slot` apart. */
+INLINE void NAME(transform)(unsigned outputs, const float *x, size_t row, size_t column, float *v,
+                            size_t slot)
+{
+    const unsigned side = outputs + 2;
+    float half[6 * 6 * WIDTH] __attribute__((aligned(64)));
+    for (unsigned j = 0; j < side; j++)
+        NAME(before)(outputs, x + j * column, row, half + j * WIDTH, side * WIDTH);
+    for (unsigned i = 0; i < side; i++)
+        NAME(before)(outputs, half + i * side * WIDTH, WIDTH, v + i * side * slot, slot);
+}
+
+INLINE void NAME(input_of)(unsigned outputs, const job *j, size_t first, size_t last)
+{
+    const beam_onednn_winograd *w = &j->kernel->winograd;
+    const size_t row = w->in_width * w->in, side = outputs + 2;
+    float patch[6 * 6 * WIDTH] __attribute__((aligned(64)));
+    for (size_t c = 0; c < w->in; c += WIDTH)
+        for (size_t t = first; t < last; t++) {
+            const place p = place_of(w, j->first + t);
+            const float *x = j->x + p.image * w->in_height * row + c;
+            float *v = j->v + spot(w->in, t, c, WIDTH);
+            const long up = p.row - (long)w->padding, left = p.column - (long)w->padding;
+            if (up >= 0 && left >= 0 && up + (long)side <= (long)w->in_height &&
+                left + (long)side <= (long)w->in_width) {
+                NAME(transform)(outputs, x + (size_t)up * row + (size_t)left * w->in, row, w->in, v,
+                                j->v_slot);
+            } else {
+                NAME(patch)(w, &p, x, patch);
+                NAME(transform)(outputs, patch, side * WIDTH, WIDTH, v, j->v_slot);
+            }
+        }
+}
+
+static TARGET void NAME(input)(const job *j, size_t first, size_t last)
+{
+    if (j->kernel->winograd.outputs == 2)
+        NAME(input_of)(2, j, first, last);
+    else
+        NAME(input_of)(4, j, first, last);
+}
+
+/* WIDTH numbers of the result, from what the products came to. */
+INLINE void NAME(finish)(const job *j, vector sum, vector bias, size_t at)
+{
+    sum += bias;
+    if (j->addend)
+        sum += NAME(load)(j->addend + at);
+    if (j->kernel->activation == BEAM_ONEDNN_RELU) {
+        int32_t __attribute__((vector_size(4 * WIDTH))) negative = sum < NAME(all)(0), bits;
+        memcpy(&bits, &sum, sizeof bits);
+        bits &= ~negative;
+        memcpy(&sum, &bits, sizeof bits);
+    } else if (j->kernel->activation == BEAM_ONEDNN_GELU) {
+        beam_lanes lanes = {0};
+        memcpy(&lanes, &sum, sizeof sum);
+        beam_lanes_gelu(&lanes);
+        memcpy(&sum, &lanes, sizeof sum);
+    }
+    NAME(store)(j->y + at, sum);
+}
+
+INLINE void NAME(output_of)(unsigned outputs, const job *j, size_t first, size_t last)
+{
+    const beam_onednn_winograd *w = &j->kernel->winograd;
+    const size_t side = outputs + 2;
+    float half[4 * 6 * WIDTH] __attribute__((aligned(64))), line[4 * WIDTH];
+    for (size_t k = 0; k < w->out; k += WIDTH) {
+        const vector bias = j->bias ? NAME(load)(j->bias + k) : NAME(all)(0);
+        for (size_t t = first; t < last; t++) {
+            const place p = place_of(w, j->first + t);
+            const float *m = j->m + spot(j->m_channels, t, k, WIDTH);
+            const size_t rows = w->height - (size_t)p.row, columns = w->width - (size_t)p.column;
+            size_t at =
+                ((p.image * w->height + (size_t)p.row) * w->width + (size_t)p.column) * w->out + k;
+            for (size_t i = 0; i < side; i++)
+                NAME(after)(outputs, m + i * j->m_slot, side * j->m_slot, half + i * WIDTH,
+                            side * WIDTH);
+            for (size_t i = 0; i < outputs && i < rows; i++, at += w->width * w->out) {
+                NAME(after)(outputs, half + i * side * WIDTH, WIDTH, line, WIDTH);
+                for (size_t l = 0; l < outputs; l++)
+                    if (l < columns)
+                        NAME(finish)(j, NAME(load)(line + l * WIDTH), bias, at + l * w->out);
+            }
+        }
+    }
+}
+
+static TARGET void NAME(output)(const job *j, size_t first, size_t last)
+{
+    if (j->kernel->winograd.outputs == 2)
+        NAME(output_of)(2, j, first, last);
+    else
+        NAME(output_of)(4, j, first, last);
+}
+
+/* ---- products ---- */
+
+/* ROWS tiles of a block times two vectors' worth of columns, over all channels: the sums stay in
+ * registers, which is why each has a name. */
+INLINE void NAME(rows)(const float *v, const float *u, size_t channels, float *m)
+{
+#define SUMS(R) vector p##R = NAME(all)(0), q##R = NAME(all)(0);
+#define STEP(R)                                  \
+    {                                            \
+        const vector s = NAME(all)(v[R * WIDTH]); \
+        p##R = FMA(s, a, p##R);                  \
+        q##R = FMA(s, b, q##R);                  \
+    }
+#define KEEP(R)                                                   \
+    NAME(store)(m + R * WIDTH, p##R);                             \
+    NAME(store)(m + (BEAM_WINOGRAD_BLOCK + R) * WIDTH, q##R);
+    ALL_ROWS(SUMS)
+    for (size_t c = 0; c < channels; c += WIDTH, v += (BEAM_WINOGRAD_BLOCK - 1) * WIDTH)
+        for (size_t i = 0; i < WIDTH; i++, v++, u += 2 * WIDTH) {
+            const vector a = NAME(load)(u), b = NAME(load)(u + WIDTH);
+            ALL_ROWS(STEP)
+        }
+    ALL_ROWS(KEEP)
+#undef SUMS
+#undef STEP
+#undef KEEP
+}
+
+/* Columns of one of the products for all tiles. */
+static TARGET void NAME(product)(const job *j, size_t matrix, size_t panel)
+{
+    const size_t in = j->kernel->winograd.in, columns = 2 * WIDTH;
+    const float *u = j->u + (matrix * j->m_channels + panel * columns) * in;
+    for (size_t t = 0; t < j->blocks * BEAM_WINOGRAD_BLOCK; t += ROWS)
+        NAME(rows)(j->v + matrix * j->v_slot + spot(in, t, 0, WIDTH), u, in,
+                   j->m + matrix * j->m_slot + spot(j->m_channels, t, panel * columns, WIDTH));
+}
+
+#undef INLINE
+#undef WIDTH
+#undef ROWS
+#undef TARGET
+#undef NAME
+#undef vector
+#undef SPREAD
+#undef FMA
+#undef ALL_ROWS

@@ -1,0 +1,124 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* onednn_winograd_plan.c - which convolutions run as onednn_winograd.c does them, and such a step of
+ * a plan. */
+#include <stdlib.h>
+
+#include "device/onednn_kernels.h"
+#include "device/onednn_vector.h"
+
+/* Floats of the widest vectors that oneDNN uses here, so that DNNL_MAX_CPU_ISA holds for us too. */
+static size_t lanes_here(void)
+{
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+    if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core)
+        return 16;
+    if ((isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2)
+        return 8;
+    return 4;
+}
+
+bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, int64_t batch,
+                                 beam_onednn_winograd *w)
+{
+    const beam_fused_op *fused = &model->steps[step];
+    const beam_nn_op *op = fused->op;
+    const beam_network *network = model->model->network;
+    if (model->model->precision != BEAM_PRECISION_F32 || op->kind != BEAM_OP_CONV2D ||
+        op->groups != 1 || op->window.kernel != 3 || op->window.stride != 1 ||
+        op->window.dilation != 1)
+        return false;
+    if (getenv("NOWINO"))
+        return false;
+    beam_tensor x = beam_nn_shape(network, op->inputs[0], 1);
+    beam_tensor y = beam_nn_shape(network, fused->output, 1);
+    *w = (beam_onednn_winograd){.lanes = lanes_here(),
+                                .batch = (size_t)batch,
+                                .in = (size_t)x.shape[1],
+                                .out = (size_t)y.shape[1],
+                                .in_height = (size_t)x.shape[2],
+                                .in_width = (size_t)x.shape[3],
+                                .height = (size_t)y.shape[2],
+                                .width = (size_t)y.shape[3],
+                                .padding = (size_t)op->window.padding};
+    w->outputs = w->height > 2 || w->width > 2 ? 4 : 2;
+    w->down = (w->height + w->outputs - 1) / w->outputs;
+    w->across = (w->width + w->outputs - 1) / w->outputs;
+    size_t tiles = w->down * w->across;
+    w->at_once = tiles * w->batch;
+    size_t most = (getenv("TILES") ? (size_t)atoi(getenv("TILES")) : 48);
+    if (w->at_once > most)
+        w->at_once = most;
+    w->at_once = (w->at_once + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK;
+    return w->in % BEAM_LANES == 0 && w->out % BEAM_LANES == 0 && w->height * w->width > 1 &&
+           tiles * (size_t)model->chunk >= 24;
+}
+
+/* The value's buffer with channels innermost, which other readers of it then have too. */
+static beam_status channels_last(beam_onednn_builder *b, uint32_t value, uint32_t *buffer)
+{
+    const_dnnl_memory_desc_t desc;
+    beam_tensor shape = beam_nn_shape(b->network, value, b->plan->batch);
+    BEAM_TRY(beam_onednn_channels_last(b, &shape, dnnl_f32, &desc));
+    BEAM_TRY(beam_onednn_value_as(b, value, desc, buffer));
+    b->buffer_of[value] = *buffer + 1;
+    return BEAM_OK;
+}
+
+static beam_status floats(beam_onednn_builder *b, size_t count, const_dnnl_memory_desc_t *desc)
+{
+    beam_tensor shape = {.dtype = BEAM_F32, .rank = 1, .shape = {(int64_t)count}};
+    return beam_onednn_plain(b, &shape, dnnl_f32, desc);
+}
+
+static beam_status packed_arg(beam_onednn_builder *b, size_t step, beam_onednn_part part,
+                              size_t count, int slot, beam_onednn_arg *arg)
+{
+    const_dnnl_memory_desc_t desc;
+    BEAM_TRY(floats(b, count, &desc));
+    *arg = (beam_onednn_arg){.arg = slot, .source = BEAM_ONEDNN_FROM_PACKED};
+    return beam_onednn_pack(b->model, step, part, desc, &arg->packed, b->err);
+}
+
+/* Result and scratch memory. */
+static beam_status add_results(beam_onednn_builder *b, const beam_fused_op *step,
+                               const beam_onednn_winograd *w, beam_onednn_arg *args, uint32_t *n)
+{
+    const_dnnl_memory_desc_t desc;
+    uint32_t buffer = 0, addend = 0;
+    beam_tensor shape = beam_nn_shape(b->network, step->output, b->plan->batch);
+    if (step->addend) {
+        BEAM_TRY(channels_last(b, step->addend, &addend));
+        args[(*n)++] = (beam_onednn_arg){.arg = BEAM_WINOGRAD_ADDEND, .index = addend};
+    }
+    BEAM_TRY(beam_onednn_channels_last(b, &shape, dnnl_f32, &desc));
+    BEAM_TRY(beam_onednn_buffer_new(b, desc, &buffer));
+    if (step->addend)
+        b->plan->buffers[buffer].place = b->plan->buffers[addend].place;
+    b->buffer_of[step->output] = buffer + 1;
+    args[(*n)++] = (beam_onednn_arg){.arg = BEAM_WINOGRAD_Y, .index = buffer};
+    BEAM_TRY(floats(b, beam_onednn_winograd_floats(w), &desc));
+    BEAM_TRY(beam_onednn_buffer_new(b, desc, &buffer));
+    args[(*n)++] = (beam_onednn_arg){.arg = BEAM_WINOGRAD_SCRATCH, .index = buffer};
+    return BEAM_OK;
+}
+
+beam_status beam_onednn_winograd_lower(beam_onednn_builder *b, size_t index,
+                                       const beam_onednn_winograd *w)
+{
+    const beam_fused_op *step = &b->model->steps[index];
+    beam_onednn_kernel kernel = {.run = beam_onednn_winograd_run, .op = step->op, .winograd = *w};
+    beam_onednn_arg args[6];
+    uint32_t n = 0, x = 0;
+    if (step->activation)
+        kernel.activation =
+            step->activation->kind == BEAM_OP_GELU ? BEAM_ONEDNN_GELU : BEAM_ONEDNN_RELU;
+    BEAM_TRY(channels_last(b, step->op->inputs[0], &x));
+    args[n++] = (beam_onednn_arg){.arg = BEAM_WINOGRAD_X, .index = x};
+    BEAM_TRY(packed_arg(b, index, BEAM_ONEDNN_WINOGRAD, beam_onednn_winograd_weights(w),
+                        BEAM_WINOGRAD_WEIGHTS, &args[n++]));
+    if (step->op->num_inputs > 2 || step->norm)
+        BEAM_TRY(
+            packed_arg(b, index, BEAM_ONEDNN_BIAS, w->out, BEAM_WINOGRAD_BIAS, &args[n++]));
+    BEAM_TRY(add_results(b, step, w, args, &n));
+    return beam_onednn_kernel_add(b, step->op->name, &kernel, args, n);
+}
