@@ -128,8 +128,8 @@ typedef struct beam_onednn_taps {
 
 /* A convolution by Winograd's minimal filtering; see onednn_winograd.c. */
 typedef struct beam_onednn_winograd {
-    size_t lanes;   /* floats of the vectors that it runs with: 16, 8 or 4 */
-    size_t outputs; /* of a tile, each way: 4 or 2 */
+    size_t lanes;         /* floats of the vectors that it runs with: 16, 8 or 4 */
+    size_t outputs, side; /* of a tile, each way: 4 that 6 inputs make, 2 of 4, or 1 of 1 */
     size_t batch, in, out; /* channels: multiples of 16 */
     size_t in_height, in_width, height, width, padding;
     size_t down, across; /* an image's tiles */
@@ -309,6 +309,10 @@ beam_status beam_onednn_reorder(dnnl_engine_t engine, dnnl_stream_t stream, dnnl
  * scratch memory is ours. */
 dnnl_status_t beam_onednn_attr(dnnl_primitive_attr_t *attr);
 
+/* Whether some taps never meet the image, and which do. */
+bool beam_onednn_taps_find(const beam_nn_op *conv, const beam_tensor *x, const beam_tensor *y,
+                           beam_onednn_taps *taps);
+
 /* Whether the model computes this step in int8. */
 bool beam_onednn_is_int8(const beam_onednn_model *model, size_t step);
 /* Channels last, which oneDNN wants in int8. */
@@ -325,7 +329,7 @@ beam_status beam_onednn_scale_arg(beam_onednn_builder *b, int arg, uint32_t valu
 
 /* Whether the model's step runs by Winograd's minimal filtering, and how for a batch. */
 bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, int64_t batch,
-                                 beam_onednn_winograd *winograd);
+                                 beam_onednn_winograd *winograd, beam_onednn_taps *taps);
 beam_status beam_onednn_winograd_lower(beam_onednn_builder *b, size_t step,
                                        const beam_onednn_winograd *winograd);
 

@@ -90,8 +90,8 @@ void beam_onednn_squared_sum(const beam_onednn_kernel *kernel, void *const *data
 enum { BEAM_CLIP_TOTAL, BEAM_CLIP_FACTOR, BEAM_CLIP_NORM };
 void beam_onednn_clip_factor(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 
-/* A convolution of 3x3, stride 1: y = conv(x) [+ bias] [+ addend] [, relu or gelu], images with
- * channels innermost.  y may lie over the addend. */
+/* A convolution: y = conv(x) [+ bias] [+ addend] [, relu or gelu], images with channels innermost.
+ * y may lie over the addend. */
 enum {
     BEAM_WINOGRAD_X,
     BEAM_WINOGRAD_WEIGHTS,
@@ -100,14 +100,21 @@ enum {
     BEAM_WINOGRAD_Y,
     BEAM_WINOGRAD_SCRATCH /* beam_onednn_winograd_floats numbers */
 };
-enum { BEAM_WINOGRAD_BLOCK = 12 }; /* tiles that are computed together */
 void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *data,
                               unsigned threads);
-size_t beam_onednn_winograd_floats(const beam_onednn_winograd *winograd);
-/* The weights as it takes them, and how many numbers they then are. */
-void beam_onednn_winograd_pack(const beam_onednn_winograd *winograd, const float *weights,
-                               float *packed);
-size_t beam_onednn_winograd_weights(const beam_onednn_winograd *winograd);
+size_t beam_onednn_winograd_floats(const beam_onednn_winograd *w);
+
+/* Tiles whose products are computed together. */
+enum { BEAM_WINOGRAD_BLOCK = 8 };
+/* The points of 4x4 outputs are 0, A, -A, B, -B and infinity. */
+#define BEAM_WINOGRAD_A 0.625f
+#define BEAM_WINOGRAD_B 1.5f
+/* Two vectors' widths that the output's channels fill. */
+size_t beam_onednn_winograd_panels(const beam_onednn_winograd *w);
+/* Row-major weights as it takes them, and how many numbers they then are. */
+void beam_onednn_winograd_pack(const beam_onednn_winograd *w, const beam_onednn_taps *taps,
+                               const float *weights, float *packed);
+size_t beam_onednn_winograd_weights(const beam_onednn_winograd *w);
 
 /* The part `part` of `parts` of `count` things, in multiples of `unit` but for the last. */
 static inline void beam_onednn_share(size_t count, size_t unit, unsigned part, unsigned parts,

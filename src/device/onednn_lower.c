@@ -348,7 +348,8 @@ static beam_status lower_reshape(lowering *l)
 static beam_status lower(lowering *l)
 {
     beam_onednn_winograd winograd;
-    if (beam_onednn_winograd_wanted(l->b->model, l->index, l->b->plan->batch, &winograd))
+    beam_onednn_taps taps;
+    if (beam_onednn_winograd_wanted(l->b->model, l->index, l->b->plan->batch, &winograd, &taps))
         return beam_onednn_winograd_lower(l->b, l->index, &winograd);
     switch (l->op->kind) {
     case BEAM_OP_CONV2D:

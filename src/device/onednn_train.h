@@ -109,9 +109,6 @@ beam_status beam_onednn_operand_part(beam_onednn_lowering *l, int arg, uint32_t 
 beam_status beam_onednn_train_is_partial(beam_onednn_train_builder *t, uint32_t value,
                                          const beam_onednn_taps *taps, uint32_t busy);
 
-/* Whether some taps never meet the image, and which do. */
-bool beam_onednn_taps_find(const beam_nn_op *conv, const beam_tensor *x, const beam_tensor *y,
-                           beam_onednn_taps *taps);
 /* The layout of whole weights of which `part` is one without taps, and taps->inner; NULL if there
  * is none. */
 beam_status beam_onednn_taps_whole(beam_onednn_builder *b, const_dnnl_memory_desc_t part,

@@ -105,11 +105,12 @@ static beam_status fill(const beam_onednn_model *model, const beam_onednn_packed
         return beam_onednn_reorder(model->engine, model->stream, other, packed->memory, err);
     beam_status status = find_f32(model, packed, &o, err);
     beam_onednn_winograd winograd;
+    beam_onednn_taps taps;
     if (status == BEAM_OK && packed->part != BEAM_ONEDNN_WINOGRAD)
         status = fill_from(model, packed, &o, err);
     else if (status == BEAM_OK &&
-             beam_onednn_winograd_wanted(model, packed->step, 1, &winograd))
-        beam_onednn_winograd_pack(&winograd, o.data, packed->data);
+             beam_onednn_winograd_wanted(model, packed->step, 1, &winograd, &taps))
+        beam_onednn_winograd_pack(&winograd, &taps, o.data, packed->data);
     beam_free(o.made);
     return status;
 }

@@ -13,15 +13,22 @@
  * The points of 4x4 are 0, 5/8, -5/8, 3/2, -3/2 and infinity, which lose less to rounding than the
  * paper's 0, 1, -1, 2 and -2; all constants are exact.  Those of 2x2 are 0, 1, -1 and infinity.
  *
+ * Where the window is the whole image, a tile is its one output and there are no points: the image's
+ * numbers are a row of a matrix, its channels so to say.  Nothing is saved but what is lost when
+ * every image is multiplied by itself.
+ *
  * A tile's sums are the same whichever tiles it is done with and however many threads do it. */
 #include "device/onednn_kernels.h"
 #include "device/onednn_vector.h"
 
 /* The points, their squares and so on. */
-#define A 0.625f
-#define B 1.5f
+#define A BEAM_WINOGRAD_A
+#define B BEAM_WINOGRAD_B
 #define A2 (A * A)
 #define B2 (B * B)
+
+/* Inputs of a tile, each way. */
+#define SIDE(OUTPUTS) ((OUTPUTS) == 1 ? 1 : (OUTPUTS) + 2)
 
 /* Some tiles: from `first` on, as many as V and M hold. */
 typedef struct job {
@@ -55,35 +62,35 @@ static inline size_t spot(size_t channels, size_t t, size_t c, size_t width)
 
 #if defined(__x86_64__)
 #define WIDTH 16
-#define ROWS 12
+#define ROWS 8
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma")))
 #define NAME(x) x##_16
 #define vector __m512
 #define SPREAD(x) _mm512_set1_ps(x)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define ALL_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+#define ALL_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #include "device/onednn_winograd_lanes.h"
 
 #define WIDTH 8
-#define ROWS 6
+#define ROWS 4
 #define TARGET __attribute__((target("avx2,fma")))
 #define NAME(x) x##_8
 #define vector __m256
 #define SPREAD(x) _mm256_set1_ps(x)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define ALL_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define ALL_ROWS(X) X(0) X(1) X(2) X(3)
 #include "device/onednn_winograd_lanes.h"
 #endif
 
 typedef float four __attribute__((vector_size(16)));
 #define WIDTH 4
-#define ROWS 6
+#define ROWS 4
 #define TARGET
 #define NAME(x) x##_4
 #define vector four
 #define SPREAD(x) ((four){x, x, x, x})
 #define FMA(a, b, c) ((a) * (b) + (c))
-#define ALL_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define ALL_ROWS(X) X(0) X(1) X(2) X(3)
 #include "device/onednn_winograd_lanes.h"
 
 typedef struct loops {
@@ -111,7 +118,7 @@ static const loops *loops_of(size_t lanes)
 static void clear_rest(const job *j)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
-    const size_t side = w->outputs + 2;
+    const size_t side = w->side;
     for (size_t matrix = 0; matrix < side * side; matrix++)
         for (size_t t = j->count; t < j->blocks * BEAM_WINOGRAD_BLOCK; t++)
             for (size_t c = 0; c < w->in; c += w->lanes)
@@ -134,7 +141,7 @@ static void product_part(void *context, unsigned part, unsigned parts)
     const job *j = context;
     const beam_onednn_winograd *w = &j->kernel->winograd;
     const loops *l = loops_of(w->lanes);
-    const size_t side = w->outputs + 2, panels = (w->out + 2 * w->lanes - 1) / (2 * w->lanes);
+    const size_t side = w->side, panels = beam_onednn_winograd_panels(w);
     size_t first, last;
     beam_onednn_share(side * side * panels, 1, part, parts, &first, &last);
     for (size_t i = first; i < last; i++)
@@ -160,21 +167,27 @@ static size_t in_blocks(size_t tiles)
     return (tiles + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK;
 }
 
-static size_t in_panels(const beam_onednn_winograd *w, size_t channels)
+size_t beam_onednn_winograd_panels(const beam_onednn_winograd *w)
 {
-    return (channels + 2 * w->lanes - 1) / (2 * w->lanes) * (2 * w->lanes);
+    return (w->out + 2 * w->lanes - 1) / (2 * w->lanes);
+}
+
+/* The output's channels in whole panels. */
+static size_t columns_of(const beam_onednn_winograd *w)
+{
+    return beam_onednn_winograd_panels(w) * 2 * w->lanes;
 }
 
 size_t beam_onednn_winograd_floats(const beam_onednn_winograd *w)
 {
-    const size_t side = w->outputs + 2;
-    return side * side * (slot(w->at_once, w->in) + slot(w->at_once, in_panels(w, w->out)));
+    const size_t side = w->side;
+    return side * side * (slot(w->at_once, w->in) + slot(w->at_once, columns_of(w)));
 }
 
 void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)
 {
     const beam_onednn_winograd *w = &kernel->winograd;
-    const size_t tiles = w->batch * w->down * w->across, side = w->outputs + 2;
+    const size_t tiles = w->batch * w->down * w->across, side = w->side;
     job j = {.kernel = kernel,
              .x = data[BEAM_WINOGRAD_X],
              .u = data[BEAM_WINOGRAD_WEIGHTS],
@@ -183,7 +196,7 @@ void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *dat
              .y = data[BEAM_WINOGRAD_Y],
              .v = data[BEAM_WINOGRAD_SCRATCH],
              .v_slot = slot(w->at_once, w->in),
-             .m_channels = in_panels(w, w->out)};
+             .m_channels = columns_of(w)};
     j.m_slot = slot(w->at_once, j.m_channels);
     j.m = j.v + side * side * j.v_slot;
     for (; j.first < tiles; j.first += j.count) {
@@ -193,53 +206,4 @@ void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *dat
         beam_onednn_parallel(threads, product_part, &j);
         beam_onednn_parallel(threads, output_part, &j);
     }
-}
-
-/* ---- weights ---- */
-
-/* The values of a row of three weights at the points, over what Lagrange's polynomials are
- * divided by. */
-static void weights_at(size_t outputs, const double *g, size_t step, double *to, size_t to_step)
-{
-    const double a = (double)A, b = (double)B, a2 = a * a, b2 = b * b;
-    const double g0 = g[0], g1 = g[step], g2 = g[2 * step];
-    if (outputs == 2) {
-        to[0] = g0;
-        to[to_step] = (g0 + g1 + g2) / 2;
-        to[2 * to_step] = (g0 - g1 + g2) / 2;
-        to[3 * to_step] = g2;
-        return;
-    }
-    const double over_a = 2 * a2 * (a2 - b2), over_b = 2 * b2 * (b2 - a2);
-    to[0] = g0 / (a2 * b2);
-    to[to_step] = (g0 + a * g1 + a2 * g2) / over_a;
-    to[2 * to_step] = (g0 - a * g1 + a2 * g2) / over_a;
-    to[3 * to_step] = (g0 + b * g1 + b2 * g2) / over_b;
-    to[4 * to_step] = (g0 - b * g1 + b2 * g2) / over_b;
-    to[5 * to_step] = g2;
-}
-
-size_t beam_onednn_winograd_weights(const beam_onednn_winograd *w)
-{
-    const size_t side = w->outputs + 2;
-    return side * side * in_panels(w, w->out) * w->in;
-}
-
-void beam_onednn_winograd_pack(const beam_onednn_winograd *w, const float *weights, float *u)
-{
-    const size_t side = w->outputs + 2, columns = 2 * w->lanes, out = in_panels(w, w->out);
-    memset(u, 0, beam_onednn_winograd_weights(w) * sizeof *u);
-    for (size_t k = 0; k < w->out; k++)
-        for (size_t c = 0; c < w->in; c++) {
-            double g[9], half[18], all[36];
-            for (size_t i = 0; i < 9; i++)
-                g[i] = (double)weights[(k * w->in + c) * 9 + i];
-            for (size_t i = 0; i < 3; i++)
-                weights_at(w->outputs, g + i, 3, half + i, 3);
-            for (size_t i = 0; i < side; i++)
-                weights_at(w->outputs, half + 3 * i, 1, all + side * i, 1);
-            float *to = u + (k / columns * w->in + c) * columns + k % columns;
-            for (size_t i = 0; i < side * side; i++)
-                to[i * out * w->in] = (float)all[i];
-        }
 }

@@ -37,11 +37,15 @@ INLINE vector NAME(plus)(vector a, float number, vector b)
 
 /* ---- the transforms, along one side of a tile ---- */
 
-/* The input's: six numbers to six, or four to four.  They are Lagrange's polynomials of the points,
+/* The input's: six numbers to six, four to four or one to itself.  They are Lagrange's polynomials of the points,
  * with what those of p and -p have in common worked out once. */
 INLINE void NAME(before)(unsigned outputs, const float *from, size_t step, float *to,
                          size_t to_step)
 {
+    if (outputs == 1) {
+        NAME(store)(to, NAME(load)(from));
+        return;
+    }
     const vector d0 = NAME(load)(from), d1 = NAME(load)(from + step);
     const vector d2 = NAME(load)(from + 2 * step), d3 = NAME(load)(from + 3 * step);
     if (outputs == 2) {
@@ -62,9 +66,13 @@ INLINE void NAME(before)(unsigned outputs, const float *from, size_t step, float
     NAME(store)(to + 5 * to_step, NAME(plus)(NAME(plus)(d5, -(A2 + B2), d3), A2 * B2, d1));
 }
 
-/* The result's: six products to four outputs, or four to two. */
+/* The result's: six products to four outputs, four to two or one to one. */
 INLINE void NAME(after)(unsigned outputs, const float *from, size_t step, float *to, size_t to_step)
 {
+    if (outputs == 1) {
+        NAME(store)(to, NAME(load)(from));
+        return;
+    }
     const vector m0 = NAME(load)(from), m1 = NAME(load)(from + step);
     const vector m2 = NAME(load)(from + 2 * step), m3 = NAME(load)(from + 3 * step);
     if (outputs == 2) {
@@ -86,7 +94,7 @@ INLINE void NAME(after)(unsigned outputs, const float *from, size_t step, float 
 /* A tile's part of the image, 0 beyond its edges, as if it lay side by side. */
 INLINE void NAME(patch)(const beam_onednn_winograd *w, const place *p, const float *x, float *patch)
 {
-    const long side = (long)w->outputs + 2;
+    const long side = (long)w->side;
     for (long i = 0; i < side; i++)
         for (long j = 0; j < side; j++) {
             long row = p->row - (long)w->padding + i, column = p->column - (long)w->padding + j;
@@ -102,7 +110,7 @@ INLINE void NAME(patch)(const beam_onednn_winograd *w, const place *p, const flo
 INLINE void NAME(transform)(unsigned outputs, const float *x, size_t row, size_t column, float *v,
                             size_t slot)
 {
-    const unsigned side = outputs + 2;
+    const unsigned side = SIDE(outputs);
     float half[6 * 6 * WIDTH] __attribute__((aligned(64)));
     for (unsigned j = 0; j < side; j++)
         NAME(before)(outputs, x + j * column, row, half + j * WIDTH, side * WIDTH);
@@ -113,7 +121,7 @@ INLINE void NAME(transform)(unsigned outputs, const float *x, size_t row, size_t
 INLINE void NAME(input_of)(unsigned outputs, const job *j, size_t first, size_t last)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
-    const size_t row = w->in_width * w->in, side = outputs + 2;
+    const size_t row = w->in_width * w->in, side = SIDE(outputs);
     float patch[6 * 6 * WIDTH] __attribute__((aligned(64)));
     for (size_t c = 0; c < w->in; c += WIDTH)
         for (size_t t = first; t < last; t++) {
@@ -134,7 +142,9 @@ INLINE void NAME(input_of)(unsigned outputs, const job *j, size_t first, size_t 
 
 static TARGET void NAME(input)(const job *j, size_t first, size_t last)
 {
-    if (j->kernel->winograd.outputs == 2)
+    if (j->kernel->winograd.outputs == 1)
+        NAME(input_of)(1, j, first, last);
+    else if (j->kernel->winograd.outputs == 2)
         NAME(input_of)(2, j, first, last);
     else
         NAME(input_of)(4, j, first, last);
@@ -163,7 +173,7 @@ INLINE void NAME(finish)(const job *j, vector sum, vector bias, size_t at)
 INLINE void NAME(output_of)(unsigned outputs, const job *j, size_t first, size_t last)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
-    const size_t side = outputs + 2;
+    const size_t side = SIDE(outputs);
     float half[4 * 6 * WIDTH] __attribute__((aligned(64))), line[4 * WIDTH];
     for (size_t k = 0; k < w->out; k += WIDTH) {
         const vector bias = j->bias ? NAME(load)(j->bias + k) : NAME(all)(0);
@@ -188,7 +198,9 @@ INLINE void NAME(output_of)(unsigned outputs, const job *j, size_t first, size_t
 
 static TARGET void NAME(output)(const job *j, size_t first, size_t last)
 {
-    if (j->kernel->winograd.outputs == 2)
+    if (j->kernel->winograd.outputs == 1)
+        NAME(output_of)(1, j, first, last);
+    else if (j->kernel->winograd.outputs == 2)
         NAME(output_of)(2, j, first, last);
     else
         NAME(output_of)(4, j, first, last);

@@ -17,20 +17,40 @@ static size_t lanes_here(void)
     return 4;
 }
 
-bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, int64_t batch,
-                                 beam_onednn_winograd *w)
+/* Tiles for which the scratch memory of a layer with few channels stays in a core's second cache. */
+enum { TILES_AT_ONCE = 48 };
+
+/* Cuts images into tiles of so many outputs. */
+static void cut(beam_onednn_winograd *w, size_t outputs, size_t side)
 {
-    const beam_fused_op *fused = &model->steps[step];
-    const beam_nn_op *op = fused->op;
-    const beam_network *network = model->model->network;
+    w->outputs = outputs;
+    w->side = side;
+    w->down = (w->height + outputs - 1) / outputs;
+    w->across = (w->width + outputs - 1) / outputs;
+    size_t tiles = w->batch * w->down * w->across;
+    w->at_once = tiles < TILES_AT_ONCE ? tiles : TILES_AT_ONCE;
+    w->at_once = (w->at_once + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK;
+}
+
+/* A window that is the whole image makes one output of all its numbers. */
+static bool is_whole(const beam_onednn_winograd *w, const beam_onednn_taps *taps)
+{
+    return w->height == 1 && w->width == 1 && taps->count[0] == (int64_t)w->in_height &&
+           taps->count[1] == (int64_t)w->in_width && taps->left[0] == 0 && taps->left[1] == 0;
+}
+
+bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, int64_t batch,
+                                 beam_onednn_winograd *w, beam_onednn_taps *taps)
+{
+    const beam_nn_op *op = model->steps[step].op;
+    const beam_nn_window *window = &op->window;
     if (model->model->precision != BEAM_PRECISION_F32 || op->kind != BEAM_OP_CONV2D ||
-        op->groups != 1 || op->window.kernel != 3 || op->window.stride != 1 ||
-        op->window.dilation != 1)
+        op->groups != 1 || window->dilation != 1)
         return false;
     if (getenv("NOWINO"))
         return false;
-    beam_tensor x = beam_nn_shape(network, op->inputs[0], 1);
-    beam_tensor y = beam_nn_shape(network, fused->output, 1);
+    beam_tensor x = beam_nn_shape(model->model->network, op->inputs[0], 1);
+    beam_tensor y = beam_nn_shape(model->model->network, model->steps[step].output, 1);
     *w = (beam_onednn_winograd){.lanes = lanes_here(),
                                 .batch = (size_t)batch,
                                 .in = (size_t)x.shape[1],
@@ -39,18 +59,24 @@ bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, in
                                 .in_width = (size_t)x.shape[3],
                                 .height = (size_t)y.shape[2],
                                 .width = (size_t)y.shape[3],
-                                .padding = (size_t)op->window.padding};
-    w->outputs = w->height > 2 || w->width > 2 ? 4 : 2;
-    w->down = (w->height + w->outputs - 1) / w->outputs;
-    w->across = (w->width + w->outputs - 1) / w->outputs;
-    size_t tiles = w->down * w->across;
-    w->at_once = tiles * w->batch;
-    size_t most = (getenv("TILES") ? (size_t)atoi(getenv("TILES")) : 48);
-    if (w->at_once > most)
-        w->at_once = most;
-    w->at_once = (w->at_once + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK;
-    return w->in % BEAM_LANES == 0 && w->out % BEAM_LANES == 0 && w->height * w->width > 1 &&
-           tiles * (size_t)model->chunk >= 24;
+                                .padding = (size_t)window->padding};
+    if (w->in % BEAM_LANES != 0 || w->out % BEAM_LANES != 0)
+        return false;
+    (void)beam_onednn_taps_find(op, &x, &y, taps);
+    if (is_whole(w, taps)) {
+        w->in *= w->in_height * w->in_width;
+        w->in_height = w->in_width = 1;
+        w->padding = 0;
+        cut(w, 1, 1);
+        return true;
+    }
+    if (window->kernel != 3 || window->stride != 1)
+        return false;
+    if (w->height <= 2 && w->width <= 2)
+        cut(w, 2, 4);
+    else
+        cut(w, 4, 6);
+    return w->down * w->across * (size_t)model->chunk >= 8;
 }
 
 /* The value's buffer with channels innermost, which other readers of it then have too. */
