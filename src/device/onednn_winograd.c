@@ -130,7 +130,7 @@ static void input_part(void *context, unsigned part, unsigned parts)
 {
     const job *j = context;
     size_t first, last;
-    beam_onednn_share(j->count, 1, part, parts, &first, &last);
+    beam_onednn_share(j->count, BEAM_WINOGRAD_BLOCK, part, parts, &first, &last);
     loops_of(j->kernel->winograd.lanes)->input(j, first, last);
     if (part + 1 == parts)
         clear_rest(j);
@@ -152,7 +152,7 @@ static void output_part(void *context, unsigned part, unsigned parts)
 {
     const job *j = context;
     size_t first, last;
-    beam_onednn_share(j->count, 1, part, parts, &first, &last);
+    beam_onednn_share(j->count, BEAM_WINOGRAD_BLOCK, part, parts, &first, &last);
     loops_of(j->kernel->winograd.lanes)->output(j, first, last);
 }
 

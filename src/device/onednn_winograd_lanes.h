@@ -118,26 +118,31 @@ INLINE void NAME(transform)(unsigned outputs, const float *x, size_t row, size_t
         NAME(before)(outputs, half + i * side * WIDTH, WIDTH, v + i * side * slot, slot);
 }
 
+/* A block of tiles at a time, so that what a block's channels share of a cache line's neighbours is
+ * still near. */
 INLINE void NAME(input_of)(unsigned outputs, const job *j, size_t first, size_t last)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
     const size_t row = w->in_width * w->in, side = SIDE(outputs);
     float patch[6 * 6 * WIDTH] __attribute__((aligned(64)));
-    for (size_t c = 0; c < w->in; c += WIDTH)
-        for (size_t t = first; t < last; t++) {
-            const place p = place_of(w, j->first + t);
-            const float *x = j->x + p.image * w->in_height * row + c;
-            float *v = j->v + spot(w->in, t, c, WIDTH);
-            const long up = p.row - (long)w->padding, left = p.column - (long)w->padding;
-            if (up >= 0 && left >= 0 && up + (long)side <= (long)w->in_height &&
-                left + (long)side <= (long)w->in_width) {
-                NAME(transform)(outputs, x + (size_t)up * row + (size_t)left * w->in, row, w->in, v,
-                                j->v_slot);
+    for (size_t t = first; t < last; t++) {
+        const place p = place_of(w, j->first + t);
+        const float *x = j->x + p.image * w->in_height * row;
+        float *v = j->v + spot(w->in, t, 0, WIDTH);
+        const long up = p.row - (long)w->padding, left = p.column - (long)w->padding;
+        const bool inside = up >= 0 && left >= 0 && up + (long)side <= (long)w->in_height &&
+                            left + (long)side <= (long)w->in_width;
+        if (inside)
+            x += (size_t)up * row + (size_t)left * w->in;
+        for (size_t c = 0; c < w->in; c += WIDTH, x += WIDTH, v += BEAM_WINOGRAD_BLOCK * WIDTH) {
+            if (inside) {
+                NAME(transform)(outputs, x, row, w->in, v, j->v_slot);
             } else {
                 NAME(patch)(w, &p, x, patch);
                 NAME(transform)(outputs, patch, side * WIDTH, WIDTH, v, j->v_slot);
             }
         }
+    }
 }
 
 static TARGET void NAME(input)(const job *j, size_t first, size_t last)
@@ -175,14 +180,15 @@ INLINE void NAME(output_of)(unsigned outputs, const job *j, size_t first, size_t
     const beam_onednn_winograd *w = &j->kernel->winograd;
     const size_t side = SIDE(outputs);
     float half[4 * 6 * WIDTH] __attribute__((aligned(64))), line[4 * WIDTH];
-    for (size_t k = 0; k < w->out; k += WIDTH) {
-        const vector bias = j->bias ? NAME(load)(j->bias + k) : NAME(all)(0);
-        for (size_t t = first; t < last; t++) {
-            const place p = place_of(w, j->first + t);
-            const float *m = j->m + spot(j->m_channels, t, k, WIDTH);
-            const size_t rows = w->height - (size_t)p.row, columns = w->width - (size_t)p.column;
-            size_t at =
-                ((p.image * w->height + (size_t)p.row) * w->width + (size_t)p.column) * w->out + k;
+    for (size_t t = first; t < last; t++) {
+        const place p = place_of(w, j->first + t);
+        const size_t rows = w->height - (size_t)p.row, columns = w->width - (size_t)p.column;
+        const size_t from =
+            ((p.image * w->height + (size_t)p.row) * w->width + (size_t)p.column) * w->out;
+        const float *m = j->m + spot(j->m_channels, t, 0, WIDTH);
+        for (size_t k = 0; k < w->out; k += WIDTH, m += BEAM_WINOGRAD_BLOCK * WIDTH) {
+            const vector bias = j->bias ? NAME(load)(j->bias + k) : NAME(all)(0);
+            size_t at = from + k;
             for (size_t i = 0; i < side; i++)
                 NAME(after)(outputs, m + i * j->m_slot, side * j->m_slot, half + i * WIDTH,
                             side * WIDTH);
