@@ -49,10 +49,10 @@ void beam_onednn_parallel(unsigned parts, beam_onednn_work *work, void *context)
 /* ---- packed weights ---- */
 
 typedef enum beam_onednn_part {
-    BEAM_ONEDNN_WEIGHTS, /* with a following batch norm folded in */
-    BEAM_ONEDNN_BIAS,    /* the same */
+    BEAM_ONEDNN_WEIGHTS,  /* with a following batch norm folded in */
+    BEAM_ONEDNN_BIAS,     /* the same */
     BEAM_ONEDNN_WINOGRAD, /* the weights, as Winograd's products take them */
-    BEAM_ONEDNN_SCALE,   /* the four of a batch norm by itself */
+    BEAM_ONEDNN_SCALE,    /* the four of a batch norm by itself */
     BEAM_ONEDNN_SHIFT,
     BEAM_ONEDNN_MEAN,
     BEAM_ONEDNN_VARIANCE,
@@ -128,8 +128,8 @@ typedef struct beam_onednn_taps {
 
 /* A convolution by Winograd's minimal filtering; see onednn_winograd.c. */
 typedef struct beam_onednn_winograd {
-    size_t lanes;         /* floats of the vectors that it runs with: 16, 8 or 4 */
-    size_t outputs, side; /* of a tile, each way: 4 that 6 inputs make, 2 of 4, or 1 of 1 */
+    size_t lanes;          /* floats of the vectors that it runs with: 16, 8 or 4 */
+    size_t outputs, side;  /* of a tile, each way: 4 that 6 inputs make, 2 of 4, or 1 of 1 */
     size_t batch, in, out; /* channels: multiples of 16 */
     size_t in_height, in_width, height, width, padding;
     size_t down, across; /* an image's tiles */

@@ -6,16 +6,16 @@
  * values at points, it takes 36 products of numbers where the sums of the definition take 144; a
  * tile of 2x2 takes 16 and not 36.  The values at the points are V of the inputs and U of the
  * weights, and over all channels and tiles each point is a product of matrices, M = V U.  So there
- * are three passes over some tiles at a time: inputs to V, products, M to outputs; V and M are small
- * enough for the second cache, or, in deep layers, the tiles so many that reading U is little beside
- * multiplying with it.
+ * are three passes over some tiles at a time: inputs to V, products, M to outputs; V and M are
+ * small enough for the second cache, or, in deep layers, the tiles so many that reading U is little
+ * beside multiplying with it.
  *
  * The points of 4x4 are 0, 5/8, -5/8, 3/2, -3/2 and infinity, which lose less to rounding than the
  * paper's 0, 1, -1, 2 and -2; all constants are exact.  Those of 2x2 are 0, 1, -1 and infinity.
  *
- * Where the window is the whole image, a tile is its one output and there are no points: the image's
- * numbers are a row of a matrix, its channels so to say.  Nothing is saved but what is lost when
- * every image is multiplied by itself.
+ * Where the window is the whole image, a tile is its one output and there are no points: the
+ * image's numbers are a row of a matrix, its channels so to say.  Nothing is saved but what is lost
+ * when every image is multiplied by itself.
  *
  * A tile's sums are the same whichever tiles it is done with and however many threads do it. */
 #include "device/onednn_kernels.h"
@@ -52,8 +52,8 @@ static inline place place_of(const beam_onednn_winograd *w, size_t tile)
                    (long)(in_image % w->across * w->outputs)};
 }
 
-/* Where tile t has channel c in V or M: a block's tiles side by side for each vector of channels, as
- * the products read them. */
+/* Where tile t has channel c in V or M: a block's tiles side by side for each vector of channels,
+ * as the products read them. */
 static inline size_t spot(size_t channels, size_t t, size_t c, size_t width)
 {
     return t / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK * channels +

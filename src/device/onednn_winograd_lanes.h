@@ -37,8 +37,8 @@ INLINE vector NAME(plus)(vector a, float number, vector b)
 
 /* ---- the transforms, along one side of a tile ---- */
 
-/* The input's: six numbers to six, four to four or one to itself.  They are Lagrange's polynomials of the points,
- * with what those of p and -p have in common worked out once. */
+/* The input's: six numbers to six, four to four or one to itself.  They are Lagrange's polynomials
+ * of the points, with what those of p and -p have in common worked out once. */
 INLINE void NAME(before)(unsigned outputs, const float *from, size_t step, float *to,
                          size_t to_step)
 {
@@ -85,8 +85,7 @@ INLINE void NAME(after)(unsigned outputs, const float *from, size_t step, float 
     NAME(store)(to, m0 + even_a + even_b);
     NAME(store)(to + to_step, NAME(plus)(NAME(all)(A) * odd_a, B, odd_b));
     NAME(store)(to + 2 * to_step, NAME(plus)(NAME(all)(A2) * even_a, B2, even_b));
-    NAME(store)(to + 3 * to_step,
-                NAME(plus)(NAME(plus)(m5, A * A2, odd_a), B * B2, odd_b));
+    NAME(store)(to + 3 * to_step, NAME(plus)(NAME(plus)(m5, A * A2, odd_a), B * B2, odd_b));
 }
 
 /* ---- tiles ---- */
@@ -98,11 +97,12 @@ INLINE void NAME(patch)(const beam_onednn_winograd *w, const place *p, const flo
     for (long i = 0; i < side; i++)
         for (long j = 0; j < side; j++) {
             long row = p->row - (long)w->padding + i, column = p->column - (long)w->padding + j;
-            bool inside = row >= 0 && row < (long)w->in_height && column >= 0 &&
-                          column < (long)w->in_width;
-            NAME(store)(patch + (i * side + j) * WIDTH,
-                        inside ? NAME(load)(x + (row * (long)w->in_width + column) * (long)w->in)
-                               : NAME(all)(0));
+            bool inside =
+                row >= 0 && row < (long)w->in_height && column >= 0 && column < (long)w->in_width;
+            NAME(store)
+            (patch + (i * side + j) * WIDTH,
+             inside ? NAME(load)(x + (row * (long)w->in_width + column) * (long)w->in)
+                    : NAME(all)(0));
         }
 }
 
@@ -190,8 +190,8 @@ INLINE void NAME(output_of)(unsigned outputs, const job *j, size_t first, size_t
             const vector bias = j->bias ? NAME(load)(j->bias + k) : NAME(all)(0);
             size_t at = from + k;
             for (size_t i = 0; i < side; i++)
-                NAME(after)(outputs, m + i * j->m_slot, side * j->m_slot, half + i * WIDTH,
-                            side * WIDTH);
+                NAME(after)
+            (outputs, m + i * j->m_slot, side * j->m_slot, half + i * WIDTH, side * WIDTH);
             for (size_t i = 0; i < outputs && i < rows; i++, at += w->width * w->out) {
                 NAME(after)(outputs, half + i * side * WIDTH, WIDTH, line, WIDTH);
                 for (size_t l = 0; l < outputs; l++)
@@ -219,14 +219,14 @@ static TARGET void NAME(output)(const job *j, size_t first, size_t last)
 INLINE void NAME(rows)(const float *v, const float *u, size_t channels, float *m)
 {
 #define SUMS(R) vector p##R = NAME(all)(0), q##R = NAME(all)(0);
-#define STEP(R)                                  \
-    {                                            \
+#define STEP(R)                                   \
+    {                                             \
         const vector s = NAME(all)(v[R * WIDTH]); \
-        p##R = FMA(s, a, p##R);                  \
-        q##R = FMA(s, b, q##R);                  \
+        p##R = FMA(s, a, p##R);                   \
+        q##R = FMA(s, b, q##R);                   \
     }
-#define KEEP(R)                                                   \
-    NAME(store)(m + R * WIDTH, p##R);                             \
+#define KEEP(R)                       \
+    NAME(store)(m + R * WIDTH, p##R); \
     NAME(store)(m + (BEAM_WINOGRAD_BLOCK + R) * WIDTH, q##R);
     ALL_ROWS(SUMS)
     for (size_t c = 0; c < channels; c += WIDTH, v += (BEAM_WINOGRAD_BLOCK - 1) * WIDTH)
@@ -246,8 +246,9 @@ static TARGET void NAME(product)(const job *j, size_t matrix, size_t panel)
     const size_t in = j->kernel->winograd.in, columns = 2 * WIDTH;
     const float *u = j->u + (matrix * j->m_channels + panel * columns) * in;
     for (size_t t = 0; t < j->blocks * BEAM_WINOGRAD_BLOCK; t += ROWS)
-        NAME(rows)(j->v + matrix * j->v_slot + spot(in, t, 0, WIDTH), u, in,
-                   j->m + matrix * j->m_slot + spot(j->m_channels, t, panel * columns, WIDTH));
+        NAME(rows)
+    (j->v + matrix * j->v_slot + spot(in, t, 0, WIDTH), u, in,
+     j->m + matrix * j->m_slot + spot(j->m_channels, t, panel * columns, WIDTH));
 }
 
 #undef INLINE

@@ -1,8 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* onednn_winograd_plan.c - which convolutions run as onednn_winograd.c does them, and such a step of
- * a plan. */
-#include <stdlib.h>
-
+/* onednn_winograd_plan.c - which convolutions run as onednn_winograd.c does them, and such a step
+ * of a plan. */
 #include "device/onednn_kernels.h"
 #include "device/onednn_vector.h"
 
@@ -17,7 +15,8 @@ static size_t lanes_here(void)
     return 4;
 }
 
-/* Tiles for which the scratch memory of a layer with few channels stays in a core's second cache. */
+/* Tiles for which the scratch memory of a layer with few channels stays in a core's second cache.
+ */
 enum { TILES_AT_ONCE = 48 };
 
 /* Cuts images into tiles of so many outputs. */
@@ -39,6 +38,26 @@ static bool is_whole(const beam_onednn_winograd *w, const beam_onednn_taps *taps
            taps->count[1] == (int64_t)w->in_width && taps->left[0] == 0 && taps->left[1] == 0;
 }
 
+/* Whether it is worth it for batches of `rows`, which all plans of a model agree on, as a row's
+ * result may not depend on what it is run with, and its weights are packed once.  What decides is
+ * how many multiplications are left, those with which the last block is filled up counted too:
+ * transforms, padding that a direct convolution skips, and reading four times the weights take away
+ * half of what is saved.  On a Zen 4 with AVX-512 images of 7x7 gained by 1.1 one at a time (1.5
+ * times fewer multiplications), 4x4 by 1.2 in fours (2), and 5x5 nothing (1.6); 56x56 gain by 3
+ * (4). It is the same from 32 channels to 512; with 16, less but something. A whole image is
+ * multiplied with no transforms, and oneDNN multiplies each by itself. */
+static bool worth_it(const beam_onednn_winograd *w, const beam_nn_window *window, size_t channels,
+                     size_t rows)
+{
+    const size_t tiles = rows * w->down * w->across;
+    const size_t filled =
+        (tiles + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK;
+    const double left = (double)(filled * w->side * w->side) * (double)w->in;
+    const double direct = (double)(rows * w->height * w->width) * (double)channels *
+                          (double)(window->kernel * window->kernel);
+    return direct >= (w->side == 1 ? 0.5 : 2.0) * left;
+}
+
 bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, int64_t batch,
                                  beam_onednn_winograd *w, beam_onednn_taps *taps)
 {
@@ -46,8 +65,6 @@ bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, in
     const beam_nn_window *window = &op->window;
     if (model->model->precision != BEAM_PRECISION_F32 || op->kind != BEAM_OP_CONV2D ||
         op->groups != 1 || window->dilation != 1)
-        return false;
-    if (getenv("NOWINO"))
         return false;
     beam_tensor x = beam_nn_shape(model->model->network, op->inputs[0], 1);
     beam_tensor y = beam_nn_shape(model->model->network, model->steps[step].output, 1);
@@ -60,7 +77,8 @@ bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, in
                                 .height = (size_t)y.shape[2],
                                 .width = (size_t)y.shape[3],
                                 .padding = (size_t)window->padding};
-    if (w->in % BEAM_LANES != 0 || w->out % BEAM_LANES != 0)
+    const size_t channels = w->in;
+    if (channels % BEAM_LANES != 0 || w->out % BEAM_LANES != 0)
         return false;
     (void)beam_onednn_taps_find(op, &x, &y, taps);
     if (is_whole(w, taps)) {
@@ -68,15 +86,14 @@ bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, in
         w->in_height = w->in_width = 1;
         w->padding = 0;
         cut(w, 1, 1);
-        return true;
-    }
-    if (window->kernel != 3 || window->stride != 1)
+    } else if (window->kernel != 3 || window->stride != 1) {
         return false;
-    if (w->height <= 2 && w->width <= 2)
+    } else if (w->height <= 2 && w->width <= 2) {
         cut(w, 2, 4);
-    else
+    } else {
         cut(w, 4, 6);
-    return w->down * w->across * (size_t)model->chunk >= 8;
+    }
+    return worth_it(w, window, channels, (size_t)model->chunk);
 }
 
 /* The value's buffer with channels innermost, which other readers of it then have too. */
@@ -143,8 +160,7 @@ beam_status beam_onednn_winograd_lower(beam_onednn_builder *b, size_t index,
     BEAM_TRY(packed_arg(b, index, BEAM_ONEDNN_WINOGRAD, beam_onednn_winograd_weights(w),
                         BEAM_WINOGRAD_WEIGHTS, &args[n++]));
     if (step->op->num_inputs > 2 || step->norm)
-        BEAM_TRY(
-            packed_arg(b, index, BEAM_ONEDNN_BIAS, w->out, BEAM_WINOGRAD_BIAS, &args[n++]));
+        BEAM_TRY(packed_arg(b, index, BEAM_ONEDNN_BIAS, w->out, BEAM_WINOGRAD_BIAS, &args[n++]));
     BEAM_TRY(add_results(b, step, w, args, &n));
     return beam_onednn_kernel_add(b, step->op->name, &kernel, args, n);
 }

@@ -123,11 +123,13 @@ static void test_activations_share_memory(void **state)
     nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
     beam_device_memory memory;
     beam_device_get_memory(device, &memory);
-    /* The stem's result and what is pooled from it: 64 channels of 16x16 and of 8x8. */
+    /* The stem's result and what is pooled from it: 64 channels of 16x16 and of 8x8; the scratch
+     * memory of a convolution of 8x8 is larger than the former, which is gone by then. */
     uint64_t least = 4 * 64 * (16 * 16 + 8 * 8);
-    assert_in_range(memory.working_bytes, least, 2 * least);
-    /* Packed weights are as large as the parameters but for batch norms. */
-    assert_in_range(memory.weight_bytes, UINT64_C(11680000) * 4, UINT64_C(11800000) * 4);
+    assert_in_range(memory.working_bytes, least, 3 * least);
+    /* Packed weights are as large as the parameters but for batch norms, where 3x3 meets images of
+     * 1x1 without the eight taps that see none, and where it meets 8x8 four times as large. */
+    assert_in_range(memory.weight_bytes, UINT64_C(5150000) * 4, UINT64_C(5250000) * 4);
     assert_true(memory.peak_bytes >= memory.weight_bytes + memory.working_bytes);
     beam_model_context_free(context);
     beam_model_free(model);

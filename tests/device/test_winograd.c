@@ -1,0 +1,289 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* test_winograd.c - convolutions by Winograd's minimal filtering: the loops themselves against the
+ * definition, for each instruction set, and networks that the CPU device runs with them against the
+ * reference. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <math.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "device/nets.h"
+#include "device/onednn_kernels.h"
+
+/* ---- the loops ---- */
+
+typedef struct shape {
+    size_t batch, in, out, height, width, padding;
+    bool bias, addend;
+    beam_onednn_activation activation;
+} shape;
+
+static bool runs(size_t lanes)
+{
+#if defined(__x86_64__)
+    if (lanes == 16)
+        return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512dq");
+    return lanes == 4 || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+#else
+    return lanes == 4;
+#endif
+}
+
+static double activated(double x, beam_onednn_activation activation)
+{
+    if (activation == BEAM_ONEDNN_RELU)
+        return x < 0 ? 0 : x;
+    return activation == BEAM_ONEDNN_GELU
+               ? x / (1 + exp(-x * (BEAM_NN_GELU_LINEAR + BEAM_NN_GELU_CUBIC * x * x)))
+               : x;
+}
+
+/* One output by the definition, from images with channels innermost and row-major weights. */
+static double defined(const shape *s, const float *x, const float *weights, size_t image, size_t k,
+                      long row, long column)
+{
+    double sum = 0;
+    for (long i = 0; i < 9; i++) {
+        long r = row - (long)s->padding + i / 3, q = column - (long)s->padding + i % 3;
+        if (r < 0 || r >= (long)s->height || q < 0 || q >= (long)s->width)
+            continue;
+        const float *from = x + ((image * s->height + (size_t)r) * s->width + (size_t)q) * s->in;
+        for (size_t c = 0; c < s->in; c++)
+            sum += (double)from[c] * (double)weights[(k * s->in + c) * 9 + (size_t)i];
+    }
+    return sum;
+}
+
+static beam_onednn_winograd cut(const shape *s, size_t lanes, size_t outputs, size_t at_once)
+{
+    beam_onednn_winograd w = {.lanes = lanes,
+                              .outputs = outputs,
+                              .side = outputs + 2,
+                              .batch = s->batch,
+                              .in = s->in,
+                              .out = s->out,
+                              .in_height = s->height,
+                              .in_width = s->width,
+                              .height = s->height + 2 * s->padding - 2,
+                              .width = s->width + 2 * s->padding - 2,
+                              .padding = s->padding,
+                              .at_once = at_once};
+    w.down = (w.height + outputs - 1) / outputs;
+    w.across = (w.width + outputs - 1) / outputs;
+    return w;
+}
+
+typedef struct operands {
+    float *x, *weights, *bias, *addend;
+} operands;
+
+/* The result, over a copy of the addend. */
+static float *run_loops(const shape *s, const operands *o, const beam_onednn_winograd *w,
+                        unsigned threads)
+{
+    static const beam_onednn_taps taps = {.kernel = {3, 3}, .count = {3, 3}};
+    size_t count = w->batch * w->height * w->width * w->out;
+    float *packed = beam_malloc(beam_onednn_winograd_weights(w) * sizeof(float));
+    float *scratch = beam_malloc(beam_onednn_winograd_floats(w) * sizeof(float));
+    float *y = beam_malloc(count * sizeof *y);
+    memset(scratch, 0xff, beam_onednn_winograd_floats(w) * sizeof(float)); /* NaN */
+    memcpy(y, o->addend, count * sizeof *y);
+    beam_onednn_winograd_pack(w, &taps, o->weights, packed);
+    beam_onednn_kernel kernel = {.activation = s->activation, .winograd = *w};
+    void *data[] = {[BEAM_WINOGRAD_X] = o->x,
+                    [BEAM_WINOGRAD_WEIGHTS] = packed,
+                    [BEAM_WINOGRAD_BIAS] = s->bias ? o->bias : NULL,
+                    [BEAM_WINOGRAD_ADDEND] = s->addend ? y : NULL,
+                    [BEAM_WINOGRAD_Y] = y,
+                    [BEAM_WINOGRAD_SCRATCH] = scratch};
+    int before = beam_onednn_enter(threads);
+    beam_onednn_winograd_run(&kernel, data, threads);
+    beam_onednn_leave(before);
+    beam_free(packed);
+    beam_free(scratch);
+    return y;
+}
+
+/* Sums are of so many numbers in (-1, 1), whose rounding 4x4 makes some tenfold. */
+static void check_defined(const shape *s, const operands *o, const beam_onednn_winograd *w,
+                          const float *y)
+{
+    double worst = 0, most = 0;
+    for (size_t i = 0; i < w->batch * w->height * w->width * w->out; i++) {
+        size_t k = i % s->out, point = i / s->out, pixel = point % (w->height * w->width);
+        double wanted = defined(s, o->x, o->weights, point / (w->height * w->width), k,
+                                (long)(pixel / w->width), (long)(pixel % w->width));
+        wanted += (s->bias ? (double)o->bias[k] : 0) + (s->addend ? (double)o->addend[i] : 0);
+        wanted = activated(wanted, s->activation);
+        worst = fmax(worst, fabs((double)y[i] - wanted));
+        most = fmax(most, fabs(wanted));
+    }
+    if (!(worst <= 3e-6 * most))
+        fail_msg("%zu lanes, %zux%zu outputs: difference %g of %g", w->lanes, w->outputs,
+                 w->outputs, worst, most);
+}
+
+static void check_loops(const shape *s)
+{
+    const beam_onednn_winograd all = cut(s, 4, 2, 8);
+    size_t count = all.batch * all.height * all.width * all.out;
+    operands o = {.x = nets_numbers(1, s->batch * s->height * s->width * s->in),
+                  .weights = nets_numbers(2, s->out * s->in * 9),
+                  .bias = nets_numbers(3, s->out),
+                  .addend = nets_numbers(4, count)};
+    for (size_t lanes = 4; lanes <= 16; lanes *= 2)
+        for (size_t outputs = 2; outputs <= 4 && runs(lanes); outputs += 2) {
+            beam_onednn_winograd w = cut(s, lanes, outputs, 16);
+            float *first = run_loops(s, &o, &w, 1);
+            check_defined(s, &o, &w, first);
+            for (unsigned threads = 1; threads <= 3; threads++) { /* not a bit differs */
+                w.at_once = 8 * threads;
+                float *y = run_loops(s, &o, &w, threads);
+                assert_memory_equal(y, first, count * sizeof *y);
+                beam_free(y);
+            }
+            beam_free(first);
+        }
+    beam_free(o.x);
+    beam_free(o.weights);
+    beam_free(o.bias);
+    beam_free(o.addend);
+}
+
+static void test_loops_are_the_definition(void **state)
+{
+    (void)state;
+    static const shape shapes[] = {
+        {1, 16, 16, 4, 4, 1, false, false, BEAM_ONEDNN_NO_ACTIVATION},
+        {3, 32, 48, 7, 7, 1, true, true, BEAM_ONEDNN_RELU},
+        {2, 48, 16, 14, 9, 1, true, false, BEAM_ONEDNN_GELU},
+        {5, 16, 80, 1, 3, 1, false, true, BEAM_ONEDNN_NO_ACTIVATION},
+        {2, 64, 32, 13, 5, 0, true, false, BEAM_ONEDNN_RELU},
+        {1, 16, 32, 3, 6, 3, false, true, BEAM_ONEDNN_GELU},
+        {26, 32, 32, 2, 2, 1, true, true, BEAM_ONEDNN_RELU},
+    };
+    beam_error err = {0};
+    beam_device *device = NULL; /* with which OpenMP comes */
+    nets_ok(beam_device_open("cpu", NULL, &device, &err), &err);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_loops(&shapes[i]);
+    nets_close(device);
+}
+
+/* ---- networks ---- */
+
+static void compare(beam_network *net, beam_value y, int64_t batch)
+{
+    beam_error err = {0};
+    size_t n = 0, m = 0;
+    nets_ok(beam_network_finish(net, &y, 1, &err), &err);
+    nets_fill(net, 9);
+    float *wanted = nets_run("reference", net, BEAM_PRECISION_F32, batch, &n);
+    float *got = nets_run("cpu", net, BEAM_PRECISION_F32, batch, &m);
+    assert_int_equal(n, m);
+    double difference = nets_difference(got, wanted, n);
+    if (!(difference < 1e-5))
+        fail_msg("%s, batch %lld: relative difference %g", beam_network_name(net), (long long)batch,
+                 difference);
+    beam_free(wanted);
+    beam_free(got);
+    beam_network_free(net);
+}
+
+/* Two convolutions, the second with what came in added, between operations of oneDNN's. */
+static beam_value block(beam_network *net, int64_t channels, int64_t height, int64_t width,
+                        bool bias)
+{
+    beam_value x = beam_nn_input(net, "image", 3, (const int64_t[]){3, height, width});
+    x = beam_nn_relu(net, beam_nn_conv2d(net, x, "stem", .out_channels = channels, .kernel = 1));
+    beam_value y = beam_nn_conv2d(net, x, "conv1", .out_channels = channels, .kernel = 3,
+                                  .padding = 1, .no_bias = !bias);
+    y = beam_nn_gelu(net, beam_nn_batch_norm(net, y, "bn1", 0));
+    y = beam_nn_conv2d(net, y, "conv2", .out_channels = channels, .kernel = 3, .padding = 1,
+                       .no_bias = !bias);
+    y = beam_nn_relu(net, beam_nn_add(net, y, x));
+    return beam_nn_max_pool2d(net, y, .kernel = 1);
+}
+
+static void test_blocks(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][4] = {/* channels, height, width, batch */
+                                       {16, 7, 7, 3},   {32, 14, 14, 1}, {48, 2, 2, 19},
+                                       {24, 8, 8, 4},   {64, 4, 4, 33},  {16, 1, 1, 5},
+                                       {32, 1, 12, 16}, {128, 6, 10, 2}, {33, 9, 9, 2}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int64_t *s = sizes[i];
+        beam_network *net = beam_network_new("block");
+        compare(net, block(net, s[0], s[1], s[2], i % 2), s[3]);
+    }
+}
+
+/* Windows that are the whole image, with taps that never meet it or without. */
+static void test_whole_images(void **state)
+{
+    (void)state;
+    static const int64_t cases[][7] = {/* channels, height, width, kernel, stride, padding, batch */
+                                       {32, 1, 1, 3, 1, 1, 9},  {16, 2, 2, 3, 2, 1, 8},
+                                       {48, 1, 1, 1, 1, 0, 17}, {16, 3, 3, 3, 1, 0, 8},
+                                       {32, 4, 4, 5, 3, 1, 6},  {16, 1, 1, 5, 2, 2, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int64_t *c = cases[i];
+        beam_network *net = beam_network_new("whole_image");
+        beam_value x = beam_nn_input(net, "image", 3, (const int64_t[]){5, c[1], c[2]});
+        x = beam_nn_conv2d(net, x, "stem", .out_channels = c[0], .kernel = 1);
+        beam_value y = beam_nn_conv2d(net, x, "conv", .out_channels = 80, .kernel = c[3],
+                                      .stride = c[4], .padding = c[5]);
+        compare(net, beam_nn_relu(net, y), c[6]);
+    }
+}
+
+/* A row's result is the same in whatever batch it is run. */
+static void test_batches_agree(void **state)
+{
+    (void)state;
+    enum { MOST = 21, ROW = 3 * 9 * 11, RESULT = 32 * 9 * 11 };
+    beam_error err = {0};
+    beam_device *device = NULL;
+    beam_model *model = NULL;
+    beam_model_context *context = NULL;
+    beam_network *net = beam_network_new("batches");
+    beam_value y = block(net, 32, 9, 11, true);
+    nets_ok(beam_network_finish(net, &y, 1, &err), &err);
+    nets_fill(net, 2);
+    nets_ok(beam_device_open("cpu", NULL, &device, &err), &err);
+    beam_compile_options options = {.struct_size = sizeof options, .max_batch = MOST};
+    nets_ok(beam_device_compile(device, net, &options, &model, &err), &err);
+    nets_ok(beam_model_context_new(model, &context, &err), &err);
+    float *images = nets_numbers(5, MOST * ROW), *all = beam_malloc(MOST * RESULT * sizeof *all);
+    for (int64_t batch = MOST, from = 0; batch > 0; from = MOST - --batch) {
+        beam_tensor in = beam_model_input(model, 0, batch), out;
+        in.data = images + from * ROW;
+        nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
+        if (batch == MOST)
+            memcpy(all, out.data, MOST * RESULT * sizeof *all);
+        assert_memory_equal(out.data, all + from * RESULT, (size_t)batch * RESULT * sizeof *all);
+    }
+    beam_model_context_free(context);
+    beam_model_free(model);
+    nets_close(device);
+    beam_network_free(net);
+    beam_free(images);
+    beam_free(all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_loops_are_the_definition),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_whole_images),
+        cmocka_unit_test(test_batches_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
