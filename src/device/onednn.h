@@ -10,6 +10,7 @@
  *   onednn_int8.c     values between f32 and int8
  *   onednn_weights.c  weights folded, converted and packed, once for all plans and contexts
  *   onednn_share.c    ... and once for all models that have the same
+ *   onednn_winograd*  convolutions by Winograd's minimal filtering: a loop of our own, in f32
  *   onednn_context.c  a thread's memory and what it runs
  * and for training (onednn_train.h)
  *   onednn_train.c    the driver's part

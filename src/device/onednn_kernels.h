@@ -1,7 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* onednn_kernels.h - the loops of a training step that are our own: batch norm, whose one pass over
- * memory takes the relu and the addition around it along, elementwise operations, the loss, and
- * the updates.
+/* onednn_kernels.h - the loops that are our own: convolutions of 3x3 in f32, and a training step's
+ * batch norm, whose one pass over memory takes the relu and the addition around it along,
+ * elementwise operations, the loss, and the updates.
  *
  * Each splits its work by the number of threads alone, so that its sums are the same whenever the
  * same number works.  An operand that may be absent is a NULL in data[]. */
