@@ -3,15 +3,19 @@
  * Algorithms for Convolutional Neural Networks", 2015).
  *
  * A tile of 4x4 outputs is what 6x6 inputs make: seen as polynomials that are multiplied by their
- * values at points, it takes 36 products of numbers where the sums of the definition take 144; a
- * tile of 2x2 takes 16 and not 36.  The values at the points are V of the inputs and U of the
+ * values at points, it takes 36 products of numbers where the sums of the definition take 144.
+ * The values at the points are V of the inputs and U of the
  * weights, and over all channels and tiles each point is a product of matrices, M = V U.  So there
  * are three passes over some tiles at a time: inputs to V, products, M to outputs; V and M are
  * small enough for the second cache, or, in deep layers, the tiles so many that reading U is little
  * beside multiplying with it.
  *
  * The points of 4x4 are 0, 5/8, -5/8, 3/2, -3/2 and infinity, which lose less to rounding than the
- * paper's 0, 1, -1, 2 and -2; all constants are exact.  Those of 2x2 are 0, 1, -1 and infinity.
+ * paper's 0, 1, -1, 2 and -2; all constants are exact.
+ *
+ * An image of 2x2 is one tile, and of what a tile takes in the rest is padding: x0 and x1 make
+ * x0 w1 + x1 w2 and x0 w0 + x1 w1, which is (x0 + x1) w1, with x1 (w2 - w1) added or x0 (w0 - w1).
+ * So it takes 9 products of numbers where the sums without the padding take 16.
  *
  * Where the window is the whole image, a tile is its one output and there are no points: the
  * image's numbers are a row of a matrix, its channels so to say.  Nothing is saved but what is lost
@@ -27,8 +31,9 @@
 #define A2 (A * A)
 #define B2 (B * B)
 
-/* Inputs of a tile, each way. */
-#define SIDE(OUTPUTS) ((OUTPUTS) == 1 ? 1 : (OUTPUTS) + 2)
+/* Of a tile of so many outputs, each way: inputs, and what is multiplied. */
+#define INPUTS(OUTPUTS) ((OUTPUTS) == 4 ? 6 : (OUTPUTS))
+#define SIDE(OUTPUTS) ((OUTPUTS) == 4 ? 6 : (OUTPUTS) == 2 ? 3 : 1)
 
 /* Some tiles: from `first` on, as many as V and M hold. */
 typedef struct job {

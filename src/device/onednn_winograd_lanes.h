@@ -37,8 +37,8 @@ INLINE vector NAME(plus)(vector a, float number, vector b)
 
 /* ---- the transforms, along one side of a tile ---- */
 
-/* The input's: six numbers to six, four to four or one to itself.  They are Lagrange's polynomials
- * of the points, with what those of p and -p have in common worked out once. */
+/* The input's: six numbers to six, two to three or one to itself.  The six are Lagrange's
+ * polynomials of the points, with what those of p and -p have in common worked out once. */
 INLINE void NAME(before)(unsigned outputs, const float *from, size_t step, float *to,
                          size_t to_step)
 {
@@ -47,14 +47,13 @@ INLINE void NAME(before)(unsigned outputs, const float *from, size_t step, float
         return;
     }
     const vector d0 = NAME(load)(from), d1 = NAME(load)(from + step);
-    const vector d2 = NAME(load)(from + 2 * step), d3 = NAME(load)(from + 3 * step);
     if (outputs == 2) {
-        NAME(store)(to, d0 - d2);
-        NAME(store)(to + to_step, d1 + d2);
-        NAME(store)(to + 2 * to_step, d2 - d1);
-        NAME(store)(to + 3 * to_step, d3 - d1);
+        NAME(store)(to, d0);
+        NAME(store)(to + to_step, d0 + d1);
+        NAME(store)(to + 2 * to_step, d1);
         return;
     }
+    const vector d2 = NAME(load)(from + 2 * step), d3 = NAME(load)(from + 3 * step);
     const vector d4 = NAME(load)(from + 4 * step), d5 = NAME(load)(from + 5 * step);
     const vector even_a = NAME(plus)(d4, -B2, d2), odd_a = NAME(plus)(d3, -B2, d1);
     const vector even_b = NAME(plus)(d4, -A2, d2), odd_b = NAME(plus)(d3, -A2, d1);
@@ -66,7 +65,7 @@ INLINE void NAME(before)(unsigned outputs, const float *from, size_t step, float
     NAME(store)(to + 5 * to_step, NAME(plus)(NAME(plus)(d5, -(A2 + B2), d3), A2 * B2, d1));
 }
 
-/* The result's: six products to four outputs, four to two or one to one. */
+/* The result's: six products to four outputs, three to two or one to one. */
 INLINE void NAME(after)(unsigned outputs, const float *from, size_t step, float *to, size_t to_step)
 {
     if (outputs == 1) {
@@ -74,13 +73,14 @@ INLINE void NAME(after)(unsigned outputs, const float *from, size_t step, float 
         return;
     }
     const vector m0 = NAME(load)(from), m1 = NAME(load)(from + step);
-    const vector m2 = NAME(load)(from + 2 * step), m3 = NAME(load)(from + 3 * step);
+    const vector m2 = NAME(load)(from + 2 * step);
     if (outputs == 2) {
-        NAME(store)(to, m0 + m1 + m2);
-        NAME(store)(to + to_step, m1 - m2 + m3);
+        NAME(store)(to, m1 + m2);
+        NAME(store)(to + to_step, m1 + m0);
         return;
     }
-    const vector m4 = NAME(load)(from + 4 * step), m5 = NAME(load)(from + 5 * step);
+    const vector m3 = NAME(load)(from + 3 * step), m4 = NAME(load)(from + 4 * step);
+    const vector m5 = NAME(load)(from + 5 * step);
     const vector even_a = m1 + m2, odd_a = m1 - m2, even_b = m3 + m4, odd_b = m3 - m4;
     NAME(store)(to, m0 + even_a + even_b);
     NAME(store)(to + to_step, NAME(plus)(NAME(all)(A) * odd_a, B, odd_b));
@@ -91,16 +91,16 @@ INLINE void NAME(after)(unsigned outputs, const float *from, size_t step, float 
 /* ---- tiles ---- */
 
 /* A tile's part of the image, 0 beyond its edges, as if it lay side by side. */
-INLINE void NAME(patch)(const beam_onednn_winograd *w, const place *p, const float *x, float *patch)
+INLINE void NAME(patch)(const beam_onednn_winograd *w, long inputs, const place *p, const float *x,
+                        float *patch)
 {
-    const long side = (long)w->side;
-    for (long i = 0; i < side; i++)
-        for (long j = 0; j < side; j++) {
+    for (long i = 0; i < inputs; i++)
+        for (long j = 0; j < inputs; j++) {
             long row = p->row - (long)w->padding + i, column = p->column - (long)w->padding + j;
             bool inside =
                 row >= 0 && row < (long)w->in_height && column >= 0 && column < (long)w->in_width;
             NAME(store)
-            (patch + (i * side + j) * WIDTH,
+            (patch + (i * inputs + j) * WIDTH,
              inside ? NAME(load)(x + (row * (long)w->in_width + column) * (long)w->in)
                     : NAME(all)(0));
         }
@@ -112,7 +112,7 @@ INLINE void NAME(transform)(unsigned outputs, const float *x, size_t row, size_t
 {
     const unsigned side = SIDE(outputs);
     float half[6 * 6 * WIDTH] __attribute__((aligned(64)));
-    for (unsigned j = 0; j < side; j++)
+    for (unsigned j = 0; j < INPUTS(outputs); j++)
         NAME(before)(outputs, x + j * column, row, half + j * WIDTH, side * WIDTH);
     for (unsigned i = 0; i < side; i++)
         NAME(before)(outputs, half + i * side * WIDTH, WIDTH, v + i * side * slot, slot);
@@ -123,23 +123,23 @@ INLINE void NAME(transform)(unsigned outputs, const float *x, size_t row, size_t
 INLINE void NAME(input_of)(unsigned outputs, const job *j, size_t first, size_t last)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
-    const size_t row = w->in_width * w->in, side = SIDE(outputs);
+    const size_t row = w->in_width * w->in, inputs = INPUTS(outputs);
     float patch[6 * 6 * WIDTH] __attribute__((aligned(64)));
     for (size_t t = first; t < last; t++) {
         const place p = place_of(w, j->first + t);
         const float *x = j->x + p.image * w->in_height * row;
         float *v = j->v + spot(w->in, t, 0, WIDTH);
         const long up = p.row - (long)w->padding, left = p.column - (long)w->padding;
-        const bool inside = up >= 0 && left >= 0 && up + (long)side <= (long)w->in_height &&
-                            left + (long)side <= (long)w->in_width;
+        const bool inside = up >= 0 && left >= 0 && up + (long)inputs <= (long)w->in_height &&
+                            left + (long)inputs <= (long)w->in_width;
         if (inside)
             x += (size_t)up * row + (size_t)left * w->in;
         for (size_t c = 0; c < w->in; c += WIDTH, x += WIDTH, v += BEAM_WINOGRAD_BLOCK * WIDTH) {
             if (inside) {
                 NAME(transform)(outputs, x, row, w->in, v, j->v_slot);
             } else {
-                NAME(patch)(w, &p, x, patch);
-                NAME(transform)(outputs, patch, side * WIDTH, WIDTH, v, j->v_slot);
+                NAME(patch)(w, (long)inputs, &p, x, patch);
+                NAME(transform)(outputs, patch, inputs * WIDTH, WIDTH, v, j->v_slot);
             }
         }
     }

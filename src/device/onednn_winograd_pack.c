@@ -5,17 +5,16 @@
 
 #include "device/onednn_kernels.h"
 
-/* The values of a row of three weights at the points, over what Lagrange's polynomials are
- * divided by. */
+/* What a row of three weights comes to: its values at the points, over what Lagrange's polynomials
+ * are divided by. */
 static void row_at(size_t outputs, const double *g, size_t step, double *to, size_t to_step)
 {
     const double a = (double)BEAM_WINOGRAD_A, b = (double)BEAM_WINOGRAD_B, a2 = a * a, b2 = b * b;
     const double g0 = g[0], g1 = g[step], g2 = g[2 * step];
     if (outputs == 2) {
-        to[0] = g0;
-        to[to_step] = (g0 + g1 + g2) / 2;
-        to[2 * to_step] = (g0 - g1 + g2) / 2;
-        to[3 * to_step] = g2;
+        to[0] = g0 - g1;
+        to[to_step] = g1;
+        to[2 * to_step] = g2 - g1;
         return;
     }
     const double over_a = 2 * a2 * (a2 - b2), over_b = 2 * b2 * (b2 - a2);

@@ -88,8 +88,9 @@ bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, in
         cut(w, 1, 1);
     } else if (window->kernel != 3 || window->stride != 1) {
         return false;
-    } else if (w->height <= 2 && w->width <= 2) {
-        cut(w, 2, 4);
+    } else if (w->padding == 1 && w->height <= 2 && w->width <= 2) {
+        w->padding = 0; /* which is dealt with */
+        cut(w, 2, 3);
     } else {
         cut(w, 4, 6);
     }

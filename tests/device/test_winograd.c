@@ -63,7 +63,7 @@ static beam_onednn_winograd cut(const shape *s, size_t lanes, size_t outputs, si
 {
     beam_onednn_winograd w = {.lanes = lanes,
                               .outputs = outputs,
-                              .side = outputs + 2,
+                              .side = outputs == 2 ? 3 : 6,
                               .batch = s->batch,
                               .in = s->in,
                               .out = s->out,
@@ -73,6 +73,8 @@ static beam_onednn_winograd cut(const shape *s, size_t lanes, size_t outputs, si
                               .width = s->width + 2 * s->padding - 2,
                               .padding = s->padding,
                               .at_once = at_once};
+    if (outputs == 2) /* which has its padding in it */
+        w.padding = 0;
     w.down = (w.height + outputs - 1) / outputs;
     w.across = (w.width + outputs - 1) / outputs;
     return w;
@@ -136,8 +138,9 @@ static void check_loops(const shape *s)
                   .weights = nets_numbers(2, s->out * s->in * 9),
                   .bias = nets_numbers(3, s->out),
                   .addend = nets_numbers(4, count)};
+    const bool small = s->padding == 1 && s->height <= 2 && s->width <= 2;
     for (size_t lanes = 4; lanes <= 16; lanes *= 2)
-        for (size_t outputs = 2; outputs <= 4 && runs(lanes); outputs += 2) {
+        for (size_t outputs = small ? 2 : 4; outputs <= 4 && runs(lanes); outputs += 2) {
             beam_onednn_winograd w = cut(s, lanes, outputs, 16);
             float *first = run_loops(s, &o, &w, 1);
             check_defined(s, &o, &w, first);
@@ -166,6 +169,8 @@ static void test_loops_are_the_definition(void **state)
         {2, 64, 32, 13, 5, 0, true, false, BEAM_ONEDNN_RELU},
         {1, 16, 32, 3, 6, 3, false, true, BEAM_ONEDNN_GELU},
         {26, 32, 32, 2, 2, 1, true, true, BEAM_ONEDNN_RELU},
+        {9, 16, 48, 1, 2, 1, true, false, BEAM_ONEDNN_GELU},
+        {3, 32, 16, 2, 1, 1, false, true, BEAM_ONEDNN_NO_ACTIVATION},
     };
     beam_error err = {0};
     beam_device *device = NULL; /* with which OpenMP comes */
