@@ -29,7 +29,7 @@ static double confidence(const beam_tensor *logits, int64_t best)
     const float *at = logits->data;
     double sum = 0;
     for (int64_t i = 0; i < logits->shape[0]; i++)
-        sum += exp((double)at[i] - (double)at[best]);
+        sum += (double)expf(at[i] - at[best]);
     return 1 / sum;
 }
 

@@ -16,6 +16,7 @@ struct beam_stream {
     int64_t offset; /* of the next byte to read from the file */
     unsigned char *input;
     size_t input_at, input_len;
+    bool ended;    /* the input is the file's last */
     bool in_frame; /* within a gzip member or zstd frame: the file must not end here */
     z_stream zlib;
     bool zlib_open;
@@ -90,8 +91,11 @@ static beam_status refill(beam_stream *s, beam_error *err)
 {
     if (s->input_at < s->input_len)
         return BEAM_OK;
-    s->input_at = 0;
+    s->input_at = s->input_len = 0;
+    if (s->ended) /* a folder's files are small: no asking again for each of them */
+        return BEAM_OK;
     BEAM_TRY(beam_fs_read(s->file, s->input, INPUT_SIZE, s->offset, &s->input_len, err));
+    s->ended = s->input_len < INPUT_SIZE;
     s->offset += (int64_t)s->input_len;
     return BEAM_OK;
 }
