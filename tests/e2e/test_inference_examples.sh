@@ -22,7 +22,7 @@ grep -q '"a-_num_inferences"' "$place/page.html" || complain "the page has no me
 cat "$place"/keyed-*.txt | sort >"$place/keyed"
 [ "$(cut -d: -f1 "$place/keyed" | tr '\n' ' ')" = "a b " ] || complain "$(cat "$place/keyed")"
 awk '{ if ($NF < 0.97) exit 1 }' "$place/keyed" || complain "accuracies: $(cat "$place/keyed")"
-"$keyed" --output="$place/small" --memory_budget_mb=1 >"$place/out" 2>"$place/err" ||
+"$keyed" --output="$place/small" --memory_budget_mb=2 >"$place/out" 2>"$place/err" ||
     complain "$(cat "$place/err")"
 cat "$place"/small-*.txt | sort | cmp - "$place/keyed" || complain "a budget changes results"
 

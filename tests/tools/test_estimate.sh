@@ -50,10 +50,13 @@ says "n1-standard-4 (4 vCPUs, 15 GB) with 1 x NVIDIA T4: \$0.70 an hour, with 1 
 dry gpu_inference "${t4[@]}" --machine_type=n1-standard-4 --num_images=600 --price=t4:99.302645
 says "\$99.58 an hour" "1 seconds with 1 worker, \$0.0277 a job"
 # On the machine's CPU, for which there is a measured rate of two cores.
+read -r two four < <(python3 -c 'import json, sys
+rate = json.load(open(sys.argv[1]))["images_per_second"]
+print(round(rate), round(2 * rate))' "$BEAM_SOURCE_DIR/docs/results/1-resnet18-inference-cpu-f32.json")
 dry gpu_inference "${t4[@]}" --machine_type=n1-standard-4 --device=cpu
-says "at 6509 images/s a worker (computed from what was measured on 2 cores)"
+says "at $four images/s a worker (computed from what was measured on 2 cores)"
 dry gpu_inference --accelerator= --device=cpu --machine_type=n1-standard-2
-says "at 3255 images/s a worker (measured)" "with 1 of them \$0.14"
+says "at $two images/s a worker (measured)" "with 1 of them \$0.14"
 # Of an A100 only the peak is known; of a P100 nothing.
 dry gpu_inference "${a100[@]}" --machine_type=a2-highgpu-1g
 says "at no more than 4199192 images/s a worker (computed from the peak" "at least \$"
