@@ -128,8 +128,9 @@ static void test_activations_share_memory(void **state)
     uint64_t least = 4 * 64 * (16 * 16 + 8 * 8);
     assert_in_range(memory.working_bytes, least, 3 * least);
     /* Packed weights are as large as the parameters but for batch norms, where 3x3 meets images of
-     * 1x1 without the eight taps that see none, and where it meets 8x8 four times as large. */
-    assert_in_range(memory.weight_bytes, UINT64_C(5800000) * 4, UINT64_C(5900000) * 4);
+     * 1x1 without the eight taps that see none, and where it meets 8x8 four times as large;
+     * narrower vectors need a little less or more to be filled up. */
+    assert_in_range(memory.weight_bytes, UINT64_C(5700000) * 4, UINT64_C(6000000) * 4);
     assert_true(memory.peak_bytes >= memory.weight_bytes + memory.working_bytes);
     beam_model_context_free(context);
     beam_model_free(model);
