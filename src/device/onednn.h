@@ -129,8 +129,8 @@ typedef struct beam_onednn_taps {
 
 /* A convolution by Winograd's minimal filtering; see onednn_winograd.c. */
 typedef struct beam_onednn_winograd {
-    size_t lanes;         /* floats of the vectors that it runs with: 16, 8 or 4 */
-    size_t outputs, side; /* of a tile, each way: outputs and products, 4 and 6, 2 and 3, 1 and 1 */
+    size_t lanes;          /* floats of the vectors that it runs with: 16, 8 or 4 */
+    size_t outputs;        /* of a tile, each way: 4, 2 or 1 */
     size_t batch, in, out; /* channels: multiples of 16 */
     size_t in_height, in_width, height, width, padding;
     size_t down, across; /* an image's tiles */

@@ -104,8 +104,17 @@ void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *dat
                               unsigned threads);
 size_t beam_onednn_winograd_floats(const beam_onednn_winograd *w);
 
-/* Tiles whose products are computed together. */
+/* Tiles whose products are computed together, and how many of these blocks hold so many tiles. */
 enum { BEAM_WINOGRAD_BLOCK = 8 };
+static inline size_t beam_onednn_winograd_blocks(size_t tiles)
+{
+    return (tiles + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK;
+}
+/* What is multiplied of a tile of so many outputs, each way. */
+static inline size_t beam_onednn_winograd_side(size_t outputs)
+{
+    return outputs == 4 ? 6 : outputs == 2 ? 3 : 1;
+}
 /* The points of 4x4 outputs are 0, A, -A, B, -B and infinity. */
 #define BEAM_WINOGRAD_A 0.625f
 #define BEAM_WINOGRAD_B 1.5f

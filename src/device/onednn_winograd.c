@@ -31,9 +31,8 @@
 #define A2 (A * A)
 #define B2 (B * B)
 
-/* Of a tile of so many outputs, each way: inputs, and what is multiplied. */
+/* Inputs of a tile of so many outputs, each way. */
 #define INPUTS(OUTPUTS) ((OUTPUTS) == 4 ? 6 : (OUTPUTS))
-#define SIDE(OUTPUTS) ((OUTPUTS) == 4 ? 6 : (OUTPUTS) == 2 ? 3 : 1)
 
 /* Some tiles: from `first` on, as many as V and M hold. */
 typedef struct job {
@@ -123,7 +122,7 @@ static const loops *loops_of(size_t lanes)
 static void clear_rest(const job *j)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
-    const size_t side = w->side;
+    const size_t side = beam_onednn_winograd_side(w->outputs);
     for (size_t matrix = 0; matrix < side * side; matrix++)
         for (size_t t = j->count; t < j->blocks * BEAM_WINOGRAD_BLOCK; t++)
             for (size_t c = 0; c < w->in; c += w->lanes)
@@ -146,7 +145,8 @@ static void product_part(void *context, unsigned part, unsigned parts)
     const job *j = context;
     const beam_onednn_winograd *w = &j->kernel->winograd;
     const loops *l = loops_of(w->lanes);
-    const size_t side = w->side, panels = beam_onednn_winograd_panels(w);
+    const size_t side = beam_onednn_winograd_side(w->outputs);
+    const size_t panels = beam_onednn_winograd_panels(w);
     size_t first, last;
     beam_onednn_share(side * side * panels, 1, part, parts, &first, &last);
     for (size_t i = first; i < last; i++)
@@ -167,11 +167,6 @@ static size_t slot(size_t tiles, size_t channels)
     return tiles * channels + BEAM_LANES;
 }
 
-static size_t in_blocks(size_t tiles)
-{
-    return (tiles + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK;
-}
-
 size_t beam_onednn_winograd_panels(const beam_onednn_winograd *w)
 {
     return (w->out + 2 * w->lanes - 1) / (2 * w->lanes);
@@ -185,14 +180,15 @@ static size_t columns_of(const beam_onednn_winograd *w)
 
 size_t beam_onednn_winograd_floats(const beam_onednn_winograd *w)
 {
-    const size_t side = w->side;
+    const size_t side = beam_onednn_winograd_side(w->outputs);
     return side * side * (slot(w->at_once, w->in) + slot(w->at_once, columns_of(w)));
 }
 
 void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)
 {
     const beam_onednn_winograd *w = &kernel->winograd;
-    const size_t tiles = w->batch * w->down * w->across, side = w->side;
+    const size_t tiles = w->batch * w->down * w->across;
+    const size_t side = beam_onednn_winograd_side(w->outputs);
     job j = {.kernel = kernel,
              .x = data[BEAM_WINOGRAD_X],
              .u = data[BEAM_WINOGRAD_WEIGHTS],
@@ -206,7 +202,7 @@ void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *dat
     j.m = j.v + side * side * j.v_slot;
     for (; j.first < tiles; j.first += j.count) {
         j.count = tiles - j.first < w->at_once ? tiles - j.first : w->at_once;
-        j.blocks = in_blocks(j.count) / BEAM_WINOGRAD_BLOCK;
+        j.blocks = beam_onednn_winograd_blocks(j.count);
         beam_onednn_parallel(threads, input_part, &j);
         beam_onednn_parallel(threads, product_part, &j);
         beam_onednn_parallel(threads, output_part, &j);

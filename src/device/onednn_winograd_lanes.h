@@ -110,11 +110,11 @@ INLINE void NAME(patch)(const beam_onednn_winograd *w, long inputs, const place 
 INLINE void NAME(transform)(unsigned outputs, const float *x, size_t row, size_t column, float *v,
                             size_t slot)
 {
-    const unsigned side = SIDE(outputs);
+    const size_t side = beam_onednn_winograd_side(outputs);
     float half[6 * 6 * WIDTH] __attribute__((aligned(64)));
     for (unsigned j = 0; j < INPUTS(outputs); j++)
         NAME(before)(outputs, x + j * column, row, half + j * WIDTH, side * WIDTH);
-    for (unsigned i = 0; i < side; i++)
+    for (size_t i = 0; i < side; i++)
         NAME(before)(outputs, half + i * side * WIDTH, WIDTH, v + i * side * slot, slot);
 }
 
@@ -178,7 +178,7 @@ INLINE void NAME(finish)(const job *j, vector sum, vector bias, size_t at)
 INLINE void NAME(output_of)(unsigned outputs, const job *j, size_t first, size_t last)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
-    const size_t side = SIDE(outputs);
+    const size_t side = beam_onednn_winograd_side(outputs);
     float half[4 * 6 * WIDTH] __attribute__((aligned(64))), line[4 * WIDTH];
     for (size_t t = first; t < last; t++) {
         const place p = place_of(w, j->first + t);

@@ -29,14 +29,15 @@ static void row_at(size_t outputs, const double *g, size_t step, double *to, siz
 /* The weights between two channels, 3x3. */
 static void square_at(const beam_onednn_winograd *w, const float *weights, float *to, size_t step)
 {
-    double g[9], half[18], all[36];
+    const size_t side = beam_onednn_winograd_side(w->outputs);
+    double g[9], half[18] = {0}, all[36];
     for (size_t i = 0; i < 9; i++)
         g[i] = (double)weights[i];
     for (size_t i = 0; i < 3; i++)
         row_at(w->outputs, g + i, 3, half + i, 3);
-    for (size_t i = 0; i < w->side; i++)
-        row_at(w->outputs, half + 3 * i, 1, all + w->side * i, 1);
-    for (size_t i = 0; i < w->side * w->side; i++)
+    for (size_t i = 0; i < side; i++)
+        row_at(w->outputs, half + 3 * i, 1, all + side * i, 1);
+    for (size_t i = 0; i < side * side; i++)
         to[i * step] = (float)all[i];
 }
 
@@ -49,7 +50,8 @@ static float *spot(const beam_onednn_winograd *w, float *u, size_t k, size_t c)
 
 size_t beam_onednn_winograd_weights(const beam_onednn_winograd *w)
 {
-    return w->side * w->side * beam_onednn_winograd_panels(w) * 2 * w->lanes * w->in;
+    const size_t side = beam_onednn_winograd_side(w->outputs);
+    return side * side * beam_onednn_winograd_panels(w) * 2 * w->lanes * w->in;
 }
 
 void beam_onednn_winograd_pack(const beam_onednn_winograd *w, const beam_onednn_taps *taps,
@@ -57,13 +59,14 @@ void beam_onednn_winograd_pack(const beam_onednn_winograd *w, const beam_onednn_
 {
     const size_t size = beam_onednn_winograd_weights(w), window = (size_t)taps->kernel[1];
     const size_t all = (size_t)taps->kernel[0] * window, width = (size_t)taps->count[1];
-    const size_t points = w->side > 1 ? 1 : (size_t)taps->count[0] * width;
+    const size_t side = beam_onednn_winograd_side(w->outputs);
+    const size_t points = side > 1 ? 1 : (size_t)taps->count[0] * width;
     const size_t first = (size_t)taps->first[0] * window + (size_t)taps->first[1];
     memset(u, 0, size * sizeof *u);
     for (size_t k = 0; k < w->out; k++)
         for (size_t c = 0; c < w->in / points; c++, weights += all) {
-            if (w->side > 1) {
-                square_at(w, weights, spot(w, u, k, c), size / (w->side * w->side));
+            if (side > 1) {
+                square_at(w, weights, spot(w, u, k, c), size / (side * side));
                 continue;
             }
             for (size_t p = 0; p < points; p++)

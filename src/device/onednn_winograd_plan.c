@@ -20,15 +20,14 @@ static size_t lanes_here(void)
 enum { TILES_AT_ONCE = 48 };
 
 /* Cuts images into tiles of so many outputs. */
-static void cut(beam_onednn_winograd *w, size_t outputs, size_t side)
+static void cut(beam_onednn_winograd *w, size_t outputs)
 {
     w->outputs = outputs;
-    w->side = side;
     w->down = (w->height + outputs - 1) / outputs;
     w->across = (w->width + outputs - 1) / outputs;
     size_t tiles = w->batch * w->down * w->across;
     w->at_once = tiles < TILES_AT_ONCE ? tiles : TILES_AT_ONCE;
-    w->at_once = (w->at_once + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK;
+    w->at_once = beam_onednn_winograd_blocks(w->at_once) * BEAM_WINOGRAD_BLOCK;
 }
 
 /* A window that is the whole image makes one output of all its numbers. */
@@ -50,12 +49,12 @@ static bool worth_it(const beam_onednn_winograd *w, const beam_nn_window *window
                      size_t rows)
 {
     const size_t tiles = rows * w->down * w->across;
-    const size_t filled =
-        (tiles + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK;
-    const double left = (double)(filled * w->side * w->side) * (double)w->in;
+    const size_t filled = beam_onednn_winograd_blocks(tiles) * BEAM_WINOGRAD_BLOCK;
+    const size_t side = beam_onednn_winograd_side(w->outputs);
+    const double left = (double)(filled * side * side) * (double)w->in;
     const double direct = (double)(rows * w->height * w->width) * (double)channels *
                           (double)(window->kernel * window->kernel);
-    return direct >= (w->side == 1 ? 0.5 : 2.0) * left;
+    return direct >= (side == 1 ? 0.5 : 2.0) * left;
 }
 
 bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, int64_t batch,
@@ -85,14 +84,14 @@ bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, in
         w->in *= w->in_height * w->in_width;
         w->in_height = w->in_width = 1;
         w->padding = 0;
-        cut(w, 1, 1);
+        cut(w, 1);
     } else if (window->kernel != 3 || window->stride != 1) {
         return false;
     } else if (w->padding == 1 && w->height <= 2 && w->width <= 2) {
         w->padding = 0; /* which is dealt with */
-        cut(w, 2, 3);
+        cut(w, 2);
     } else {
-        cut(w, 4, 6);
+        cut(w, 4);
     }
     return worth_it(w, window, channels, (size_t)model->chunk);
 }

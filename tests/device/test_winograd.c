@@ -63,7 +63,6 @@ static beam_onednn_winograd cut(const shape *s, size_t lanes, size_t outputs, si
 {
     beam_onednn_winograd w = {.lanes = lanes,
                               .outputs = outputs,
-                              .side = outputs == 2 ? 3 : 6,
                               .batch = s->batch,
                               .in = s->in,
                               .out = s->out,
