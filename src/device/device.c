@@ -59,13 +59,10 @@ static beam_status open_override(beam_device *device, beam_error *err)
     beam_status status = open_named(device, device->override, &why);
     if (status == BEAM_OK)
         return BEAM_OK;
+    status = beam_error_wrap(
+        &why, status, "device \"auto\" is %s, as BEAM_ACCELERATOR_BACKEND says", device->override);
     (void)beam_error_set(err, status, "%s", why.message);
-    status = beam_error_wrap(err, status, "device \"auto\" is %s, as BEAM_ACCELERATOR_BACKEND says",
-                             device->override);
-    if (device->driver != &beam_pjrt_driver || !err)
-        return status;
-    why = *err;
-    return add_missing_cpu(why.message, status, err);
+    return device->driver == &beam_pjrt_driver ? add_missing_cpu(why.message, status, err) : status;
 }
 
 /* The best that shows, and the next when it does not open.  Nothing of it is silent. */
