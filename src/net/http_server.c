@@ -31,7 +31,8 @@ typedef enum connection_state { READING, WRITING, DRAINING } connection_state;
 typedef struct connection {
     int fd; /* -1: a free place */
     connection_state state;
-    int64_t since, until; /* milliseconds */
+    uint64_t number; /* counts connections: the clock is too coarse to tell which is the oldest */
+    int64_t until;   /* milliseconds */
     char request[MOST_REQUEST + 1];
     size_t len;
     beam_buffer answer;
@@ -44,6 +45,7 @@ struct beam_http_server {
     int listener, wake[2]; /* a byte in wake ends the thread */
     uint16_t port;
     pthread_t thread;
+    uint64_t accepted;
     connection connections[MOST_CONNECTIONS];
 };
 
@@ -249,7 +251,7 @@ static connection *place_for(beam_http_server *server)
         connection *c = &server->connections[i];
         if (c->fd < 0)
             return c;
-        if (c->since < oldest->since)
+        if (c->number < oldest->number)
             oldest = c;
     }
     end(oldest);
@@ -262,8 +264,8 @@ static void on_connect(beam_http_server *server)
     if (fd < 0)
         return;
     connection *c = place_for(server);
-    *c = (connection){.fd = fd, .state = READING, .since = beam_clock_ms()};
-    c->until = c->since + PATIENCE_MS;
+    *c = (connection){.fd = fd, .state = READING, .number = server->accepted++};
+    c->until = beam_clock_ms() + PATIENCE_MS;
 }
 
 static void serve(beam_http_server *server, connection *c, short events)

@@ -208,6 +208,11 @@ static void many_and_silent(void **state)
             expect(server, "GET / HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 200 ");
     }
     expect(server, "GET / HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 200 ");
+    char byte;
+    for (int i = MANY - 20; i < MANY; i++) { /* the oldest went, however fast the others came */
+        assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), -1);
+        assert_int_equal(errno, EAGAIN);
+    }
     char *text = receive_all(fds[0], NULL); /* it had to go */
     assert_string_equal(text, "");
     free(text);
