@@ -145,7 +145,7 @@ static void test_deadlines(void **state)
     beam_error err = {0};
     infer_reset(&remote_server);
     beam_remote_options hasty = remote_quick;
-    hasty.timeout_secs = 0.2;
+    hasty.timeout_secs = 1;
     hasty.num_retries = -1;
     beam_model *model = remote_load("affine", &hasty);
     for (size_t i = 0; i < 2; i++) {
