@@ -1,16 +1,19 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "net/grpc.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "net/grpc_library.h"
+#include "net/grpc_poller.h"
+
+enum { END_MS = 10000 }; /* how long a call that is over may take to say why */
 
 struct beam_grpc_channel {
     grpc_channel *channel;
     char *endpoint;
+    bool polled;
 };
 
 static gpr_timespec in_ms(int ms)
@@ -61,13 +64,16 @@ beam_status beam_grpc_channel_open(const char *endpoint, beam_grpc_channel **cha
     const grpc_channel_args all = {sizeof args / sizeof *args, args};
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
     made->channel = grpc_channel_create(endpoint, credentials, &all);
+    beam_status status = made->channel ? beam_grpc_poller_open(err)
+                                       : beam_error_set(err, BEAM_INTERNAL,
+                                                        "gRPC makes no connection to %s", endpoint);
     grpc_channel_credentials_release(credentials);
-    if (!made->channel) {
+    made->polled = status == BEAM_OK;
+    if (status == BEAM_OK)
+        *channel = made;
+    else
         beam_grpc_channel_close(made);
-        return beam_error_set(err, BEAM_INTERNAL, "gRPC makes no connection to %s", endpoint);
-    }
-    *channel = made;
-    return BEAM_OK;
+    return status;
 }
 
 void beam_grpc_channel_close(beam_grpc_channel *channel)
@@ -76,6 +82,8 @@ void beam_grpc_channel_close(beam_grpc_channel *channel)
         return;
     if (channel->channel)
         grpc_channel_destroy(channel->channel);
+    if (channel->polled)
+        beam_grpc_poller_close();
     beam_grpc_end();
     beam_free(channel->endpoint);
     beam_free(channel);
@@ -83,20 +91,18 @@ void beam_grpc_channel_close(beam_grpc_channel *channel)
 
 /* ---- Streams ----------------------------------------------------------------------------- */
 
-/* A call's operations are told apart by their tags: the addresses of these flags, which say
- * which of them are on their way. */
+enum { SENDING, RECEIVING, METADATA, END, OPERATIONS };
+
 struct beam_grpc_stream {
     beam_grpc_channel *channel;
     const char *what;
-    grpc_completion_queue *queue;
     grpc_call *call;
-    bool sending, receiving, metadata_pending, status_pending;
-    pthread_mutex_t lock; /* of what tells how the call ended */
+    beam_grpc_operation operations[OPERATIONS];
+    size_t n_operations; /* that were made */
     grpc_metadata_array metadata, trailing;
     grpc_byte_buffer *message; /* what receiving puts here */
-    grpc_status_code status;
+    grpc_status_code status;   /* as details: once the end is there */
     grpc_slice details;
-    bool has_status;
 };
 
 static beam_status failed(const beam_grpc_stream *s, beam_error *err)
@@ -114,26 +120,6 @@ static beam_status failed(const beam_grpc_stream *s, beam_error *err)
     return status;
 }
 
-/* Waits for one operation; false when it is not done by then. */
-static bool wait_for(beam_grpc_stream *s, bool *pending, gpr_timespec until, bool *done_well)
-{
-    grpc_event event = grpc_completion_queue_pluck(s->queue, pending, until, NULL);
-    if (event.type != GRPC_OP_COMPLETE)
-        return false;
-    *pending = false;
-    *done_well = event.success;
-    return true;
-}
-
-/* False also while the last one of its kind, which was given up, is still on its way. */
-static bool begin(beam_grpc_stream *s, const grpc_op *ops, size_t n, bool *pending)
-{
-    if (*pending)
-        return false;
-    *pending = grpc_call_start_batch(s->call, ops, n, pending, NULL) == GRPC_CALL_OK;
-    return *pending;
-}
-
 static beam_status not_begun(const beam_grpc_stream *s, beam_error *err)
 {
     return beam_error_set(err, BEAM_INTERNAL, "%s cannot be asked to %s", s->channel->endpoint,
@@ -144,15 +130,22 @@ static beam_status not_begun(const beam_grpc_stream *s, beam_error *err)
 static beam_status end_status(beam_grpc_stream *s, beam_error *err)
 {
     bool well;
-    pthread_mutex_lock(&s->lock);
-    if (!s->has_status && s->status_pending)
-        s->has_status = wait_for(s, &s->status_pending, in_ms(10000), &well);
-    bool known = s->has_status;
-    pthread_mutex_unlock(&s->lock);
-    if (!known)
+    if (!beam_grpc_operation_wait(&s->operations[END], END_MS, &well))
         return beam_error_set(err, BEAM_DEADLINE_EXCEEDED, "%s, asked to %s, did not end the call",
                               s->channel->endpoint, s->what);
     return s->status == GRPC_STATUS_OK ? BEAM_OK : failed(s, err);
+}
+
+static grpc_call *new_call(beam_grpc_channel *channel, const beam_grpc_options *options)
+{
+    grpc_slice method = grpc_slice_from_copied_string(options->method);
+    gpr_timespec deadline =
+        options->timeout_ms ? in_ms(options->timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    grpc_call *call =
+        grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
+                                 beam_grpc_poller_queue(), method, NULL, deadline, NULL);
+    grpc_slice_unref(method);
+    return call;
 }
 
 static beam_grpc_stream *new_stream(beam_grpc_channel *channel, const beam_grpc_options *options)
@@ -162,25 +155,24 @@ static beam_grpc_stream *new_stream(beam_grpc_channel *channel, const beam_grpc_
         return NULL;
     s->channel = channel;
     s->what = options->what;
-    if (pthread_mutex_init(&s->lock, NULL) != 0) {
-        beam_free(s);
-        return NULL;
-    }
     s->details = grpc_empty_slice();
     grpc_metadata_array_init(&s->metadata);
     grpc_metadata_array_init(&s->trailing);
-    s->queue = grpc_completion_queue_create_for_pluck(NULL);
-    grpc_slice method = grpc_slice_from_copied_string(options->method);
-    gpr_timespec deadline =
-        options->timeout_ms ? in_ms(options->timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    if (s->queue)
-        s->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
-                                           s->queue, method, NULL, deadline, NULL);
-    grpc_slice_unref(method);
+    while (s->n_operations < OPERATIONS &&
+           beam_grpc_operation_init(&s->operations[s->n_operations]) == BEAM_OK)
+        s->n_operations++;
+    if (s->n_operations == OPERATIONS)
+        s->call = new_call(channel, options);
     if (s->call)
         return s;
     beam_grpc_stream_close(s);
     return NULL;
+}
+
+/* False also while the last one of its kind, which was given up, is still on its way. */
+static bool begin(beam_grpc_stream *s, int which, const grpc_op *ops, size_t n)
+{
+    return beam_grpc_operation_begin(&s->operations[which], s->call, ops, n);
 }
 
 /* Sends the metadata and asks for the other side's, and for the call's end, without waiting. */
@@ -197,11 +189,10 @@ static beam_status start(beam_grpc_stream *s, const char *worker_id, beam_error 
     end.data.recv_status_on_client.trailing_metadata = &s->trailing;
     end.data.recv_status_on_client.status = &s->status;
     end.data.recv_status_on_client.status_details = &s->details;
-    bool well = false, started = begin(s, &send, 1, &s->sending) &&
-                                 begin(s, &receive, 1, &s->metadata_pending) &&
-                                 begin(s, &end, 1, &s->status_pending);
+    bool well = false, started = begin(s, SENDING, &send, 1) && begin(s, METADATA, &receive, 1) &&
+                                 begin(s, END, &end, 1);
     if (started) /* the connection is made meanwhile, or the call's deadline passes */
-        (void)wait_for(s, &s->sending, gpr_inf_future(GPR_CLOCK_MONOTONIC), &well);
+        (void)beam_grpc_operation_finish(&s->operations[SENDING], 0, &well);
     grpc_slice_unref(metadata.value);
     if (!started)
         return not_begun(s, err);
@@ -226,14 +217,14 @@ void beam_grpc_stream_close(beam_grpc_stream *s)
 {
     if (!s)
         return;
-    bool *const operations[] = {&s->sending, &s->receiving, &s->metadata_pending,
-                                &s->status_pending};
     bool well;
     if (s->call)
         (void)grpc_call_cancel(s->call, NULL); /* of a call that has ended: nothing */
-    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-        if (*operations[i])
-            (void)wait_for(s, operations[i], gpr_inf_future(GPR_CLOCK_MONOTONIC), &well);
+    for (size_t i = 0; i < s->n_operations; i++) {
+        if (s->operations[i].begun)
+            (void)beam_grpc_operation_finish(&s->operations[i], 0, &well);
+        beam_grpc_operation_destroy(&s->operations[i]);
+    }
     if (s->message)
         grpc_byte_buffer_destroy(s->message);
     if (s->call)
@@ -241,11 +232,6 @@ void beam_grpc_stream_close(beam_grpc_stream *s)
     grpc_metadata_array_destroy(&s->metadata);
     grpc_metadata_array_destroy(&s->trailing);
     grpc_slice_unref(s->details);
-    if (s->queue) {
-        grpc_completion_queue_shutdown(s->queue);
-        grpc_completion_queue_destroy(s->queue);
-    }
-    pthread_mutex_destroy(&s->lock);
     beam_free(s);
 }
 
@@ -255,10 +241,9 @@ static beam_status send_ops(beam_grpc_stream *s, const grpc_op *ops, size_t n, i
                             beam_error *err)
 {
     bool well = false;
-    if (!begin(s, ops, n, &s->sending))
+    if (!begin(s, SENDING, ops, n))
         return not_begun(s, err);
-    if (!wait_for(s, &s->sending,
-                  timeout_ms ? in_ms(timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC), &well))
+    if (!beam_grpc_operation_finish(&s->operations[SENDING], timeout_ms, &well))
         return beam_error_set(err, BEAM_DEADLINE_EXCEEDED, "%s, asked to %s, took nothing for %d s",
                               s->channel->endpoint, s->what, timeout_ms / 1000);
     if (well)
@@ -318,13 +303,13 @@ void beam_grpc_stream_cancel(beam_grpc_stream *s)
 static beam_status receive(beam_grpc_stream *s, int timeout_ms, bool *open, beam_error *err)
 {
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+    beam_grpc_operation *receiving = &s->operations[RECEIVING];
     bool well;
     op.data.recv_message.recv_message = &s->message;
     *open = true;
-    if (!s->receiving && !begin(s, &op, 1, &s->receiving))
+    if (!receiving->begun && !begin(s, RECEIVING, &op, 1))
         return not_begun(s, err);
-    if (!wait_for(s, &s->receiving,
-                  timeout_ms ? in_ms(timeout_ms) : gpr_inf_future(GPR_CLOCK_MONOTONIC), &well))
+    if (!beam_grpc_operation_finish(receiving, timeout_ms, &well))
         return BEAM_DEADLINE_EXCEEDED;
     if (well && s->message)
         return BEAM_OK;

@@ -14,58 +14,62 @@
 
 #include "base/library.h"
 
-#define BEAM_GRPC_FUNCTIONS(X)                 \
-    X(gpr_free)                                \
-    X(gpr_inf_future)                          \
-    X(gpr_now)                                 \
-    X(gpr_set_log_verbosity)                   \
-    X(gpr_time_add)                            \
-    X(gpr_time_from_millis)                    \
-    X(grpc_byte_buffer_destroy)                \
-    X(grpc_byte_buffer_length)                 \
-    X(grpc_byte_buffer_reader_destroy)         \
-    X(grpc_byte_buffer_reader_init)            \
-    X(grpc_byte_buffer_reader_next)            \
-    X(grpc_byte_buffer_reader_peek)            \
-    X(grpc_call_cancel)                        \
-    X(grpc_call_details_destroy)               \
-    X(grpc_call_details_init)                  \
-    X(grpc_call_start_batch)                   \
-    X(grpc_call_unref)                         \
-    X(grpc_channel_create)                     \
-    X(grpc_channel_create_call)                \
-    X(grpc_channel_credentials_release)        \
-    X(grpc_channel_destroy)                    \
-    X(grpc_completion_queue_create_for_next)   \
-    X(grpc_completion_queue_create_for_pluck)  \
-    X(grpc_completion_queue_destroy)           \
-    X(grpc_completion_queue_next)              \
-    X(grpc_completion_queue_pluck)             \
-    X(grpc_completion_queue_shutdown)          \
-    X(grpc_empty_slice)                        \
-    X(grpc_init)                               \
-    X(grpc_insecure_credentials_create)        \
-    X(grpc_insecure_server_credentials_create) \
-    X(grpc_metadata_array_destroy)             \
-    X(grpc_metadata_array_init)                \
-    X(grpc_raw_byte_buffer_create)             \
-    X(grpc_server_add_http2_port)              \
-    X(grpc_server_cancel_all_calls)            \
-    X(grpc_server_create)                      \
-    X(grpc_server_credentials_release)         \
-    X(grpc_server_destroy)                     \
-    X(grpc_server_register_completion_queue)   \
-    X(grpc_server_register_method)             \
-    X(grpc_server_request_call)                \
-    X(grpc_server_request_registered_call)     \
-    X(grpc_server_shutdown_and_notify)         \
-    X(grpc_server_start)                       \
-    X(grpc_shutdown)                           \
-    X(grpc_slice_from_copied_buffer)           \
-    X(grpc_slice_from_copied_string)           \
-    X(grpc_slice_from_static_string)           \
-    X(grpc_slice_new)                          \
-    X(grpc_slice_to_c_string)                  \
+#define BEAM_GRPC_FUNCTIONS(X)                        \
+    X(gpr_free)                                       \
+    X(gpr_inf_future)                                 \
+    X(gpr_now)                                        \
+    X(gpr_set_log_verbosity)                          \
+    X(gpr_time_add)                                   \
+    X(gpr_time_from_millis)                           \
+    X(grpc_byte_buffer_destroy)                       \
+    X(grpc_byte_buffer_length)                        \
+    X(grpc_byte_buffer_reader_destroy)                \
+    X(grpc_byte_buffer_reader_init)                   \
+    X(grpc_byte_buffer_reader_next)                   \
+    X(grpc_byte_buffer_reader_peek)                   \
+    X(grpc_call_cancel)                               \
+    X(grpc_call_details_destroy)                      \
+    X(grpc_call_details_init)                         \
+    X(grpc_call_start_batch)                          \
+    X(grpc_call_unref)                                \
+    X(grpc_channel_create)                            \
+    X(grpc_channel_create_call)                       \
+    X(grpc_channel_credentials_release)               \
+    X(grpc_channel_destroy)                           \
+    X(grpc_completion_queue_create)                   \
+    X(grpc_completion_queue_create_for_next)          \
+    X(grpc_completion_queue_create_for_pluck)         \
+    X(grpc_completion_queue_destroy)                  \
+    X(grpc_completion_queue_factory_lookup)           \
+    X(grpc_completion_queue_next)                     \
+    X(grpc_completion_queue_pluck)                    \
+    X(grpc_completion_queue_shutdown)                 \
+    X(grpc_completion_queue_thread_local_cache_flush) \
+    X(grpc_completion_queue_thread_local_cache_init)  \
+    X(grpc_empty_slice)                               \
+    X(grpc_init)                                      \
+    X(grpc_insecure_credentials_create)               \
+    X(grpc_insecure_server_credentials_create)        \
+    X(grpc_metadata_array_destroy)                    \
+    X(grpc_metadata_array_init)                       \
+    X(grpc_raw_byte_buffer_create)                    \
+    X(grpc_server_add_http2_port)                     \
+    X(grpc_server_cancel_all_calls)                   \
+    X(grpc_server_create)                             \
+    X(grpc_server_credentials_release)                \
+    X(grpc_server_destroy)                            \
+    X(grpc_server_register_completion_queue)          \
+    X(grpc_server_register_method)                    \
+    X(grpc_server_request_call)                       \
+    X(grpc_server_request_registered_call)            \
+    X(grpc_server_shutdown_and_notify)                \
+    X(grpc_server_start)                              \
+    X(grpc_shutdown)                                  \
+    X(grpc_slice_from_copied_buffer)                  \
+    X(grpc_slice_from_copied_string)                  \
+    X(grpc_slice_from_static_string)                  \
+    X(grpc_slice_new)                                 \
+    X(grpc_slice_to_c_string)                         \
     X(grpc_slice_unref)
 BEAM_LIBRARY_DECLARE(beam_grpc, BEAM_GRPC_FUNCTIONS);
 
@@ -90,14 +94,21 @@ BEAM_LIBRARY_DECLARE(beam_grpc, BEAM_GRPC_FUNCTIONS);
 #define grpc_channel_create_call beam_grpc_functions.grpc_channel_create_call
 #define grpc_channel_credentials_release beam_grpc_functions.grpc_channel_credentials_release
 #define grpc_channel_destroy beam_grpc_functions.grpc_channel_destroy
+#define grpc_completion_queue_create beam_grpc_functions.grpc_completion_queue_create
 #define grpc_completion_queue_create_for_next \
     beam_grpc_functions.grpc_completion_queue_create_for_next
 #define grpc_completion_queue_create_for_pluck \
     beam_grpc_functions.grpc_completion_queue_create_for_pluck
 #define grpc_completion_queue_destroy beam_grpc_functions.grpc_completion_queue_destroy
+#define grpc_completion_queue_factory_lookup \
+    beam_grpc_functions.grpc_completion_queue_factory_lookup
 #define grpc_completion_queue_next beam_grpc_functions.grpc_completion_queue_next
 #define grpc_completion_queue_pluck beam_grpc_functions.grpc_completion_queue_pluck
 #define grpc_completion_queue_shutdown beam_grpc_functions.grpc_completion_queue_shutdown
+#define grpc_completion_queue_thread_local_cache_flush \
+    beam_grpc_functions.grpc_completion_queue_thread_local_cache_flush
+#define grpc_completion_queue_thread_local_cache_init \
+    beam_grpc_functions.grpc_completion_queue_thread_local_cache_init
 #define grpc_empty_slice beam_grpc_functions.grpc_empty_slice
 #define grpc_init beam_grpc_functions.grpc_init
 #define grpc_insecure_credentials_create beam_grpc_functions.grpc_insecure_credentials_create
