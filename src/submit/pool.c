@@ -9,6 +9,7 @@
 #include "model/message.h"
 #include "model/proto/worker_pool.pb-c.h"
 #include "net/grpc_library.h"
+#include "net/grpc_poller.h"
 #include "submit/rpc.h"
 
 enum { METHODS = 2, UNKNOWN = METHODS, KINDS, WAITING = 4 };
@@ -204,6 +205,7 @@ static void destroy(beam_pool *pool)
         grpc_server_destroy(pool->server);
     if (pool->queue)
         grpc_completion_queue_destroy(pool->queue);
+    beam_grpc_poller_close();
     beam_grpc_end();
     beam_free(pool);
 }
@@ -224,16 +226,26 @@ static beam_status no_server(beam_error *err)
     return beam_error_set(err, BEAM_INTERNAL, "gRPC makes no server for a worker pool");
 }
 
+/* Whoever asks this queue does not poll: the process has one poller. */
+static grpc_completion_queue *new_queue(void)
+{
+    const grpc_completion_queue_attributes kind = {.version = GRPC_CQ_CURRENT_VERSION,
+                                                   .cq_completion_type = GRPC_CQ_NEXT,
+                                                   .cq_polling_type = GRPC_CQ_NON_POLLING};
+    return grpc_completion_queue_create(grpc_completion_queue_factory_lookup(&kind), &kind, NULL);
+}
+
 static beam_status listen_on(beam_pool *pool, const char *address, beam_error *err)
 {
     bool known = true;
-    pool->queue = grpc_completion_queue_create_for_next(NULL);
+    pool->queue = new_queue();
     if (pool->queue)
         pool->server = grpc_server_create(NULL, NULL);
     if (!pool->server)
         return no_server(err);
     grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
     grpc_server_register_completion_queue(pool->server, pool->queue, NULL);
+    grpc_server_register_completion_queue(pool->server, beam_grpc_poller_queue(), NULL);
     for (size_t i = 0; i < METHODS; i++) {
         pool->registered[i] = grpc_server_register_method(
             pool->server, methods[i], NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
@@ -260,18 +272,29 @@ static beam_status take_calls(beam_pool *pool, beam_error *err)
                : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread for a worker pool");
 }
 
+static beam_status begin(beam_error *err)
+{
+    BEAM_TRY(beam_grpc_begin(err));
+    beam_status status = beam_grpc_poller_open(err);
+    if (status != BEAM_OK)
+        beam_grpc_end();
+    return status;
+}
+
 beam_status beam_pool_open(const char *address, const beam_pool_callbacks *callbacks,
                            beam_pool **result, beam_error *err)
 {
     *result = NULL;
-    BEAM_TRY(beam_grpc_begin(err));
     beam_pool *pool = beam_calloc(1, sizeof *pool);
-    if (!pool) {
-        beam_grpc_end();
+    if (!pool)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a worker pool");
-    }
     pool->callbacks = *callbacks;
-    beam_status status = listen_on(pool, address, err);
+    beam_status status = begin(err);
+    if (status != BEAM_OK) {
+        beam_free(pool);
+        return status;
+    }
+    status = listen_on(pool, address, err);
     if (status == BEAM_OK)
         status = take_calls(pool, err);
     if (status != BEAM_OK) {
