@@ -11,7 +11,7 @@
 #include "worker/harness.h"
 
 /* JOIN: bytes that are joined at least. */
-enum { BATCH = 256, MOST_DECODED = 1 << 20, JOIN = 1024, SEND_AT = 256 << 10 };
+enum { BATCH = 256, MOST_DECODED = 1 << 20, JOIN = 1024, SEND_AT = 512 << 10 };
 
 static beam_status no_memory(beam_error *err)
 {
