@@ -460,6 +460,19 @@ static void utf8(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(beam_utf8_valid(bad[i].at, bad[i].len));
     assert_true(beam_utf8_valid(NULL, 0));
+    /* Wherever they are in a text: much of one is looked at at once. */
+    char text[200];
+    for (size_t len = 1; len <= sizeof text; len += 13)
+        for (size_t at = 0; at < len; at++) {
+            memset(text, 'a', len);
+            assert_true(beam_utf8_valid(text, len));
+            text[at] = '\xc3';
+            assert_false(beam_utf8_valid(text, len));
+            if (at + 1 < len) {
+                text[at + 1] = '\xa9';
+                assert_true(beam_utf8_valid(text, len));
+            }
+        }
 }
 
 static void borrowing(void **state)
