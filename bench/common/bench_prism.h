@@ -16,7 +16,8 @@
 int bench_prism_child(int argc, char **argv);
 
 /* Adds the rows, the best of `rounds`; none where there is no Prism, and none of a peer that
- * bench/setup-peers --workers has not installed. */
+ * bench/setup-peers --workers has not installed.  Texts are also compared with the bytes alone
+ * (bench_sockets.h). */
 void bench_prism_measure(bench_report *report, int rounds);
 
 #endif
