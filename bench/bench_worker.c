@@ -43,13 +43,6 @@ static void must(beam_status status, const beam_error *err)
         bench_fatal("bench_worker: %s", err && *err->message ? err->message : "no memory");
 }
 
-static double cpu_seconds(clockid_t clock)
-{
-    struct timespec t;
-    (void)clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- The worker's program -------------------------------------------------------------------- */
 
 static beam_status flip(beam_ctx *c, const beam_int64 *x)
@@ -376,7 +369,7 @@ static void *send_all(void *user)
     for (size_t i = 0; i < e->pieces; i++)
         write_bytes(&e->calls[DATA], e->piece);
     write_bytes(&e->calls[DATA], e->end);
-    e->cpu = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+    e->cpu = bench_clock(CLOCK_THREAD_CPUTIME_ID);
     return NULL;
 }
 
@@ -427,15 +420,15 @@ static figure run_bundle(const beam_dofn *fn, const beam_buffer *payload, size_t
     answer_question(&e.calls[DESCRIBE], &descriptor);
     accept_call(&e, DATA);
     begin_stream(&e.calls[DATA]);
-    double start = bench_now(), all = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID),
-           own = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+    double start = bench_now(), all = bench_clock(CLOCK_PROCESS_CPUTIME_ID),
+           own = bench_clock(CLOCK_THREAD_CPUTIME_ID);
     if (pthread_create(&sender, NULL, send_all, &e) != 0)
         bench_fatal("bench_worker: no thread");
     size_t bytes = take_all(&e);
     (void)pthread_join(sender, NULL);
     figure f = {.seconds = bench_now() - start,
-                .cpu = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - all - e.cpu -
-                       (cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - own)};
+                .cpu = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - all - e.cpu -
+                       (bench_clock(CLOCK_THREAD_CPUTIME_ID) - own)};
     if (bytes != payload->len * pieces)
         bench_fatal("bench_worker: %zu bytes came back for %zu", bytes, payload->len * pieces);
     engine_break(&e);

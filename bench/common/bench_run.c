@@ -84,11 +84,16 @@ const char *bench_option(int argc, char **argv, const char *name)
     return value;
 }
 
-double bench_now(void)
+double bench_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+double bench_now(void)
+{
+    return bench_clock(CLOCK_MONOTONIC);
 }
 
 uint64_t bench_peak_rss_bytes(void)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Prints the message to stderr and ends the program with status 1. */
 void bench_fatal(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -32,6 +33,8 @@ const char *bench_option(int argc, char **argv, const char *name);
 
 /* Seconds of a clock that never goes back. */
 double bench_now(void);
+/* Seconds of any: CLOCK_PROCESS_CPUTIME_ID for those that the program computed. */
+double bench_clock(clockid_t clock);
 
 /* The most memory that this program image has held at once (VmHWM), 0 if unknown. */
 uint64_t bench_peak_rss_bytes(void);

@@ -4,10 +4,11 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/bench_run.h"
 
 enum { SEND = 512 << 10, READ = 64 << 10, OTHERS = 32 << 10 };
 
@@ -53,23 +54,14 @@ static bool connect_both(int ends[2])
     return ends[1] >= 0;
 }
 
-static double cpu_seconds(void)
-{
-    struct rusage used;
-    if (getrusage(RUSAGE_SELF, &used) != 0)
-        return 0;
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-}
-
 /* The CPU time of this side; negative: the connection broke. */
 static double exchange(int fd, char *buffer, size_t bytes, int times)
 {
-    double start = cpu_seconds();
+    double start = bench_clock(CLOCK_PROCESS_CPUTIME_ID);
     bool good = true;
     for (int i = 0; good && i < times; i++)
         good = send_all(fd, buffer, SEND, bytes) && take_all(fd, buffer, READ, bytes);
-    return good ? cpu_seconds() - start : -1;
+    return good ? bench_clock(CLOCK_PROCESS_CPUTIME_ID) - start : -1;
 }
 
 double bench_sockets_cpu(size_t bytes, int times)

@@ -1,9 +1,10 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "net/grpc_poller.h"
 
-#include <signal.h>
 #include <string.h>
 #include <time.h>
+
+#include "base/thread.h"
 
 static struct {
     pthread_mutex_t lock;
@@ -35,19 +36,6 @@ static void *poll_all(void *user)
     return NULL;
 }
 
-/* Signals are for the program's other threads. */
-static int start_thread(grpc_completion_queue *queue)
-{
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    int number = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (number == 0) {
-        number = pthread_create(&poller.thread, NULL, poll_all, queue);
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
-    return number;
-}
-
 static void free_queue(void)
 {
     grpc_completion_queue_destroy(poller.queue);
@@ -59,7 +47,7 @@ static beam_status start(beam_error *err)
     poller.queue = grpc_completion_queue_create_for_next(NULL);
     if (!poller.queue)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for remote calls");
-    int number = start_thread(poller.queue);
+    int number = beam_thread_start(&poller.thread, poll_all, poller.queue);
     if (number == 0)
         return BEAM_OK;
     grpc_completion_queue_shutdown(poller.queue);

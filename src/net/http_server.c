@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -17,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/thread.h"
 
 enum {
     MOST_CONNECTIONS = 32,
@@ -352,19 +352,6 @@ static beam_status listen_on(beam_http_server *server, uint16_t port, beam_error
     return BEAM_OK;
 }
 
-/* Signals are for the program's other threads. */
-static int start_thread(beam_http_server *server)
-{
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    int failed = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (failed == 0) {
-        failed = pthread_create(&server->thread, NULL, serve_all, server);
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
-    return failed;
-}
-
 static void close_all(beam_http_server *server)
 {
     for (size_t i = 0; i < MOST_CONNECTIONS; i++)
@@ -390,7 +377,8 @@ beam_status beam_http_server_start(uint16_t port, beam_http_answer *answer, void
     for (size_t i = 0; i < MOST_CONNECTIONS; i++)
         server->connections[i].fd = -1;
     beam_status status = listen_on(server, port, err);
-    if (status == BEAM_OK && (pipe2(server->wake, O_CLOEXEC) != 0 || start_thread(server) != 0))
+    if (status == BEAM_OK && (pipe2(server->wake, O_CLOEXEC) != 0 ||
+                              beam_thread_start(&server->thread, serve_all, server) != 0))
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "cannot start a server's thread");
     if (status != BEAM_OK) {
         close_all(server);
