@@ -14,8 +14,8 @@
 #include "io/stream.h"
 
 enum {
-    READ_SIZE = 1 << 20,
-    PART_SIZE = 32 << 20, /* ranges before anything runs; the runner splits further */
+    READ_SIZE = 256 << 10, /* what is read is still in the cache when lines are looked for */
+    PART_SIZE = 32 << 20,  /* ranges before anything runs; the runner splits further */
     LONGEST_LINE = 1 << 30,
     MOST_LINES = 64 /* handed on at once: they lie in the buffer until it is filled again */
 };
