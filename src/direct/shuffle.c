@@ -41,7 +41,7 @@ static void lay_out(beam_shuffle_layout *layout, const beam_shuffle_options *opt
     }
     layout->stride = stride;
     layout->merges = layout->flat_value && stride == layout->value_size;
-    layout->record_value = sizeof(uint64_t) + (layout->scalar ? 0 : sizeof(void *));
+    layout->record_value = layout->scalar ? sizeof(uint64_t) : sizeof(beam_far_key);
     layout->record = round_up(layout->record_value + stride, sizeof(uint64_t));
     layout->group_value_offset = round_up(layout->key->size, _Alignof(beam_iterable));
     layout->group_size = layout->group_value_offset + sizeof(beam_iterable);

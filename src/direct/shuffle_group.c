@@ -155,9 +155,10 @@ static beam_status find_record(beam_grouping *grouping, const beam_shuffle_layou
 {
     uint64_t tag;
     const beam_shuffle_key *key = NULL;
-    memcpy(&tag, record, sizeof tag);
-    if (!layout->scalar)
-        memcpy(&key, record + sizeof tag, sizeof key);
+    if (layout->scalar)
+        memcpy(&tag, record, sizeof tag);
+    else
+        key = beam_record_key(record, grouping->partition, &tag);
     BEAM_TRY(find_group(grouping, layout, tag, key, group));
     return *group < grouping->counts_capacity ? BEAM_OK : make_counts(grouping, (size_t)*group + 1);
 }
@@ -400,6 +401,7 @@ beam_status beam_grouping_build(beam_grouping *grouping, const beam_shuffle_layo
                                 const beam_generation *generations, uint32_t partition)
 {
     beam_arena_reset(&grouping->arena);
+    grouping->partition = partition;
     grouping->n_groups = 0;
     if (grouping->table_size)
         memset(grouping->ids, 0, grouping->table_size * sizeof *grouping->ids);

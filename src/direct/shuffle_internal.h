@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "direct/shuffle.h"
+#include "type/key.h"
 
 /* Where things lie in an element and in what the shuffle keeps of it. A kept value is the
  * value in its C layout, then (only if reading needs them) its window and timestamp. */
@@ -30,7 +31,7 @@ typedef struct beam_shuffle_layout {
     size_t window_offset, timestamp_offset; /* within a kept value */
     bool merges;                            /* kept values are values, and flat: may be merged */
     size_t stride;                          /* of kept values */
-    size_t record_value, record;            /* of radix records: tag, [key], kept value */
+    size_t record_value, record;            /* of radix records: key, kept value */
     size_t group_value_offset, group_size;  /* KV<K, iterable<V>> */
 } beam_shuffle_layout;
 
@@ -61,7 +62,7 @@ static inline uint64_t beam_chunk_total(const beam_chunk *newest)
 
 /* A key's chunk list in a writer's hash table. */
 typedef struct beam_slot {
-    uint64_t tag;      /* the key's 8 bytes, or the hash of its image */
+    uint64_t tag;      /* the key's 8 bytes, or beam_shuffle_key_tag */
     char *at, *end;    /* room left in the newest chunk */
     beam_chunk *chunk; /* newest; NULL: the slot is empty */
 } beam_slot;
@@ -127,6 +128,45 @@ static inline uint32_t beam_shuffle_partition(uint64_t hash)
 }
 _Static_assert(BEAM_SHUFFLE_PARTITIONS == 1 << (64 - 54), "partitions are the hash's top bits");
 
+/* The tag of a key that is no scalar: of its hash the partition and 32 bits, so that a record whose
+ * partition is known has room for it. */
+static inline uint64_t beam_shuffle_tag(uint32_t partition, uint32_t hash)
+{
+    return (uint64_t)partition << 54 | hash;
+}
+
+static inline uint64_t beam_shuffle_key_tag(const beam_shuffle_key *key)
+{
+    uint64_t hash = beam_key_hash(key->image, key->image_len);
+    return beam_shuffle_tag(beam_shuffle_partition(hash), (uint32_t)hash);
+}
+
+/* A radix record begins with its key: with the 8 bytes of a scalar; with a key whose image is
+ * short, which then need not be looked for elsewhere; or with where the key is. */
+typedef struct beam_far_key {
+    uint32_t image_len; /* as in the key itself: too long for a record */
+    uint32_t hash;      /* of the tag */
+    const beam_shuffle_key *key;
+} beam_far_key;
+
+static inline bool beam_record_has_room(const beam_shuffle_key *key)
+{
+    return sizeof *key + key->image_len <= sizeof(beam_far_key);
+}
+
+static inline const beam_shuffle_key *beam_record_key(const char *record, uint32_t partition,
+                                                      uint64_t *tag)
+{
+    const beam_shuffle_key *key = (const beam_shuffle_key *)(const void *)record;
+    if (beam_record_has_room(key)) {
+        *tag = beam_shuffle_key_tag(key);
+        return key;
+    }
+    const beam_far_key *far = (const beam_far_key *)(const void *)record;
+    *tag = beam_shuffle_tag(partition, far->hash);
+    return far->key;
+}
+
 static inline bool beam_shuffle_key_equal(const beam_shuffle_key *a, const beam_shuffle_key *b)
 {
     return a->image_len == b->image_len && memcmp(a->image, b->image, a->image_len) == 0;
@@ -161,6 +201,7 @@ typedef struct beam_group_entry {
 /* A zeroed grouping is ready; it is used for one partition after another. */
 typedef struct beam_grouping {
     beam_arena arena;
+    uint32_t partition;
     uint64_t *tags;
     uint32_t *ids; /* group number + 1; 0: empty */
     size_t table_size;

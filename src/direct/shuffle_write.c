@@ -193,6 +193,19 @@ static beam_status keep_value(beam_shuffle_writer *w, char *kept, const char *va
     return BEAM_OK;
 }
 
+/* Where beam_record_key finds it. */
+static beam_status keep_key(beam_shuffle_writer *w, char *record, const beam_shuffle_key *key,
+                            uint64_t tag)
+{
+    if (beam_record_has_room(key)) {
+        memcpy(record, key, sizeof *key + key->image_len);
+        return BEAM_OK;
+    }
+    const beam_far_key far = {key->image_len, (uint32_t)tag, copy_key(w, key)};
+    memcpy(record, &far, sizeof far);
+    return far.key ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+}
+
 static beam_status __attribute__((noinline))
 radix_room(beam_generation *g, beam_radix_list *list, size_t record)
 {
@@ -260,16 +273,15 @@ static beam_status write_kept(beam_shuffle_writer *w, uint64_t tag, const beam_s
             return BEAM_OK;
         }
     }
-    if (key && !(key = copy_key(w, key)))
-        return BEAM_RESOURCE_EXHAUSTED;
     uint64_t hash = beam_shuffle_hash(layout, tag);
     beam_radix_list *list = &g->radix[beam_shuffle_partition(hash)];
     if (list->at == list->end)
         BEAM_TRY(radix_room(g, list, layout->record));
     BEAM_TRY(keep_value(w, list->at + layout->record_value, value, window, timestamp));
-    memcpy(list->at, &tag, sizeof tag);
-    if (!layout->scalar)
-        memcpy(list->at + sizeof tag, &key, sizeof key);
+    if (layout->scalar)
+        memcpy(list->at, &tag, sizeof tag);
+    else
+        BEAM_TRY(keep_key(w, list->at, key, tag));
     list->at += layout->record;
     return BEAM_OK;
 }
@@ -291,7 +303,7 @@ static beam_status make_key(beam_shuffle_writer *w, const void *key_value, beam_
         return BEAM_RESOURCE_EXHAUSTED;
     beam_shuffle_key *key = (beam_shuffle_key *)(void *)image->data;
     key->image_len = (uint32_t)len;
-    *tag = beam_key_hash(key->image, len);
+    *tag = beam_shuffle_key_tag(key);
     return BEAM_OK;
 }
 

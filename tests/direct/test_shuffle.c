@@ -423,15 +423,16 @@ static beam_status add_up(void *self, void *const *values, const void *others, s
 enum { MERGED_KEYS = 20000, MERGED_ROUNDS = 5 };
 
 /* A bundle a round, each with every key: the first keys of the first round are in chunk lists, all
- * else in partitions. */
+ * else in partitions.  As texts keys have all lengths up to 24, so that some lie in the partitions'
+ * records and some beside them. */
 static beam_shuffle *open_merged(const beam_type *element, beam_memory_budget *budget)
 {
     beam_shuffle *shuffle = open_shuffle(element, (beam_windowing){0}, budget);
     for (int64_t round = 0; round < MERGED_ROUNDS; round++) {
         beam_shuffle_writer *writer = begin(shuffle);
         for (int64_t key = 0; key < MERGED_KEYS; key++) {
-            char text[16];
-            int len = snprintf(text, sizeof text, "%d", (int)key);
+            char text[32];
+            int len = snprintf(text, sizeof text, "%0*d", (int)(key % 25), (int)key);
             const int_int number = {key, key + round};
             const str_int string = {{text, (size_t)len}, key + round};
             const void *it = element == &str_int_type ? (const void *)&string : &number;
@@ -491,7 +492,7 @@ static void strings_are_merged(void **state)
     int groups = 0;
     for (; next_group(reader, sizeof(str_ints), &group) == BEAM_OK; groups++) {
         const str_ints *g = (const void *)group.element;
-        char text[16];
+        char text[32];
         snprintf(text, sizeof text, "%.*s", (int)g->key.len, g->key.at);
         assert_int_equal(merged_sum(&g->values), sum_for(atoi(text)));
     }
