@@ -36,6 +36,13 @@ void beam_table_cleared(beam_key_table *table)
     beam_arena_reset(&table->texts);
 }
 
+void beam_table_rest(const beam_key_table *table, const beam_table_slot *end)
+{
+    size_t bytes = (size_t)((const char *)end - table->slots) / HUGE_PAGE * HUGE_PAGE;
+    if (bytes)
+        (void)madvise(table->slots, bytes, MADV_DONTNEED); /* if not, they are as free */
+}
+
 /* Slots are far apart: on small pages every other lookup would walk the page table. */
 static char *make_slots(size_t bytes)
 {

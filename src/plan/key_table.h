@@ -59,6 +59,9 @@ static inline bool beam_table_reserve(beam_key_table *table, size_t more, bool *
 }
 /* Forgets the long images; all slots must be free. */
 void beam_table_cleared(beam_key_table *table);
+/* Slots before `end` must be free: as far as they fill huge pages, they take no memory until they
+ * are used again. */
+void beam_table_rest(const beam_key_table *table, const beam_table_slot *end);
 
 /* The first 16 bytes of a text, with zeros behind a shorter one.  Lengths vary from word to word,
  * and a branch on them would be mispredicted time and again; so 16 bytes are read whatever the

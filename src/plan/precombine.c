@@ -19,7 +19,9 @@ enum {
     QUEUE_VALUE = 16, /* bytes of an input that may wait in the queue */
     OUT_ELEMENTS = 256,
     OUT_BYTES = 1 << 15,
-    BYPASS = 64 /* inputs that pass by for each key of a table that was of little use */
+    WORTH_RESTING = 8,   /* one slot in so many must be used for a table to rest, and */
+    REST_STEP = 1 << 14, /* so many are emptied before it gives back what it can */
+    BYPASS = 64          /* inputs that pass by for each key of a table that was of little use */
 };
 
 /* An input with a short text as its key, waiting for its slot to come into the cache. */
@@ -151,7 +153,10 @@ static void destroy_all(precombine_node *self)
     self->held = beam_acc_held();
 }
 
-static beam_status flush(precombine_node *self)
+/* At a bundle's end the table `rests` if it was well filled, so that making its pages again costs
+ * little beside that.  The next bundle may be long in coming; and as the table gives its memory
+ * back while it is emptied, what the outputs take does not come on top. */
+static beam_status flush(precombine_node *self, bool rests)
 {
     out_run run;
     run.n = run.tag = 0;
@@ -161,9 +166,13 @@ static beam_status flush(precombine_node *self)
         beam_table_slot *slot = beam_table_at(&self->table, i);
         if (slot->tag)
             status = append(self, &run, slot);
+        if (rests && i % REST_STEP == 0)
+            beam_table_rest(&self->table, run.n ? run.slots[0] : slot);
     }
     if (status == BEAM_OK)
         status = emit_run(self, &run);
+    if (status == BEAM_OK && rests)
+        beam_table_rest(&self->table, beam_table_at(&self->table, self->table.capacity));
     destroy_all(self); /* of what a failure left */
     return status;
 }
@@ -341,7 +350,7 @@ static beam_status make_room(precombine_node *self)
     uint64_t keys = self->table.used;
     if (self->looked_up * 2 < keys * 3) /* of three inputs not even one met its key again */
         self->bypass = keys * BYPASS;
-    beam_status status = flush(self);
+    beam_status status = flush(self, false);
     if (self->bypass)
         beam_table_free(&self->table);
     return status;
@@ -510,8 +519,9 @@ static beam_status start_precombine(beam_node *node)
 
 static beam_status finish_precombine(beam_node *node)
 {
-    BEAM_TRY(drain((precombine_node *)node));
-    return flush((precombine_node *)node);
+    precombine_node *self = (precombine_node *)node;
+    BEAM_TRY(drain(self));
+    return flush(self, self->table.used > self->table.capacity / WORTH_RESTING);
 }
 
 static void end_precombine(beam_node *node)

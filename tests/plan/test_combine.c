@@ -173,6 +173,40 @@ static void test_text_keys(void **state)
     stage_free(&s);
 }
 
+/* A table that rests between bundles is as good as new. */
+static void test_bundles_of_many_keys(void **state)
+{
+    (void)state;
+    stage s;
+    one_step(&s, BEAM_URN_COMBINE_PRECOMBINE, &sum_fn, &text_kv_type, &text_kv_type, global);
+    beam_plan *plan = stage_open(&s);
+    beam_element_info info = stage_info(0);
+    enum { BUNDLES = 3, KEYS = 100000 };
+    for (int bundle = 0; bundle < BUNDLES; bundle++) {
+        if (bundle)
+            STAGE_OK(beam_plan_start_bundle(plan));
+        for (int i = 0; i < 2 * KEYS; i++) { /* every key twice */
+            char text[32];
+            int key = i % KEYS, len = snprintf(text, sizeof text, "%0*d", key % 20, key);
+            text_kv kv = {{text, (size_t)len}, key};
+            STAGE_OK(stage_push(plan, &kv, 1, &info));
+        }
+        stage_finish(plan);
+    }
+    const stage_sink *sink = stage_find(&s, "sink");
+    assert_int_equal(sink->n, BUNDLES * KEYS);
+    int *seen = calloc(KEYS, sizeof *seen);
+    assert_non_null(seen);
+    for (size_t i = 0; i < sink->n; i++) {
+        const text_kv *kv = sink->elements[i].value;
+        assert_in_range(kv->value, 0, 2 * (KEYS - 1));
+        assert_int_equal(seen[kv->value / 2]++, i / KEYS);
+    }
+    free(seen);
+    beam_plan_close(plan);
+    stage_free(&s);
+}
+
 #define PADDED(FIELD, S) FIELD(S, beam_bool, flag) FIELD(S, beam_double, x) FIELD(S, beam_str, name)
 BEAM_STRUCT(padded, PADDED);
 BEAM_KV(padded_kv, padded, beam_int64);
@@ -468,11 +502,17 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_number_keys),     cmocka_unit_test(test_text_keys),
-        cmocka_unit_test(test_struct_keys),     cmocka_unit_test(test_keys_that_never_repeat),
-        cmocka_unit_test(test_windows),         cmocka_unit_test(test_many_windows),
-        cmocka_unit_test(test_lists_are_freed), cmocka_unit_test(test_merge_then_extract),
-        cmocka_unit_test(test_convert),         cmocka_unit_test(test_grouped_values),
+        cmocka_unit_test(test_number_keys),
+        cmocka_unit_test(test_text_keys),
+        cmocka_unit_test(test_bundles_of_many_keys),
+        cmocka_unit_test(test_struct_keys),
+        cmocka_unit_test(test_keys_that_never_repeat),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_many_windows),
+        cmocka_unit_test(test_lists_are_freed),
+        cmocka_unit_test(test_merge_then_extract),
+        cmocka_unit_test(test_convert),
+        cmocka_unit_test(test_grouped_values),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,12 +68,56 @@ static void test_zeros_count(void **state)
     beam_table_free(&table);
 }
 
+static size_t resident_pages(const beam_key_table *table)
+{
+    static unsigned char pages[4096];
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = table->capacity * table->stride;
+    assert_in_range(bytes / page, 1, sizeof pages);
+    assert_int_equal(mincore(table->slots, bytes, pages), 0);
+    size_t n = 0;
+    for (size_t i = 0; i < bytes / page; i++)
+        n += pages[i] & 1;
+    return n;
+}
+
+/* Slots that rest take no memory, and are there again; those behind them stay as they are. */
+static void test_slots_rest(void **state)
+{
+    (void)state;
+    enum { KEYS = 100000 };
+    beam_key_table table;
+    beam_table_init(&table, false, 8, 8 << 20);
+    bool out_of_memory;
+    assert_true(beam_table_reserve(&table, KEYS, &out_of_memory));
+    const beam_table_slot *middle = beam_table_at(&table, table.capacity / 2);
+    size_t behind = 0;
+    for (int i = 0; i < KEYS; i++) {
+        char text[BEAM_TABLE_SHORT];
+        memcpy(text, &i, sizeof i);
+        beam_table_key key = beam_table_text(text, sizeof i, 1);
+        uint64_t hash = beam_table_hash(&key, false);
+        beam_table_slot *slot = beam_table_find(&table, &key, hash, false);
+        assert_true(beam_table_take(&table, slot, &key));
+        behind += slot >= middle;
+    }
+    size_t pages = resident_pages(&table);
+    beam_table_rest(&table, middle);
+    assert_int_equal(resident_pages(&table), pages / 2);
+    for (size_t i = 0; i < table.capacity; i++)
+        behind -= beam_table_at(&table, i)->tag != 0;
+    assert_int_equal(behind, 0);
+    beam_table_rest(&table, beam_table_at(&table, table.capacity));
+    assert_int_equal(resident_pages(&table), 0);
+    beam_table_free(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_short_texts_anywhere),
         cmocka_unit_test(test_empty_text),
         cmocka_unit_test(test_zeros_count),
+        cmocka_unit_test(test_slots_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
