@@ -134,7 +134,7 @@ int main(int argc, char **argv)
             {"epochs", "N>0", "5", "how often all images are seen", 0},
             {"batch_size", "N>0", NULL, "images a step; default: grid", 0},
             {"learning_rate", "X>0", NULL, "the schedule's peak; default: grid", 0},
-            {"optimizer", "sgd|adam|adamw", NULL, "default: sgd, with Nesterov momentum", 0},
+            {"optimizer", "sgd|adam|adamw|muon", NULL, "default: sgd, with Nesterov momentum", 0},
             {"schedule", "constant|step|cosine|one_cycle", NULL, "default: one_cycle", 0},
             {"augment", "LIST", NULL, "none, or some of flip,window,crop,cutout; default: as suits",
              0},

@@ -121,7 +121,7 @@ int main(int argc, char **argv)
             {"epochs", "N>0", NULL, "how often all images are seen; default: as suits", 0},
             {"batch_size", "N>0", NULL, "images a step; default: as suits", 0},
             {"learning_rate", "X>0", NULL, "the schedule's peak; default: as suits", 0},
-            {"optimizer", "sgd|adam|adamw", NULL, "default: sgd, with Nesterov momentum", 0},
+            {"optimizer", "sgd|adam|adamw|muon", NULL, "default: sgd, with Nesterov momentum", 0},
             {"weight_decay", "X", "0", "0: 5e-4; negative: none", 0},
             {"schedule", "constant|step|cosine|one_cycle", NULL, "default: one_cycle", 0},
             {"label_smoothing", "X", "0", "share of a target spread over all classes", 0},

@@ -16,15 +16,23 @@ extern "C" {
 typedef enum beam_optimizer_kind {
     BEAM_OPTIMIZER_SGD = 0, /* with momentum; as torch.optim.SGD, dampening 0 */
     BEAM_OPTIMIZER_ADAM,    /* Kingma and Ba, 2015; weight decay is added to the gradient */
-    BEAM_OPTIMIZER_ADAMW    /* Loshchilov and Hutter, 2019: weight decay apart from the gradient */
+    BEAM_OPTIMIZER_ADAMW,   /* Loshchilov and Hutter, 2019: weight decay apart from the gradient */
+    /* The weights of all convolutions and linear layers but the last, each seen as a matrix with a
+     * row an output, by Muon: Nesterov momentum, orthogonalised by five Newton-Schulz iterations
+     * (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024); all else by
+     * AdamW.  Muon's updates are as large as AdamW's (0.2 sqrt(max(rows, columns)); Liu et al.,
+     * "Muon is Scalable for LLM Training", 2025), so one learning rate and one weight decay do for
+     * both.  As torch.optim.Muon with adjust_lr_fn="match_rms_adamw". */
+    BEAM_OPTIMIZER_MUON
 } beam_optimizer_kind;
 
-/* 0 means the default that is given; beta and epsilon are Adam's alone, momentum SGD's. */
+/* 0 means the default that is given; beta and epsilon are Adam's alone, momentum SGD's and Muon's.
+ */
 typedef struct beam_optimizer {
     size_t struct_size;
     beam_optimizer_kind kind;
-    float momentum;     /* 0: none */
-    bool nesterov;      /* needs a momentum */
+    float momentum;     /* 0: none; Muon: 0.95 */
+    bool nesterov;      /* needs a momentum; Muon has it always */
     float beta1, beta2; /* 0.9, 0.999 */
     float epsilon;      /* 1e-8 */
     float weight_decay; /* 0: none */
@@ -35,7 +43,7 @@ typedef struct beam_optimizer {
     float bias_lr_factor;    /* batch norm's biases learn so many times as fast; 1 */
 } beam_optimizer;
 
-/* "sgd", "adam", "adamw". */
+/* "sgd", "adam", "adamw", "muon". */
 BEAM_API const char *beam_optimizer_name(beam_optimizer_kind kind);
 /* BEAM_INVALID_ARGUMENT names the known ones. */
 BEAM_API beam_status beam_optimizer_parse(const char *name, beam_optimizer_kind *kind,

@@ -36,8 +36,8 @@ extern "C" {
     FIELD(S, beam_str, dataset)          /* cifar10 */                                              \
     FIELD(S, beam_str, data_dir)         /* see beam_dataset_options */                             \
     FIELD(S, beam_int64, num_images)     /* only the first so many training images; 0: all */       \
-    FIELD(S, beam_str, optimizer)        /* sgd, adam, adamw; sgd */                                \
-    FIELD(S, beam_double, momentum)      /* sgd: 0.9; negative: none */                             \
+    FIELD(S, beam_str, optimizer)        /* sgd, adam, adamw, muon; sgd */                          \
+    FIELD(S, beam_double, momentum)      /* sgd: 0.9; muon: 0.95; negative: none */                 \
     FIELD(S, beam_double, weight_decay)  /* 5e-4; negative: none */                                 \
     FIELD(S, beam_double, bias_lr_factor)    /* see beam_optimizer; 1 */                            \
     FIELD(S, beam_double, max_gradient_norm) /* 0: no clipping */                                   \
@@ -85,6 +85,7 @@ BEAM_API beam_status beam_training_config_check(const beam_training_config *conf
 
 /* Fills in what is left out (empty, 0) of what suits a network on a data set: model_name, dataset,
  * learning_rate, batch_size, epochs and the rest of a recipe that was tried (docs/training.md).
+ * Recipes are for SGD; another optimizer gets a learning rate that is usual for it.
  * Text it fills in is static, or the data set's. */
 BEAM_API void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config *config);
 

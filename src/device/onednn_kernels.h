@@ -85,6 +85,22 @@ enum {
 void beam_onednn_sgd(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 void beam_onednn_adam(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 
+/* Muon's update: what it starts from, `count` numbers; of what an iteration multiplies x with,
+ * `count` rows; and how it ends, a matrix of `grid`'s batch times channels. */
+enum {
+    BEAM_MUON_GRADIENT,
+    BEAM_MUON_FACTOR, /* may be absent */
+    BEAM_MUON_VELOCITY,
+    BEAM_MUON_X
+};
+void beam_onednn_muon_start(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+/* polynomial: the gram's square, and then A + B gram + C square. */
+enum { BEAM_MUON_GRAM, BEAM_MUON_POLYNOMIAL };
+void beam_onednn_muon_polynomial(const beam_onednn_kernel *kernel, void *const *data,
+                                 unsigned threads);
+enum { BEAM_MUON_LEARNING_RATE, BEAM_MUON_PARAMETER, BEAM_MUON_RESULT };
+void beam_onednn_muon_apply(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+
 enum { BEAM_SQUARES_GRADIENT, BEAM_SQUARES_BEFORE, BEAM_SQUARES_TOTAL };
 void beam_onednn_squared_sum(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 enum { BEAM_CLIP_TOTAL, BEAM_CLIP_FACTOR, BEAM_CLIP_NORM };

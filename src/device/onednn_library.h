@@ -21,6 +21,7 @@
     X(dnnl_inner_product_backward_data_primitive_desc_create)    \
     X(dnnl_inner_product_backward_weights_primitive_desc_create) \
     X(dnnl_inner_product_forward_primitive_desc_create)          \
+    X(dnnl_matmul_primitive_desc_create)                         \
     X(dnnl_memory_create)                                        \
     X(dnnl_memory_desc_clone)                                    \
     X(dnnl_memory_desc_create_submemory)                         \
@@ -81,6 +82,7 @@ BEAM_LIBRARY_DECLARE(beam_onednn, BEAM_ONEDNN_FUNCTIONS);
     beam_onednn_functions.dnnl_inner_product_backward_weights_primitive_desc_create
 #define dnnl_inner_product_forward_primitive_desc_create \
     beam_onednn_functions.dnnl_inner_product_forward_primitive_desc_create
+#define dnnl_matmul_primitive_desc_create beam_onednn_functions.dnnl_matmul_primitive_desc_create
 #define dnnl_memory_create beam_onednn_functions.dnnl_memory_create
 #define dnnl_memory_desc_clone beam_onednn_functions.dnnl_memory_desc_clone
 #define dnnl_memory_desc_create_submemory beam_onednn_functions.dnnl_memory_desc_create_submemory

@@ -79,6 +79,9 @@ typedef struct beam_onednn_lowering {
 
 beam_status beam_onednn_train_product(beam_onednn_lowering *l);
 beam_status beam_onednn_train_other(beam_onednn_lowering *l);
+beam_status beam_onednn_train_muon(beam_onednn_lowering *l);
+/* Whether a weight is updated by Muon, and so lies row-major. */
+bool beam_onednn_train_by_muon(const beam_network *network, uint32_t weight);
 
 /* oneDNN's status, with the operation. */
 beam_status beam_onednn_train_check(const beam_onednn_lowering *l, dnnl_status_t status);

@@ -449,6 +449,8 @@ beam_status beam_onednn_train_other(beam_onednn_lowering *l)
     case BEAM_OP_SGD:
     case BEAM_OP_ADAM:
         return lower_update(l);
+    case BEAM_OP_MUON:
+        return beam_onednn_train_muon(l);
     case BEAM_OP_SQUARED_SUM:
         return lower_squared_sum(l);
     case BEAM_OP_CLIP_FACTOR:

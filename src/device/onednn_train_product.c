@@ -181,7 +181,10 @@ static beam_status weight_layout(beam_onednn_lowering *l, const product *p,
         dnnl_primitive_desc_t *made = &l->t->described[(size_t)(gradient - l->t->b.network->ops)];
         BEAM_TRY(
             beam_onednn_train_check(l, describe_weights(l, p, gradient->num_outputs > 1, made)));
-        return beam_onednn_chosen(&l->t->b, *made, dnnl_query_diff_weights_md, desc);
+        BEAM_TRY(beam_onednn_chosen(&l->t->b, *made, dnnl_query_diff_weights_md, desc));
+        return beam_onednn_train_by_muon(l->t->b.network, p->weight)
+                   ? beam_onednn_plain_of(&l->t->b, *desc, desc)
+                   : BEAM_OK;
     }
     BEAM_TRY(chosen(l, dnnl_query_weights_md, desc));
     return l->t->b.type == dnnl_f32 ? BEAM_OK : beam_onednn_plain_of(&l->t->b, *desc, desc);
@@ -218,6 +221,7 @@ static beam_status try_taps(beam_onednn_lowering *l, product *p)
     const int64_t *sizes = l->t->b.network->values[p->weight].shape;
     const_dnnl_memory_desc_t part, whole;
     if (!p->conv || l->op->groups > 1 || l->t->b.buffer_of[p->weight] != 0 ||
+        beam_onednn_train_by_muon(l->t->b.network, p->weight) ||
         !beam_onednn_taps_find(l->op, &l->x, &l->y, taps))
         return BEAM_OK;
     BEAM_TRY(describe(l, p, taps));

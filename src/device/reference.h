@@ -34,6 +34,10 @@ void beam_reference_int8(const beam_int8_model *model, const beam_fused_op *step
 beam_status beam_reference_training_op(const beam_nn_op *op, float *const *data,
                                        const beam_tensor *shapes);
 
+/* Of these, Muon's update. */
+beam_status beam_reference_muon(const beam_nn_op *op, float *const *data,
+                                const beam_tensor *shapes);
+
 /* reference_train.c: the training entries of the driver. */
 beam_status beam_reference_train_open(beam_training *training, const float *const *initial,
                                       beam_error *err);

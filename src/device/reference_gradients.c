@@ -447,6 +447,8 @@ beam_status beam_reference_training_op(const beam_nn_op *op, float *const *data,
     case BEAM_OP_ADAM:
         adam(op, data, shapes);
         break;
+    case BEAM_OP_MUON:
+        return beam_reference_muon(op, data, shapes);
     default:
         beam_reference_op(op, data, shapes);
     }

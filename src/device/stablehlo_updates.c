@@ -261,6 +261,47 @@ static void adam(beam_lower_state *s, const beam_nn_op *op)
     beam_lower_put(s, op->outputs[0], beam_hlo_binary(h, "subtract", p, by));
 }
 
+/* An iteration of Newton and Schulz. */
+static beam_hlo_value orthogonalise_once(beam_lower_state *s, beam_hlo_value x)
+{
+    beam_hlo *h = &s->h;
+    bool tall = x.dims[0] > x.dims[1];
+    int64_t inner = tall ? 0 : 1;
+    beam_hlo_value gram = beam_hlo_dot(h, x, inner, x, inner);
+    beam_hlo_value by = beam_lower_times(s, gram, BEAM_NN_MUON_B);
+    beam_hlo_value square = beam_lower_times(s, beam_hlo_dot(h, gram, 1, gram, 0), BEAM_NN_MUON_C);
+    by = beam_hlo_binary(h, "add", by, square);
+    by = tall ? beam_hlo_dot(h, x, 1, by, 0) : beam_hlo_dot(h, by, 1, x, 0);
+    return beam_hlo_binary(h, "add", beam_lower_times(s, x, BEAM_NN_MUON_A), by);
+}
+
+static void muon(beam_lower_state *s, const beam_nn_op *op)
+{
+    beam_hlo *h = &s->h;
+    const beam_nn_update *u = &op->update;
+    beam_hlo_value p = beam_lower_get_f32(s, op->inputs[0]), d = direction(s, op, p);
+    beam_hlo_value v = moving(s, beam_lower_get_f32(s, op->inputs[4]), d, u->momentum);
+    beam_lower_put(s, op->outputs[1], v);
+    d = moving(s, v, d, u->momentum);
+    int64_t matrix[2] = {d.dims[0], 1};
+    for (uint32_t i = 1; i < d.rank; i++)
+        matrix[1] *= d.dims[i];
+    beam_hlo_value x = beam_hlo_reshape(h, d, 2, matrix);
+    beam_hlo_value norm =
+        beam_hlo_unary(h, "sqrt", sum_of_all(s, beam_hlo_binary(h, "multiply", x, x)));
+    norm = beam_hlo_binary(h, "maximum", norm, beam_hlo_fill_like(h, BEAM_NN_MUON_LEAST, norm));
+    x = beam_hlo_binary(h, "divide", x, beam_lower_everywhere(s, norm, x));
+    for (int step = 0; step < BEAM_NN_MUON_STEPS; step++)
+        x = orthogonalise_once(s, x);
+    int64_t most = matrix[0] > matrix[1] ? matrix[0] : matrix[1];
+    x = beam_lower_times(s, x, BEAM_NN_MUON_SCALE * sqrt((double)most));
+    beam_hlo_value by = beam_hlo_reshape(h, x, p.rank, p.dims);
+    if (u->weight_decay > 0)
+        by = beam_hlo_binary(h, "add", by, beam_lower_times(s, p, (double)u->weight_decay));
+    by = beam_hlo_binary(h, "multiply", by, beam_lower_everywhere(s, learning_rate(s, op), by));
+    beam_lower_put(s, op->outputs[0], beam_hlo_binary(h, "subtract", p, by));
+}
+
 bool beam_lower_update_op(beam_lower_state *s, const beam_nn_op *op)
 {
     static void (*const forms[BEAM_OP_KINDS])(beam_lower_state *, const beam_nn_op *) = {
@@ -270,6 +311,7 @@ bool beam_lower_update_op(beam_lower_state *s, const beam_nn_op *op)
         [BEAM_OP_CLIP_FACTOR] = clip_factor,
         [BEAM_OP_SGD] = sgd,
         [BEAM_OP_ADAM] = adam,
+        [BEAM_OP_MUON] = muon,
     };
     if (!forms[op->kind])
         return false;

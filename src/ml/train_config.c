@@ -226,7 +226,7 @@ beam_training_config beam_training_config_complete(const beam_training_config *c
         c.augment =
             beam_str_of(beam_str_equal(c.dataset, beam_str_of("digits")) ? "crop" : "flip,crop");
     if (c.momentum == 0 && !module)
-        c.momentum = 0.9;
+        c.momentum = beam_str_equal(c.optimizer, beam_str_of("muon")) ? 0.95 : 0.9;
     if (c.weight_decay == 0 && !module)
         c.weight_decay = 5e-4;
     if (c.bias_lr_factor == 0 && !module)

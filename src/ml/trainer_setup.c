@@ -183,7 +183,7 @@ static beam_status set_options(const beam_trainer *t, beam_training_options *o, 
     };
     BEAM_TRY(beam_precision_parse(c->precision.at, &o->precision, err));
     BEAM_TRY(beam_optimizer_parse(c->optimizer.at, &o->optimizer.kind, err));
-    if (o->optimizer.kind == BEAM_OPTIMIZER_SGD && c->momentum > 0) {
+    if (c->momentum > 0) {
         o->optimizer.momentum = (float)c->momentum;
         o->optimizer.nesterov = true;
     }

@@ -46,6 +46,31 @@ static bool is_norm_bias(const beam_nn_builder *b, uint32_t value)
     return false;
 }
 
+/* The last weight of the network makes its answers, and is no hidden one. */
+static bool is_hidden_weight(const beam_nn_builder *b, const beam_nn_parameter *p)
+{
+    if (p->tensor.rank < 2)
+        return false;
+    for (size_t i = b->net->num_ops; i-- > 0;) {
+        const beam_nn_op *op = &b->net->ops[i];
+        if (op->kind == BEAM_OP_CONV2D || op->kind == BEAM_OP_LINEAR)
+            return op->inputs[1] != p->value;
+    }
+    return false;
+}
+
+static beam_op_kind kind_of_update(const beam_nn_builder *b, const beam_nn_parameter *p)
+{
+    switch (b->options->optimizer.kind) {
+    case BEAM_OPTIMIZER_SGD:
+        return BEAM_OP_SGD;
+    case BEAM_OPTIMIZER_MUON:
+        return is_hidden_weight(b, p) ? BEAM_OP_MUON : BEAM_OP_ADAM;
+    default:
+        return BEAM_OP_ADAM;
+    }
+}
+
 static beam_nn_update constants(const beam_nn_builder *b, const beam_nn_parameter *p)
 {
     const beam_optimizer *o = &b->options->optimizer;
@@ -55,7 +80,10 @@ static beam_nn_update constants(const beam_nn_builder *b, const beam_nn_paramete
                              .beta1 = o->beta1 > 0 ? o->beta1 : 0.9f,
                              .beta2 = o->beta2 > 0 ? o->beta2 : 0.999f,
                              .epsilon = o->epsilon > 0 ? o->epsilon : 1e-8f,
-                             .decoupled = o->kind == BEAM_OPTIMIZER_ADAMW};
+                             .decoupled =
+                                 o->kind == BEAM_OPTIMIZER_ADAMW || o->kind == BEAM_OPTIMIZER_MUON};
+    if (o->kind == BEAM_OPTIMIZER_MUON && o->momentum == 0)
+        update.momentum = 0.95f;
     if (o->decay_all || p->tensor.rank > 1)
         update.weight_decay = o->weight_decay;
     if (o->bias_lr_factor > 0 && is_norm_bias(b, p->value))
@@ -63,28 +91,37 @@ static beam_nn_update constants(const beam_nn_builder *b, const beam_nn_paramete
     return update;
 }
 
+/* What an update keeps from step to step, but the parameter. */
+static size_t names_of_kept(const beam_nn_op *op, const char *names[2])
+{
+    bool adam = op->kind == BEAM_OP_ADAM;
+    names[0] = adam ? "adam_m" : "momentum";
+    names[1] = "adam_v";
+    return adam ? 2 : op->update.momentum > 0 ? 1 : 0;
+}
+
 /* Appends the update of one parameter; `factor` is clipping's, or 0. */
 static void update(beam_nn_builder *b, uint32_t index, uint32_t factor)
 {
     beam_nn_training *t = b->training;
     const beam_nn_parameter p = b->net->parameters[index];
-    bool adam = b->options->optimizer.kind != BEAM_OPTIMIZER_SGD;
-    beam_nn_op op = {.kind = adam ? BEAM_OP_ADAM : BEAM_OP_SGD,
+    beam_nn_op op = {.kind = kind_of_update(b, &p),
                      .name = p.name,
                      .num_inputs = 4,
                      .inputs = {p.value, t->gradients[index], t->learning_rate, factor},
                      .num_outputs = 1,
                      .update = constants(b, &p)};
     beam_nn_state *kept[2] = {NULL, NULL};
-    size_t num_kept = adam ? 2 : op.update.momentum > 0 ? 1 : 0;
+    const char *names[2];
+    size_t num_kept = names_of_kept(&op, names);
     for (size_t i = 0; i < num_kept; i++) {
-        kept[i] = add_state(b, index, !adam ? "momentum" : i == 0 ? "adam_m" : "adam_v");
+        kept[i] = add_state(b, index, names[i]);
         if (!kept[i])
             return;
         op.inputs[op.num_inputs++] = kept[i]->value;
         op.num_outputs++;
     }
-    if (adam)
+    if (op.kind == BEAM_OP_ADAM)
         op.inputs[op.num_inputs++] = t->step;
     beam_nn_value like = beam_nn_like(b, p.value);
     if (!beam_nn_append_op(b->net, &op, (const beam_nn_value[]){like, like, like}))

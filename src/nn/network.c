@@ -45,6 +45,7 @@ const char *beam_op_name(beam_op_kind kind)
         [BEAM_OP_CLIP_FACTOR] = "clip_factor",
         [BEAM_OP_SGD] = "sgd",
         [BEAM_OP_ADAM] = "adam",
+        [BEAM_OP_MUON] = "muon",
     };
     return (unsigned)kind < BEAM_OP_KINDS ? names[kind] : "unknown";
 }

@@ -87,6 +87,13 @@ typedef enum beam_op_kind {
      *   -> new parameter, new m, new v
      * As torch.optim.Adam, or AdamW where `decoupled`; step counts from 1. */
     BEAM_OP_ADAM,
+    /* parameter, gradient, learning_rate, factor or 0, velocity -> new parameter, new velocity
+     * See BEAM_OPTIMIZER_MUON: g = factor * gradient; velocity += (1 - momentum) * (g - velocity);
+     * x = g + momentum * (velocity - g), a matrix of rows x columns (beam_nn_matrix), over its
+     * norm; BEAM_NN_MUON_STEPS times a = x x^T, x = (A + B a + C a a) x, or, of a matrix with more
+     * rows than columns, a = x^T x, x = x (A + B a + C a a); parameter -= lr * (weight_decay *
+     * parameter + 0.2 sqrt(max(rows, columns)) * x); lr = learning_rate * lr_factor. */
+    BEAM_OP_MUON,
     BEAM_OP_KINDS
 } beam_op_kind;
 
@@ -94,6 +101,15 @@ typedef enum beam_op_kind {
 typedef struct beam_nn_window {
     int64_t kernel, stride, padding, dilation;
 } beam_nn_window;
+
+/* Newton-Schulz iterations of BEAM_OP_MUON: how many, and the polynomial's coefficients, which
+ * send numbers between 0 and 1 to about 1. */
+enum { BEAM_NN_MUON_STEPS = 5 };
+#define BEAM_NN_MUON_A 3.4445
+#define BEAM_NN_MUON_B (-4.7750)
+#define BEAM_NN_MUON_C 2.0315
+#define BEAM_NN_MUON_LEAST 1e-7 /* what the norm is at least taken for */
+#define BEAM_NN_MUON_SCALE 0.2
 
 /* The constants of an update. */
 typedef struct beam_nn_update {
@@ -121,7 +137,7 @@ typedef struct beam_nn_op {
     float max_norm;        /* clip_factor */
     uint64_t seed, stream; /* dropout_training */
     bool int8;             /* conv2d, linear: devices that can are to compute it in int8 */
-    beam_nn_update update; /* sgd, adam */
+    beam_nn_update update; /* sgd, adam, muon */
 } beam_nn_op;
 
 /* gelu(x) = x * sigmoid(x * (LINEAR + CUBIC * x^2)): 2 sqrt(2 / pi), and that times 0.044715. */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const optimizers[] = {"sgd", "adam", "adamw"};
+static const char *const optimizers[] = {"sgd", "adam", "adamw", "muon"};
 enum { NUM_OPTIMIZERS = sizeof optimizers / sizeof *optimizers };
 
 static const char *const schedules[] = {"constant", "step", "cosine", "one_cycle"};
@@ -24,7 +24,7 @@ beam_status beam_optimizer_parse(const char *name, beam_optimizer_kind *kind, be
         }
     }
     return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                          "there is no optimizer \"%s\"; known are sgd, adam and adamw",
+                          "there is no optimizer \"%s\"; known are sgd, adam, adamw and muon",
                           name ? name : "");
 }
 

@@ -170,6 +170,7 @@ static const beam_optimizer optimizers[] = {
     {.kind = BEAM_OPTIMIZER_SGD},
     {.kind = BEAM_OPTIMIZER_ADAM, .weight_decay = 0.01f},
     {.kind = BEAM_OPTIMIZER_ADAMW, .weight_decay = 0.01f, .max_gradient_norm = 1},
+    {.kind = BEAM_OPTIMIZER_MUON, .weight_decay = 0.1f},
 };
 
 static void test_all_layers(void **state)

@@ -194,6 +194,12 @@ static void test_optimizers(void **state)
          .weight_decay = 0.1f,
          .epsilon = 1e-3f,
          .max_gradient_norm = 1},
+        {.kind = BEAM_OPTIMIZER_MUON, .epsilon = 1e-3f},
+        {.kind = BEAM_OPTIMIZER_MUON,
+         .momentum = 0.6f,
+         .weight_decay = 0.1f,
+         .epsilon = 1e-3f,
+         .max_gradient_norm = 1},
     };
     beam_network *nets[] = {residual(), odd(), gelus(), shrinking()};
     for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {

@@ -350,6 +350,34 @@ static void test_recipe(void **state)
     assert_ok(beam_training_config_check(&b, &err), err);
 }
 
+/* What a recipe has for SGD is not given to another optimizer. */
+static void test_recipe_of_optimizers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *optimizer;
+        double learning_rate, momentum, bias_lr_factor;
+    } cases[] = {{"", 0.75, 0.85, 64},
+                 {"sgd", 0.75, 0.85, 64},
+                 {"adam", 1e-3, 0, 0},
+                 {"adamw", 1e-3, 0, 0},
+                 {"muon", 5e-3, 0, 0}};
+    const beam_dataset_info folder = {.name = "/data/flowers"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        beam_training_config c = {.model_name = beam_str_of("fastnet"),
+                                  .optimizer = beam_str_of(cases[i].optimizer)};
+        beam_error err = {0};
+        beam_training_recipe(&folder, &c);
+        assert_float_equal(c.learning_rate, cases[i].learning_rate, 0);
+        assert_float_equal(c.momentum, cases[i].momentum, 0);
+        assert_float_equal(c.bias_lr_factor, cases[i].bias_lr_factor, 0);
+        assert_true(c.label_smoothing > 0);
+        assert_ok(beam_training_config_check(&c, &err), err);
+    }
+    beam_training_config muon = {.optimizer = beam_str_of("muon")};
+    assert_float_equal(beam_training_config_complete(&muon).momentum, 0.95, 0);
+}
+
 /* ---- Files -------------------------------------------------------------------------------- */
 
 static beam_status read_text(const char *text, beam_pool *pool, beam_training_config **configs,
@@ -450,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_grid),
         cmocka_unit_test(test_trials),
         cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_recipe_of_optimizers),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_out_of_memory),
     };

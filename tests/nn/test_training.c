@@ -79,6 +79,34 @@ static void test_resnet18(void **state)
     beam_network_free(net);
 }
 
+/* Muon is for the weights that are hidden; the last one's and all vectors are AdamW's. */
+static void test_muon(void **state)
+{
+    (void)state;
+    beam_network *net = make("resnet18");
+    beam_nn_training *t = NULL;
+    beam_error err = {0};
+    const beam_nn_training_options options = {
+        .optimizer = {.kind = BEAM_OPTIMIZER_MUON, .weight_decay = 0.1f, .bias_lr_factor = 4}};
+    assert_int_equal(beam_nn_training_new(net, &options, &t, &err), BEAM_OK);
+    check_order(t->network);
+    assert_int_equal(count_kind(t->network, BEAM_OP_MUON), 20);
+    assert_int_equal(count_kind(t->network, BEAM_OP_ADAM), 62 - 20);
+    assert_int_equal(t->num_states, 102 + 20 + 2 * (62 - 20));
+    size_t decayed = 0;
+    for (size_t i = 0; i < t->network->num_ops; i++) {
+        const beam_nn_op *op = &t->network->ops[i];
+        if (op->kind == BEAM_OP_MUON)
+            assert_float_equal(op->update.momentum, 0.95f, 0);
+        if (op->kind == BEAM_OP_MUON || op->kind == BEAM_OP_ADAM)
+            assert_true(op->update.decoupled);
+        decayed += op->update.weight_decay > 0;
+    }
+    assert_int_equal(decayed, 21);
+    beam_nn_training_free(t);
+    beam_network_free(net);
+}
+
 static void test_frozen(void **state)
 {
     (void)state;
@@ -188,6 +216,8 @@ static void test_optimizer_limits(void **state)
     assert_int_equal(beam_optimizer_parse("adamw", &kind, &err), BEAM_OK);
     assert_int_equal(kind, BEAM_OPTIMIZER_ADAMW);
     assert_string_equal(beam_optimizer_name(kind), "adamw");
+    assert_int_equal(beam_optimizer_parse("muon", &kind, &err), BEAM_OK);
+    assert_int_equal(kind, BEAM_OPTIMIZER_MUON);
     assert_int_equal(beam_optimizer_parse("lion", &kind, &err), BEAM_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "lion"));
 }
@@ -291,9 +321,13 @@ static void test_whitening(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resnet18),         cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_refused),          cmocka_unit_test(test_failing_allocations),
-        cmocka_unit_test(test_optimizer_limits), cmocka_unit_test(test_schedules),
+        cmocka_unit_test(test_resnet18),
+        cmocka_unit_test(test_muon),
+        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_optimizer_limits),
+        cmocka_unit_test(test_schedules),
         cmocka_unit_test(test_whitening),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

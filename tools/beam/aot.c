@@ -71,16 +71,9 @@ static size_t chips_of(const aot_options *o, const beam_aot_target *target)
 static beam_status lower_training(const beam_network *network, const aot_options *o,
                                   beam_lowering *how, beam_buffer *text, beam_error *err)
 {
-    beam_nn_training_options options = {
-        .optimizer = {.kind = BEAM_OPTIMIZER_SGD, .momentum = 0.9f, .nesterov = true}};
-    const char *optimizer = o->optimizer ? o->optimizer : "sgd";
-    bool adam = strcmp(optimizer, "adam") == 0, adamw = strcmp(optimizer, "adamw") == 0;
-    if (adam || adamw)
-        options.optimizer =
-            (beam_optimizer){.kind = adam ? BEAM_OPTIMIZER_ADAM : BEAM_OPTIMIZER_ADAMW};
-    else if (strcmp(optimizer, "sgd") != 0)
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--optimizer=%s: sgd, adam or adamw",
-                              optimizer);
+    beam_nn_training_options options = {.optimizer = {.momentum = 0.9f, .nesterov = true}};
+    if (o->optimizer)
+        BEAM_TRY(beam_optimizer_parse(o->optimizer, &options.optimizer.kind, err));
     how->training = true;
     beam_nn_training *training;
     beam_hlo_main main = {0};
@@ -258,7 +251,7 @@ static const beam_option options[] = {
     {"train", NULL, NULL, "its training step; else inference", false},
     {"batch_size", "N>0", NULL, "in all, in training over all chips; default: 64", false},
     {"precision", "f32|bf16|f16", NULL, "what it computes in; default: f32", false},
-    {"optimizer", "sgd|adam|adamw", NULL, "default: sgd, with Nesterov's momentum", false},
+    {"optimizer", "sgd|adam|adamw|muon", NULL, "default: sgd, with Nesterov's momentum", false},
     {"image_size", "N>0", NULL, "default: 32 in training, else 224", false},
     {"num_classes", "N>0", NULL, "default: 10 in training, else 1000", false},
     {"cifar_stem", NULL, NULL, "ResNets for small images: a 3x3 convolution first, no pooling",
