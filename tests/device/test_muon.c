@@ -10,7 +10,7 @@
 
 #include <beam/device.h>
 
-#include "nets.h"
+#include "device/nets.h"
 
 enum { BATCH = 8, IN = 5, TALL = 12, WIDE = 6, CLASSES = 3, PARAMETERS = 6, LARGEST = TALL * WIDE };
 

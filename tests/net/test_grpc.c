@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "net/grpc.h"
-#include "net/grpc_library.h"
+#include "net/grpc_server.h"
 #include "net/grpc_poller.h"
 
 enum {
@@ -23,141 +22,41 @@ enum {
 
 /* ---- The server -------------------------------------------------------------------------- */
 
-typedef struct call {
-    struct call *next;
-    grpc_call *call;
-    grpc_completion_queue *queue;
-    grpc_call_details details;
-    grpc_metadata_array metadata;
-    pthread_t thread;
-} call;
-
-static struct {
-    grpc_server *server;
-    grpc_completion_queue *queue;
-    char endpoint[32];
-    pthread_t thread;
-} server;
-
-static bool do_ops(const call *c, const grpc_op *ops, size_t n)
-{
-    if (grpc_call_start_batch(c->call, ops, n, (void *)ops, NULL) != GRPC_CALL_OK)
-        return false;
-    return grpc_completion_queue_next(c->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).success;
-}
-
-static bool send_back(const call *c)
+static bool send_back(const grpc_server_call *c)
 {
     grpc_byte_buffer *message = NULL;
     grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE}, send = {.op = GRPC_OP_SEND_MESSAGE};
     receive.data.recv_message.recv_message = &message;
-    if (!do_ops(c, &receive, 1) || !message)
+    if (!grpc_server_do(c, &receive, 1) || !message)
         return false;
     send.data.send_message.send_message = message;
-    bool sent = do_ops(c, &send, 1);
+    bool sent = grpc_server_do(c, &send, 1);
     grpc_byte_buffer_destroy(message);
     return sent;
 }
 
-static void *serve_call(void *user)
+static int answer(const grpc_server_call *c, const char *method)
 {
-    call *c = user;
-    int cancelled = 0;
-    const grpc_op hello = {.op = GRPC_OP_SEND_INITIAL_METADATA};
-    grpc_op bye = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
-    grpc_op closed = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
-    bye.data.send_status_from_server.status = GRPC_STATUS_OK;
-    closed.data.recv_close_on_server.cancelled = &cancelled;
-    char *name = grpc_slice_to_c_string(c->details.method);
-    if (do_ops(c, &hello, 1) && strcmp(name, "/test/Echo") == 0) {
-        while (send_back(c))
-            ;
-        (void)do_ops(c, &bye, 1);
-    }
-    (void)do_ops(c, &closed, 1);
-    gpr_free(name);
-    return NULL;
+    if (strcmp(method, "/test/Echo") != 0)
+        return GRPC_SERVER_NO_STATUS;
+    while (send_back(c))
+        ;
+    return GRPC_STATUS_OK;
 }
 
-static void free_call(call *c)
-{
-    if (c->call)
-        grpc_call_unref(c->call);
-    grpc_call_details_destroy(&c->details);
-    grpc_metadata_array_destroy(&c->metadata);
-    grpc_completion_queue_shutdown(c->queue);
-    grpc_completion_queue_destroy(c->queue);
-    beam_free(c);
-}
-
-/* Until the server shuts down: then the call that is waited for fails. */
-static void *serve(void *user)
-{
-    call *all = NULL;
-    (void)user;
-    for (;;) {
-        call *c = beam_calloc(1, sizeof *c);
-        assert_non_null(c);
-        c->queue = grpc_completion_queue_create_for_next(NULL);
-        grpc_call_details_init(&c->details);
-        grpc_metadata_array_init(&c->metadata);
-        assert_int_equal(grpc_server_request_call(server.server, &c->call, &c->details,
-                                                  &c->metadata, c->queue, server.queue, c),
-                         GRPC_CALL_OK);
-        grpc_event event =
-            grpc_completion_queue_next(server.queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-        if (!event.success || event.tag != c) {
-            free_call(c);
-            break;
-        }
-        c->next = all;
-        all = c;
-        assert_int_equal(pthread_create(&c->thread, NULL, serve_call, c), 0);
-    }
-    while (all) {
-        call *c = all;
-        all = c->next;
-        pthread_join(c->thread, NULL);
-        free_call(c);
-    }
-    return NULL;
-}
+static grpc_test_server server = {.answer = answer};
 
 static int start_server(void **state)
 {
-    beam_error err = {0};
-    grpc_arg unlimited = {.type = GRPC_ARG_INTEGER,
-                          .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
-                          .value = {.integer = -1}};
-    const grpc_channel_args args = {1, &unlimited};
     (void)state;
-    assert_ok(beam_grpc_begin(&err), err);
-    server.queue = grpc_completion_queue_create_for_next(NULL);
-    server.server = grpc_server_create(&args, NULL);
-    grpc_server_register_completion_queue(server.server, server.queue, NULL);
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-    int port = grpc_server_add_http2_port(server.server, "127.0.0.1:0", credentials);
-    grpc_server_credentials_release(credentials);
-    assert_true(port > 0);
-    (void)snprintf(server.endpoint, sizeof server.endpoint, "127.0.0.1:%d", port);
-    grpc_server_start(server.server);
-    return pthread_create(&server.thread, NULL, serve, NULL);
+    grpc_test_server_start(&server);
+    return 0;
 }
 
 static int stop_server(void **state)
 {
-    grpc_event event;
     (void)state;
-    grpc_server_shutdown_and_notify(server.server, server.queue, &server);
-    grpc_server_cancel_all_calls(server.server);
-    pthread_join(server.thread, NULL);
-    grpc_completion_queue_shutdown(server.queue);
-    do
-        event = grpc_completion_queue_next(server.queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-    while (event.type != GRPC_QUEUE_SHUTDOWN);
-    grpc_server_destroy(server.server);
-    grpc_completion_queue_destroy(server.queue);
-    beam_grpc_end();
+    grpc_test_server_stop(&server);
     return 0;
 }
 
