@@ -275,6 +275,18 @@ static beam_hlo_value orthogonalise_once(beam_lower_state *s, beam_hlo_value x)
     return beam_hlo_binary(h, "add", beam_lower_times(s, x, BEAM_NN_MUON_A), by);
 }
 
+/* A weight's sizes as a matrix.  A kernel's outputs are its last dimension where images are
+ * channels last: then this is the transpose, its columns in another order, which is as good. */
+static void matrix_of(const beam_lower_state *s, beam_hlo_value weight, int64_t *sizes)
+{
+    uint32_t outputs = s->how->channels_last && weight.rank == 4 ? 3 : 0;
+    int64_t others = 1;
+    for (uint32_t i = 0; i < weight.rank; i++)
+        others *= i == outputs ? 1 : weight.dims[i];
+    sizes[0] = outputs ? others : weight.dims[0];
+    sizes[1] = outputs ? weight.dims[3] : others;
+}
+
 static void muon(beam_lower_state *s, const beam_nn_op *op)
 {
     beam_hlo *h = &s->h;
@@ -283,9 +295,8 @@ static void muon(beam_lower_state *s, const beam_nn_op *op)
     beam_hlo_value v = moving(s, beam_lower_get_f32(s, op->inputs[4]), d, u->momentum);
     beam_lower_put(s, op->outputs[1], v);
     d = moving(s, v, d, u->momentum);
-    int64_t matrix[2] = {d.dims[0], 1};
-    for (uint32_t i = 1; i < d.rank; i++)
-        matrix[1] *= d.dims[i];
+    int64_t matrix[2];
+    matrix_of(s, d, matrix);
     beam_hlo_value x = beam_hlo_reshape(h, d, 2, matrix);
     beam_hlo_value norm =
         beam_hlo_unary(h, "sqrt", sum_of_all(s, beam_hlo_binary(h, "multiply", x, x)));

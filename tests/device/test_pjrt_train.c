@@ -210,8 +210,10 @@ static void test_all_layers_plain(void **state)
     (void)state;
     assert_int_equal(setenv("BEAM_PJRT_PLAIN", "1", 1), 0);
     beam_network *net = all_layers();
-    compare(net, (beam_training_options){.batch_size = BATCH, .optimizer = optimizers[0]}, 2, 1e-4,
-            1e-3);
+    const beam_optimizer tried[] = {optimizers[0], {.kind = BEAM_OPTIMIZER_MUON}};
+    for (size_t i = 0; i < sizeof tried / sizeof *tried; i++)
+        compare(net, (beam_training_options){.batch_size = BATCH, .optimizer = tried[i]}, 2, 1e-4,
+                1e-3);
     beam_network_free(net);
     assert_int_equal(unsetenv("BEAM_PJRT_PLAIN"), 0);
 }
