@@ -37,7 +37,7 @@ extern "C" {
     FIELD(S, beam_str, data_dir)         /* see beam_dataset_options */                             \
     FIELD(S, beam_int64, num_images)     /* only the first so many training images; 0: all */       \
     FIELD(S, beam_str, optimizer)        /* sgd, adam, adamw, muon; sgd */                          \
-    FIELD(S, beam_double, momentum)      /* sgd: 0.9; muon: 0.95; negative: none */                 \
+    FIELD(S, beam_double, momentum)      /* sgd: 0.9, negative: none; muon: 0.95 */                 \
     FIELD(S, beam_double, weight_decay)  /* 5e-4; negative: none */                                 \
     FIELD(S, beam_double, bias_lr_factor)    /* see beam_optimizer; 1 */                            \
     FIELD(S, beam_double, max_gradient_norm) /* 0: no clipping */                                   \

@@ -9,8 +9,6 @@
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 /* Below this many numbers a thread's share is not worth waking it for. */
-enum { WORTH_A_THREAD = 8192 };
-
 typedef struct job {
     const beam_onednn_kernel *kernel;
     void *const *data;
@@ -68,24 +66,18 @@ BEAM_INLINE void each_range_body(const job *j, each what, size_t first, size_t l
 BEAM_LANES_FUNCTION(each_range, (const job *j, each what, size_t first, size_t last),
                     (j, what, first, last))
 
-static unsigned worth(size_t count, unsigned threads)
-{
-    size_t most = count / WORTH_A_THREAD + 1;
-    return most < threads ? (unsigned)most : threads;
-}
-
-#define EACH(NAME, WHAT)                                                                 \
-    static void WHAT##_part(void *context, unsigned part, unsigned parts)                \
-    {                                                                                    \
-        const job *j = context;                                                          \
-        size_t first, last;                                                              \
-        beam_onednn_share(j->kernel->count, 2 * BEAM_LANES, part, parts, &first, &last); \
-        each_range(j, WHAT, first, last);                                                \
-    }                                                                                    \
-    void NAME(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)     \
-    {                                                                                    \
-        job j = {kernel, data};                                                          \
-        beam_onednn_parallel(worth(kernel->count, threads), WHAT##_part, &j);            \
+#define EACH(NAME, WHAT)                                                                  \
+    static void WHAT##_part(void *context, unsigned part, unsigned parts)                 \
+    {                                                                                     \
+        const job *j = context;                                                           \
+        size_t first, last;                                                               \
+        beam_onednn_share(j->kernel->count, 2 * BEAM_LANES, part, parts, &first, &last);  \
+        each_range(j, WHAT, first, last);                                                 \
+    }                                                                                     \
+    void NAME(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)      \
+    {                                                                                     \
+        job j = {kernel, data};                                                           \
+        beam_onednn_parallel(beam_onednn_worth(kernel->count, threads), WHAT##_part, &j); \
     }
 
 EACH(beam_onednn_add, ADD)
@@ -126,7 +118,7 @@ static void dropout_part(void *context, unsigned part, unsigned parts)
 void beam_onednn_dropout(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)
 {
     job j = {kernel, data};
-    beam_onednn_parallel(worth(kernel->count, threads), dropout_part, &j);
+    beam_onednn_parallel(beam_onednn_worth(kernel->count, threads), dropout_part, &j);
 }
 
 /* ---- loss ---- */

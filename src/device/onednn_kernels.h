@@ -141,6 +141,13 @@ void beam_onednn_winograd_pack(const beam_onednn_winograd *w, const beam_onednn_
                                const float *weights, float *packed);
 size_t beam_onednn_winograd_weights(const beam_onednn_winograd *w);
 
+/* How many threads a loop over so many numbers is worth. */
+static inline unsigned beam_onednn_worth(size_t count, unsigned threads)
+{
+    size_t most = count / 8192 + 1;
+    return most < threads ? (unsigned)most : threads;
+}
+
 /* The part `part` of `parts` of `count` things, in multiples of `unit` but for the last. */
 static inline void beam_onednn_share(size_t count, size_t unit, unsigned part, unsigned parts,
                                      size_t *first, size_t *last)

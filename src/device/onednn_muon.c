@@ -7,23 +7,42 @@
 
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-enum { WORTH_A_THREAD = 8192, MOST_THREADS = 64 };
+enum { MOST_THREADS = 64 };
 
-static unsigned worth(size_t count, unsigned threads)
+/* to = to * keep + x * add */
+typedef struct blend_job {
+    float *to;
+    const float *x;
+    size_t count;
+    float keep, add;
+} blend_job;
+
+BEAM_INLINE void blend_range_body(const blend_job *j, size_t first, size_t last)
 {
-    size_t most = count / WORTH_A_THREAD + 1;
-    most = most < MOST_THREADS ? most : MOST_THREADS;
-    return most < threads ? (unsigned)most : threads;
+    for (size_t at = first; at < last; at += BEAM_LANES) {
+        size_t n = last - at < BEAM_LANES ? last - at : BEAM_LANES;
+        beam_lanes to, x;
+        beam_lanes_load(&to, j->to, at, n, false);
+        beam_lanes_load(&x, j->x, at, n, false);
+        to = to * j->keep + x * j->add;
+        beam_lanes_store(&to, j->to, at, n, false);
+    }
 }
+BEAM_LANES_FUNCTION(blend_range, (const blend_job *j, size_t first, size_t last), (j, first, last))
 
-/* ---- before the iterations ---- */
+static void blend_part(void *context, unsigned part, unsigned parts)
+{
+    const blend_job *j = context;
+    size_t first, last;
+    beam_onednn_share(j->count, BEAM_LANES, part, parts, &first, &last);
+    blend_range(j, first, last);
+}
 
 typedef struct start_job {
     const float *gradient;
     float *velocity, *x;
     size_t count;
     float factor, momentum;
-    float length;              /* what x is multiplied by */
     double sums[MOST_THREADS]; /* of x's squares */
 } start_job;
 
@@ -62,26 +81,6 @@ static void gather_part(void *context, unsigned part, unsigned parts)
     gather_range(j, first, last, &j->sums[part]);
 }
 
-BEAM_INLINE void scale_range_body(const start_job *j, size_t first, size_t last)
-{
-    for (size_t at = first; at < last; at += BEAM_LANES) {
-        size_t n = last - at < BEAM_LANES ? last - at : BEAM_LANES;
-        beam_lanes x;
-        beam_lanes_load(&x, j->x, at, n, false);
-        x = x * j->length;
-        beam_lanes_store(&x, j->x, at, n, false);
-    }
-}
-BEAM_LANES_FUNCTION(scale_range, (const start_job *j, size_t first, size_t last), (j, first, last))
-
-static void scale_part(void *context, unsigned part, unsigned parts)
-{
-    const start_job *j = context;
-    size_t first, last;
-    beam_onednn_share(j->count, BEAM_LANES, part, parts, &first, &last);
-    scale_range(j, first, last);
-}
-
 void beam_onednn_muon_start(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)
 {
     const float *factor = data[BEAM_MUON_FACTOR];
@@ -91,16 +90,18 @@ void beam_onednn_muon_start(const beam_onednn_kernel *kernel, void *const *data,
                    .count = kernel->count,
                    .factor = factor ? *factor : 1,
                    .momentum = kernel->op->update.momentum};
-    unsigned parts = worth(j.count, threads);
+    unsigned parts = beam_onednn_worth(j.count, threads);
+    parts = parts < MOST_THREADS ? parts : MOST_THREADS;
     beam_onednn_parallel(parts, gather_part, &j);
     double total = 0;
     for (unsigned i = 0; i < parts; i++)
         total += j.sums[i];
-    j.length = (float)(1 / fmax(sqrt(total), BEAM_NN_MUON_LEAST));
-    beam_onednn_parallel(parts, scale_part, &j);
+    blend_job unit = {.to = j.x,
+                      .x = j.x,
+                      .count = j.count,
+                      .keep = (float)(1 / fmax(sqrt(total), BEAM_NN_MUON_LEAST))};
+    beam_onednn_parallel(parts, blend_part, &unit);
 }
-
-/* ---- between the products of an iteration ---- */
 
 void beam_onednn_muon_polynomial(const beam_onednn_kernel *kernel, void *const *data,
                                  unsigned threads)
@@ -115,46 +116,16 @@ void beam_onednn_muon_polynomial(const beam_onednn_kernel *kernel, void *const *
         polynomial[i * rows + i] += (float)BEAM_NN_MUON_A;
 }
 
-/* ---- after the iterations ---- */
-
-typedef struct apply_job {
-    float *parameter;
-    const float *x;
-    size_t count;
-    float shrink, rate; /* of the parameter, of x */
-} apply_job;
-
-BEAM_INLINE void apply_range_body(const apply_job *j, size_t first, size_t last)
-{
-    for (size_t at = first; at < last; at += BEAM_LANES) {
-        size_t n = last - at < BEAM_LANES ? last - at : BEAM_LANES;
-        beam_lanes p, x;
-        beam_lanes_load(&p, j->parameter, at, n, false);
-        beam_lanes_load(&x, j->x, at, n, false);
-        p = p * j->shrink - x * j->rate;
-        beam_lanes_store(&p, j->parameter, at, n, false);
-    }
-}
-BEAM_LANES_FUNCTION(apply_range, (const apply_job *j, size_t first, size_t last), (j, first, last))
-
-static void apply_part(void *context, unsigned part, unsigned parts)
-{
-    const apply_job *j = context;
-    size_t first, last;
-    beam_onednn_share(j->count, BEAM_LANES, part, parts, &first, &last);
-    apply_range(j, first, last);
-}
-
 void beam_onednn_muon_apply(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)
 {
     const beam_nn_update *u = &kernel->op->update;
     double rate = (double)*(const float *)data[BEAM_MUON_LEARNING_RATE] * (double)u->lr_factor;
     size_t rows = kernel->grid.batch, columns = kernel->grid.channels;
     double scale = BEAM_NN_MUON_SCALE * sqrt((double)(rows > columns ? rows : columns));
-    apply_job j = {.parameter = data[BEAM_MUON_PARAMETER],
+    blend_job j = {.to = data[BEAM_MUON_PARAMETER],
                    .x = data[BEAM_MUON_RESULT],
                    .count = kernel->count,
-                   .shrink = (float)(1 - rate * (double)u->weight_decay),
-                   .rate = (float)(rate * scale)};
-    beam_onednn_parallel(worth(j.count, threads), apply_part, &j);
+                   .keep = (float)(1 - rate * (double)u->weight_decay),
+                   .add = (float)-(rate * scale)};
+    beam_onednn_parallel(beam_onednn_worth(j.count, threads), blend_part, &j);
 }

@@ -9,14 +9,6 @@
 
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-enum { WORTH_A_THREAD = 8192 };
-
-static unsigned worth(size_t count, unsigned threads)
-{
-    size_t most = count / WORTH_A_THREAD + 1;
-    return most < threads ? (unsigned)most : threads;
-}
-
 static float number(const void *data, float otherwise)
 {
     return data ? *(const float *)data : otherwise;
@@ -150,7 +142,7 @@ void beam_onednn_sgd(const beam_onednn_kernel *kernel, void *const *data, unsign
                  .decay = u->weight_decay,
                  .momentum = u->momentum,
                  .nesterov = u->nesterov};
-    beam_onednn_parallel(worth(kernel->count, threads), sgd_part, &j);
+    beam_onednn_parallel(beam_onednn_worth(kernel->count, threads), sgd_part, &j);
 }
 
 /* ---- Adam ---- */
@@ -205,7 +197,7 @@ void beam_onednn_adam(const beam_onednn_kernel *kernel, void *const *data, unsig
                   .rate = (float)(rate / (1 - pow(beta1, step))),
                   .root = (float)(1 / sqrt(1 - pow(beta2, step))),
                   .epsilon = u->epsilon};
-    beam_onednn_parallel(worth(kernel->count, threads), adam_part, &j);
+    beam_onednn_parallel(beam_onednn_worth(kernel->count, threads), adam_part, &j);
 }
 
 /* ---- clipping ---- */
@@ -256,7 +248,7 @@ static void squares_part(void *context, unsigned part, unsigned parts)
 void beam_onednn_squared_sum(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)
 {
     squares_job j = {.gradient = data[BEAM_SQUARES_GRADIENT], .count = kernel->count};
-    unsigned parts = worth(kernel->count, threads);
+    unsigned parts = beam_onednn_worth(kernel->count, threads);
     parts = parts < MOST_SUMS ? parts : MOST_SUMS;
     beam_onednn_parallel(parts, squares_part, &j);
     double total = (double)number(data[BEAM_SQUARES_BEFORE], 0);

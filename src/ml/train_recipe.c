@@ -9,7 +9,7 @@
 typedef struct recipe {
     const char *model;
     bool digits;          /* for the digits, or small images like them */
-    double learning_rate; /* SGD's, as the next three */
+    double learning_rate; /* SGD's, as momentum, weight_decay and bias_lr_factor are */
     int64_t batch_size, epochs;
     double momentum, weight_decay, bias_lr_factor, label_smoothing;
     const char *augment;

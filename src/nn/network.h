@@ -89,7 +89,7 @@ typedef enum beam_op_kind {
     BEAM_OP_ADAM,
     /* parameter, gradient, learning_rate, factor or 0, velocity -> new parameter, new velocity
      * See BEAM_OPTIMIZER_MUON: g = factor * gradient; velocity += (1 - momentum) * (g - velocity);
-     * x = g + momentum * (velocity - g), a matrix of rows x columns (beam_nn_matrix), over its
+     * x = g + momentum * (velocity - g), a matrix of rows x columns, over its
      * norm; BEAM_NN_MUON_STEPS times a = x x^T, x = (A + B a + C a a) x, or, of a matrix with more
      * rows than columns, a = x^T x, x = x (A + B a + C a a); parameter -= lr * (weight_decay *
      * parameter + 0.2 sqrt(max(rows, columns)) * x); lr = learning_rate * lr_factor. */
