@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "ml/shared_device.h"
 
-typedef enum load_state { ABSENT, LOADING, READY } load_state;
+/* Only what is LOADING has room on the device set aside for it, and so keeps others waiting who want
+ * room; were those that still WAIT for theirs counted too, two could wait for one another. */
+typedef enum load_state { ABSENT, WAITING, LOADING, READY, LEAVING } load_state;
 
 struct beam_model_entry {
     beam_model_entry *next;
@@ -57,6 +59,12 @@ static char *make_key(const beam_model_request *request)
         (uintptr_t)request->make_network, r->num_retries, r->retry_delay_secs,
         r->throttle_delay_secs, r->timeout_secs, r->requests_per_second, r->credentials.len,
         (int)r->credentials.len, r->credentials.len ? r->credentials.at : "");
+}
+
+/* Whether a thread takes it from one state to another, which it does without the mutex. */
+static bool is_changing(const entry *e)
+{
+    return e->state == WAITING || e->state == LOADING || e->state == LEAVING;
 }
 
 static entry *find(const char *key)
@@ -128,7 +136,7 @@ void beam_model_cache_leave(beam_model_entry *e)
     if (!e)
         return;
     (void)pthread_mutex_lock(&mutex);
-    while (e->state == LOADING) /* with what may be this user's logger */
+    while (is_changing(e)) /* with what may be this user's logger */
         (void)pthread_cond_wait(&changed, &mutex);
     bool last = --e->users == 0;
     for (entry **at = &entries; last && *at; at = &(*at)->next) {
@@ -179,7 +187,7 @@ static uint64_t bytes_in_use(const entry *but)
 }
 
 /* Frees the model on the same device that nobody uses and nobody used for longest; false if there
- * is none. */
+ * is none.  Until it is freed it counts as held: others then wait for it, not for nothing. */
 static bool evict(const entry *but)
 {
     entry *oldest = NULL;
@@ -190,9 +198,12 @@ static bool evict(const entry *but)
     if (!oldest)
         return false;
     const remains taken = take_model(oldest);
+    oldest->state = LEAVING;
     (void)pthread_mutex_unlock(&mutex);
     free_remains(&taken);
     (void)pthread_mutex_lock(&mutex);
+    oldest->state = ABSENT;
+    (void)pthread_cond_broadcast(&changed);
     return true;
 }
 
@@ -200,7 +211,8 @@ static bool evict(const entry *but)
 static bool others_hold(const entry *but)
 {
     for (const entry *e = entries; e; e = e->next)
-        if (e != but && e->device == but->device && (e->leases > 0 || e->state == LOADING))
+        if (e != but && e->device == but->device &&
+            (e->leases > 0 || e->state == LOADING || e->state == LEAVING))
             return true;
     return false;
 }
@@ -258,6 +270,7 @@ static beam_status load_model(entry *e, const beam_model_request *request, int64
         e->bytes = guess;
     }
     BEAM_TRY(make_room(e, request, evicted, err));
+    e->state = LOADING;
     (void)pthread_mutex_unlock(&mutex);
     beam_status status = beam_model_load(request, e->device, &model, err);
     (void)pthread_mutex_lock(&mutex);
@@ -270,7 +283,7 @@ static beam_status load_model(entry *e, const beam_model_request *request, int64
     return BEAM_OK;
 }
 
-/* Takes an entry that is LOADING to what comes of it. */
+/* Takes an entry that is WAITING to what comes of it. */
 static beam_status load(entry *e, const beam_model_request *request, beam_error *err)
 {
     int64_t began = beam_clock_ms();
@@ -348,7 +361,7 @@ void beam_model_cache_prefetch(beam_model_entry *e, const beam_model_request *re
     bool started =
         e->state == ABSENT && !e->failures && pthread_create(&thread, NULL, load_ahead, a) == 0;
     if (started) {
-        e->state = LOADING;
+        e->state = WAITING;
         (void)pthread_detach(thread); /* leaving waits for the load's end */
     }
     (void)pthread_mutex_unlock(&mutex);
@@ -364,7 +377,7 @@ static void wait_and_tell(const entry *e, const beam_model_request *request, int
     struct timespec when;
     (void)clock_gettime(CLOCK_REALTIME, &when);
     when.tv_sec += SECONDS;
-    if (pthread_cond_timedwait(&changed, &mutex, &when) == ETIMEDOUT && e->state == LOADING)
+    if (pthread_cond_timedwait(&changed, &mutex, &when) == ETIMEDOUT && is_changing(e))
         beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
                        "still loading %.*s %.*s, for %" PRId64 " s",
                        (int)request->spec->network.len, request->spec->network.at,
@@ -377,14 +390,14 @@ static beam_status get_ready(entry *e, const beam_model_request *request, beam_e
 {
     uint64_t failures = e->failures;
     int64_t began = beam_clock_ms();
-    while (e->state == LOADING) {
+    while (is_changing(e)) {
         wait_and_tell(e, request, began);
         if (e->failures != failures)
             return beam_error_set(err, e->error.code, "%s", e->error.message);
     }
     if (e->state == READY)
         return BEAM_OK;
-    e->state = LOADING;
+    e->state = WAITING;
     return load(e, request, err);
 }
 
