@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "ml/shared_device.h"
 
-/* Only what is LOADING has room on the device set aside for it, and so keeps others waiting who want
- * room; were those that still WAIT for theirs counted too, two could wait for one another. */
+/* Only what is LOADING has room on the device set aside for it, and so keeps others waiting who
+ * want room; were those that still WAIT for theirs counted too, two could wait for one another. */
 typedef enum load_state { ABSENT, WAITING, LOADING, READY, LEAVING } load_state;
 
 struct beam_model_entry {
@@ -119,7 +119,6 @@ static remains take_model(entry *e)
     e->model = NULL;
     e->idle = NULL;
     e->num_idle = e->idle_capacity = 0;
-    e->state = ABSENT;
     return taken;
 }
 
@@ -131,6 +130,27 @@ static void free_remains(const remains *taken)
     beam_model_free(taken->model);
 }
 
+/* Frees an entry's model; the mutex is held, but not meanwhile.  Until it is freed it counts as
+ * held: others then wait for it, not for nothing. */
+static void drop_model(entry *e)
+{
+    const remains taken = take_model(e);
+    e->state = LEAVING;
+    (void)pthread_mutex_unlock(&mutex);
+    free_remains(&taken);
+    (void)pthread_mutex_lock(&mutex);
+    e->state = ABSENT;
+    (void)pthread_cond_broadcast(&changed);
+}
+
+static void unlink_entry(const entry *e)
+{
+    entry **at = &entries;
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+}
+
 void beam_model_cache_leave(beam_model_entry *e)
 {
     if (!e)
@@ -138,25 +158,17 @@ void beam_model_cache_leave(beam_model_entry *e)
     (void)pthread_mutex_lock(&mutex);
     while (is_changing(e)) /* with what may be this user's logger */
         (void)pthread_cond_wait(&changed, &mutex);
-    bool last = --e->users == 0;
-    for (entry **at = &entries; last && *at; at = &(*at)->next) {
-        if (*at == e) {
-            *at = e->next;
-            break;
-        }
-    }
+    if (--e->users == 0 && e->state == READY)
+        drop_model(e);
+    bool last = e->users == 0; /* nobody has joined meanwhile */
+    if (last)
+        unlink_entry(e);
     (void)pthread_mutex_unlock(&mutex);
     if (!last)
         return;
-    const remains taken = take_model(e);
-    free_remains(&taken);
     beam_shared_device_close(e->device);
     beam_free(e->key);
     beam_free(e);
-    /* Somebody may wait for the room. */
-    (void)pthread_mutex_lock(&mutex);
-    (void)pthread_cond_broadcast(&changed);
-    (void)pthread_mutex_unlock(&mutex);
 }
 
 void beam_model_cache_count(size_t *now, size_t *loaded)
@@ -181,13 +193,13 @@ static uint64_t bytes_in_use(const entry *but)
     uint64_t bytes = memory.chip_bytes_in_use ? memory.chip_bytes_in_use
                                               : memory.weight_bytes + memory.working_bytes;
     for (const entry *e = entries; e; e = e->next)
-        if (e != but && e->device == but->device && e->state == LOADING)
+        if (e != but && e->device == but->device && e->state == LOADING && !e->model)
             bytes += e->bytes;
     return bytes;
 }
 
 /* Frees the model on the same device that nobody uses and nobody used for longest; false if there
- * is none.  Until it is freed it counts as held: others then wait for it, not for nothing. */
+ * is none. */
 static bool evict(const entry *but)
 {
     entry *oldest = NULL;
@@ -195,16 +207,9 @@ static bool evict(const entry *but)
         if (e != but && e->device == but->device && e->state == READY && e->leases == 0 &&
             (!oldest || e->last_used < oldest->last_used))
             oldest = e;
-    if (!oldest)
-        return false;
-    const remains taken = take_model(oldest);
-    oldest->state = LEAVING;
-    (void)pthread_mutex_unlock(&mutex);
-    free_remains(&taken);
-    (void)pthread_mutex_lock(&mutex);
-    oldest->state = ABSENT;
-    (void)pthread_cond_broadcast(&changed);
-    return true;
+    if (oldest)
+        drop_model(oldest);
+    return oldest != NULL;
 }
 
 /* Whether somebody will give up something of the device. */
@@ -291,19 +296,17 @@ static beam_status load(entry *e, const beam_model_request *request, beam_error 
     beam_status status = open_device(e, request, &why);
     if (status == BEAM_OK)
         status = load_model(e, request, &e->evicted, &why);
-    e->state = status == BEAM_OK ? READY : ABSENT;
     if (status != BEAM_OK) {
         e->failures++;
         e->error = why;
         e->error.code = status;
         status = beam_error_set(err, status, "%s", why.message);
     } else {
-        e->leases++; /* now, so that it is not evicted before it is used */
-        trim(e, request, &e->evicted);
-        e->leases--;
+        trim(e, request, &e->evicted); /* not READY yet: nobody evicts it, and its users stay */
         e->untold = true;
         e->load_milliseconds = beam_clock_ms() - began;
     }
+    e->state = status == BEAM_OK ? READY : ABSENT;
     (void)pthread_cond_broadcast(&changed);
     return status;
 }

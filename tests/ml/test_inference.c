@@ -1,11 +1,19 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* How batches are cut, which model suits a data set, one model for many threads. */
+#include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "ml/inference.h"
+#include "ml/shared_device.h"
 #include "support/files.h"
+#include "support/pjrt_fake/pjrt_fake.h"
+
+#define FAKE BEAM_BUILD_DIR "/tests/libpjrt_fake.so"
 
 /* ---- Sizes of runs -------------------------------------------------------------------------- */
 
@@ -239,6 +247,136 @@ static void test_failing_memory(void **state)
     }
 }
 
+/* ---- Room on a device ------------------------------------------------------------------------ */
+
+/* The plugin that takes its time to free what a model had; a device that stays open meanwhile. */
+typedef struct slow_device {
+    pjrt_fake_control *control;
+    beam_device *device;
+} slow_device;
+
+static slow_device open_slow(int destroy_ms)
+{
+    slow_device d;
+    bool fell_back;
+    beam_error err = {0};
+    assert_int_equal(setenv("PJRT_FAKE_PLATFORM", "cpu", 1), 0);
+    assert_int_equal(setenv("PJRT_FAKE_MEMORY", "100000000", 1), 0);
+    void *library = dlopen(FAKE, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(library);
+    d.control = dlsym(library, PJRT_FAKE_SYMBOL);
+    assert_non_null(d.control);
+    *d.control = (pjrt_fake_control){.code = 13, .destroy_ms = destroy_ms};
+    assert_ok(beam_shared_device_open("pjrt:" FAKE, &quiet, BEAM_LOG_INFO, NULL, &d.device,
+                                      &fell_back, &err),
+              err);
+    return d;
+}
+
+static void close_slow(slow_device *d)
+{
+    d->control->destroy_ms = 0;
+    beam_shared_device_close(d->device);
+    assert_int_equal(d->control->live, 0);
+}
+
+static uint64_t on_chip(const slow_device *d)
+{
+    beam_device_memory memory;
+    beam_device_get_memory(d->device, &memory);
+    return memory.chip_bytes_in_use;
+}
+
+/* spec->length layers of spec->height numbers, each a buffer of its own. */
+static beam_status chain_network(const beam_model_spec *spec, beam_network **network,
+                                 beam_error *err)
+{
+    char name[16];
+    beam_network *net = beam_network_new("chain");
+    beam_value x = beam_nn_input(net, "x", 1, (const int64_t[]){spec->height});
+    for (int64_t i = 0; i < spec->length; i++) {
+        (void)snprintf(name, sizeof name, "fc%d", (int)i);
+        x = beam_nn_linear(net, x, name, .out_features = spec->height);
+    }
+    beam_status status = beam_network_finish(net, &x, 1, err);
+    *network = status == BEAM_OK ? net : NULL;
+    if (status != BEAM_OK)
+        beam_network_free(net);
+    return status;
+}
+
+/* Without weights in a file, so that how large it is is known when it is there. */
+static beam_model_spec chain(int64_t layers, int64_t numbers)
+{
+    return (beam_model_spec){.network = beam_str_of("chain"),
+                             .device = beam_str_of("pjrt:" FAKE),
+                             .length = layers,
+                             .height = numbers};
+}
+
+static void *leave(void *entry)
+{
+    beam_model_cache_leave(entry);
+    return NULL;
+}
+
+/* What nobody wants any more is in the way of others until it is freed. */
+static void test_a_model_that_leaves_is_waited_for(void **state)
+{
+    (void)state;
+    slow_device d = open_slow(20);
+    beam_model_spec spec = chain(12, 16);
+    beam_model_request request = {
+        .spec = &spec, .make_network = chain_network, .max_batch = 1, .logger = &quiet};
+    beam_model_entry *first, *second;
+    beam_model_lease lease;
+    beam_error err = {0};
+    pthread_t thread;
+    assert_ok(get(&request, &first, &lease, &err), err);
+    beam_model_cache_return(&lease);
+    uint64_t whole = on_chip(&d);
+    spec = chain(1, 64);
+    request.budget = 1;
+    assert_ok(beam_model_cache_join(&request, &second, &err), err);
+    assert_int_equal(pthread_create(&thread, NULL, leave, first), 0);
+    for (int i = 0; i < 1000 && on_chip(&d) == whole; i++) /* until it is being freed */
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_ok(beam_model_cache_lease(second, &request, &lease, &err), err);
+    assert_int_equal(on_chip(&d), lease.weight_bytes);
+    give_back(second, &lease);
+    (void)pthread_join(thread, NULL);
+    close_slow(&d);
+}
+
+/* One that is loaded ahead and larger than was thought makes another go: whoever leaves it waits
+ * for that, since it is still at work. */
+static void test_leaving_what_makes_room(void **state)
+{
+    (void)state;
+    slow_device d = open_slow(20);
+    beam_model_spec spec = chain(12, 16);
+    beam_model_request request = {
+        .spec = &spec, .make_network = chain_network, .max_batch = 1, .logger = &quiet};
+    beam_model_entry *first, *second;
+    beam_model_lease lease;
+    size_t entries, before, now;
+    beam_error err = {0};
+    assert_ok(get(&request, &first, &lease, &err), err);
+    beam_model_cache_return(&lease);
+    beam_model_cache_count(&entries, &before);
+    spec = chain(1, 64);
+    request.budget = (int64_t)on_chip(&d) + 1;
+    assert_ok(beam_model_cache_join(&request, &second, &err), err);
+    beam_model_cache_prefetch(second, &request);
+    do
+        beam_model_cache_count(&entries, &now);
+    while (now == before);
+    beam_model_cache_leave(second);
+    assert_int_equal(on_chip(&d), 0);
+    beam_model_cache_leave(first);
+    close_slow(&d);
+}
+
 /* ---- A model for a data set ------------------------------------------------------------------ */
 
 static void test_digits_are_scored(void **state)
@@ -304,6 +442,8 @@ int main(void)
         cmocka_unit_test(test_models_share_a_device),
         cmocka_unit_test(test_loads_that_fail),
         cmocka_unit_test(test_failing_memory),
+        cmocka_unit_test(test_a_model_that_leaves_is_waited_for),
+        cmocka_unit_test(test_leaving_what_makes_room),
         cmocka_unit_test(test_digits_are_scored),
         cmocka_unit_test(test_no_meaningless_accuracy),
     };

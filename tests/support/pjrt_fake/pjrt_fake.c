@@ -295,6 +295,8 @@ static PJRT_Error *make_buffer(PJRT_Client *client, PJRT_Device *device, size_t 
 
 static PJRT_Error *buffer_destroy(PJRT_Buffer_Destroy_Args *args)
 {
+    if (pjrt_fake.destroy_ms)
+        (void)nanosleep(&(struct timespec){.tv_nsec = pjrt_fake.destroy_ms * 1000000L}, NULL);
     (void)pthread_mutex_lock(&mutex);
     args->buffer->device->used -= (int64_t)args->buffer->size;
     (void)pthread_mutex_unlock(&mutex);

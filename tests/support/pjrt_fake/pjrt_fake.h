@@ -20,6 +20,7 @@ typedef struct pjrt_fake_control {
     bool sticky;      /* and all after it */
     int code;         /* of the error */
     int delay_ms;     /* of every execution, whose results come later */
+    int destroy_ms;   /* what it takes to destroy a buffer */
     int64_t live;     /* objects that have not been destroyed */
     uint64_t executions;
     float poison; /* executions whose first argument holds this number fail; 0: none do */
