@@ -257,12 +257,12 @@ static void keep(beam_inference *state, int64_t first, int64_t real)
     }
 }
 
-/* A run that did not come back has kept inputs and context: others are made, with the same rows. */
+/* A run that is late keeps inputs and context: others are made, with the same rows, before it is
+ * left behind, since it then frees what it has. */
 static beam_status replace(beam_inference *state, beam_error *err)
 {
     local *own = state->local;
     beam_rows old = own->inputs;
-    own->timed = NULL;
     own->lease.context = NULL;
     beam_status status = beam_rows_make(&own->inputs, old.count);
     for (size_t i = 0; i < old.count && status == BEAM_OK; i++) {
@@ -271,11 +271,15 @@ static beam_status replace(beam_inference *state, beam_error *err)
             memcpy((void *)(uintptr_t)own->inputs.tensors[i].data, old.tensors[i].data,
                    beam_tensor_bytes(&old.tensors[i]));
     }
+    if (status == BEAM_OK)
+        status = beam_model_context_new(own->lease.model, &own->lease.context, err);
+    else
+        (void)beam_error_set(err, status, "no memory to go on after a model that did not answer");
+    beam_timed_run_leave(own->timed);
+    own->timed = NULL;
     beam_free(old.tensors); /* not what they point to */
     beam_free(old.capacity);
-    if (status != BEAM_OK)
-        return beam_error_set(err, status, "no memory to go on after a model that did not answer");
-    return beam_model_context_new(own->lease.model, &own->lease.context, err);
+    return status;
 }
 
 /* The same on a thread that is waited for only so long. */
@@ -285,7 +289,7 @@ static beam_status run_timed(beam_inference *state, int64_t timeout_ms, int64_t 
     enum { MOST = 64 };
     local *own = state->local;
     void *inputs[MOST];
-    bool left;
+    bool late;
     if (own->inputs.count > MOST)
         return beam_error_set(err, BEAM_UNIMPLEMENTED, "a time-out with more than 64 inputs");
     if (!own->timed)
@@ -301,9 +305,9 @@ static beam_status run_timed(beam_inference *state, int64_t timeout_ms, int64_t 
                               .inputs = inputs,
                               .made = own->made,
                               .num_outputs = state->outputs.count};
-    beam_status status = beam_timed_run_batch(own->timed, &batch, timeout_ms, &left, err);
+    beam_status status = beam_timed_run_batch(own->timed, &batch, timeout_ms, &late, err);
     *took = batch.nanoseconds;
-    if (left)
+    if (late)
         BEAM_TRY(replace(state, err));
     return status;
 }

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-typedef enum timed_state { IDLE, GIVEN, DONE, LEFT, ENDED } timed_state;
+typedef enum timed_state { IDLE, GIVEN, DONE, LATE, LEFT, ENDED } timed_state;
 
 struct beam_timed_run {
     pthread_t thread;
@@ -66,6 +66,8 @@ static void *serve(void *arg)
         (void)pthread_mutex_unlock(&run->mutex);
         beam_status status = execute(run);
         (void)pthread_mutex_lock(&run->mutex);
+        while (run->state == LATE) /* who gave up still reads the inputs */
+            (void)pthread_cond_wait(&run->changed, &run->mutex);
         if (run->state == LEFT) {
             (void)pthread_mutex_unlock(&run->mutex);
             free_left(run);
@@ -123,10 +125,10 @@ static struct timespec after(int64_t ms)
 }
 
 beam_status beam_timed_run_batch(beam_timed_run *run, beam_timed_batch *batch, int64_t timeout_ms,
-                                 bool *left, beam_error *err)
+                                 bool *late, beam_error *err)
 {
     const struct timespec when = after(timeout_ms);
-    *left = false;
+    *late = false;
     (void)pthread_mutex_lock(&run->mutex);
     run->batch = *batch;
     memcpy(run->part, batch->part, batch->num_inputs * sizeof *run->part);
@@ -138,10 +140,9 @@ beam_status beam_timed_run_batch(beam_timed_run *run, beam_timed_batch *batch, i
     while (run->state != DONE && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&run->changed, &run->mutex, &when);
     if (run->state != DONE) {
-        run->state = LEFT;
-        (void)pthread_detach(run->thread);
+        run->state = LATE;
         (void)pthread_mutex_unlock(&run->mutex);
-        *left = true;
+        *late = true;
         return beam_error_set(err, BEAM_DEADLINE_EXCEEDED,
                               "the model did not answer within %lld ms", (long long)timeout_ms);
     }
@@ -153,4 +154,13 @@ beam_status beam_timed_run_batch(beam_timed_run *run, beam_timed_batch *batch, i
     run->state = IDLE;
     (void)pthread_mutex_unlock(&run->mutex);
     return status;
+}
+
+void beam_timed_run_leave(beam_timed_run *run)
+{
+    (void)pthread_mutex_lock(&run->mutex);
+    run->state = LEFT;
+    (void)pthread_detach(run->thread);
+    (void)pthread_cond_broadcast(&run->changed);
+    (void)pthread_mutex_unlock(&run->mutex);
 }

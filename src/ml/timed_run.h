@@ -14,7 +14,7 @@ typedef struct beam_timed_batch {
     beam_model_context *context;
     const beam_tensor *part; /* rows of the inputs */
     size_t num_inputs;
-    void *const *inputs; /* what `part` points into: freed by a run left behind */
+    void *const *inputs; /* what `part` points into: freed by a run that was left behind */
     beam_tensor *made;
     size_t num_outputs;
     int64_t nanoseconds; /* that the device took */
@@ -25,9 +25,11 @@ beam_timed_run *beam_timed_run_new(size_t num_inputs, size_t num_outputs);
 /* Only without a run left behind; NULL is allowed. */
 void beam_timed_run_free(beam_timed_run *run);
 
-/* Feeds and executes.  BEAM_DEADLINE_EXCEEDED with *left true: context, inputs and `run` itself are
- * no longer the caller's. */
+/* Feeds and executes.  BEAM_DEADLINE_EXCEEDED with *late true: the run goes on and still reads the
+ * inputs, as the caller may, who then leaves it behind. */
 beam_status beam_timed_run_batch(beam_timed_run *run, beam_timed_batch *batch, int64_t timeout_ms,
-                                 bool *left, beam_error *err);
+                                 bool *late, beam_error *err);
+/* Leaves behind a run that is late: context, inputs and `run` itself are no longer the caller's. */
+void beam_timed_run_leave(beam_timed_run *run);
 
 #endif

@@ -332,6 +332,57 @@ static void test_a_device_that_does_not_answer(void **state)
     fake->delay_ms = 0;
 }
 
+/* Planes whose mean is taken: rows of so many bytes that what a late run frees is soon another's.
+ */
+enum { PLANES = 2, EDGE = 2048 };
+
+static beam_status mean_network(const beam_model_spec *spec, beam_network **network,
+                                beam_error *err)
+{
+    (void)spec;
+    beam_network *net = beam_network_new("mean");
+    beam_value x = beam_nn_input(net, "x", 3, (const int64_t[]){PLANES, EDGE, EDGE});
+    x = beam_nn_flatten(net, beam_nn_global_avg_pool(net, x));
+    beam_status status = beam_network_finish(net, &x, 1, err);
+    *network = status == BEAM_OK ? net : NULL;
+    if (status != BEAM_OK)
+        beam_network_free(net);
+    return status;
+}
+
+BEAM_MODEL_HANDLER(mean, sample, beam_int64, pack, unpack, .make_network = mean_network);
+
+static beam_status id_of_mean(beam_ctx *c, const mean_failure *f)
+{
+    return beam_emit(c, beam_int64, f->element.id);
+}
+BEAM_DOFN(id_of_mean_fn, mean_failure, id_of_mean, BEAM_TYPES(&beam_int64_type));
+
+/* It answers when it has just been given up: its inputs are not freed before they are copied. */
+static void test_a_device_that_answers_late(void **state)
+{
+    (void)state;
+    const beam_int64 ids[] = {0, 1};
+    const sample samples[] = {{0, GOOD}, {1, GOOD}};
+    for (int late = 0; late < 60; late += 5) {
+        fake->delay_ms = 20 + late;
+        beam_pipeline *p = beam_pipeline_new(NULL);
+        beam_pcoll found = beam_run_inference(
+            beam_create(p, sample, samples, 2), &mean, .model = on_fake(), .max_batch_size = 1,
+            .with_exception_handling = true, .inference_timeout_ms = 40);
+        const beam_pcoll all[] = {
+            found, beam_pardo(beam_output(found, BEAM_FAILED_INFERENCES), &id_of_mean_fn)};
+        beam_assert_that(beam_flatten(all, 2), beam_int64, ids, 2);
+        const beam_run_options options = {
+            .struct_size = sizeof options, .direct_num_workers = 1, .logger = &quiet};
+        beam_error err = {0};
+        assert_ok(beam_pipeline_run(p, &options, NULL, &err), err);
+        beam_pipeline_free(p);
+        wait_for_all_freed();
+    }
+    fake->delay_ms = 0;
+}
+
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* Memory for 16 rows: handled or not, the batch is halved, and no sample fails for that.  None for
@@ -374,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_who_overrides_metrics_hears_of_failed_batches),
         cmocka_unit_test(test_a_failing_device_loses_nothing),
         cmocka_unit_test(test_a_device_that_does_not_answer),
+        cmocka_unit_test(test_a_device_that_answers_late),
         cmocka_unit_test(test_a_full_device),
     };
     return cmocka_run_group_tests(tests, start, NULL);
