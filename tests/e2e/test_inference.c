@@ -145,7 +145,10 @@ static void check_batches(size_t n, const beam_run_inference_args *how,
     answer expected[MAX_PROBES];
     expect(expected, n);
     beam_pipeline *p = beam_pipeline_new(NULL);
-    beam_pcoll answers = beam_run_inference_(probes(p, n), how);
+    beam_pcoll in = probes(p, n);
+    if (options == &threads) /* what beam_create() makes is one bundle, which one thread runs */
+        in = beam_reshuffle(in);
+    beam_pcoll answers = beam_run_inference_(in, how);
     beam_assert_that(answers, answer, expected, n);
     beam_result *result = run(p, options);
     beam_metric_cell sizes = metric(result, "inference_request_batch_size");
@@ -230,8 +233,8 @@ static void test_predictions(void **state)
             .model_id = beam_str_of("tiny")};
     }
     beam_pipeline *p = beam_pipeline_new(NULL);
-    beam_pcoll found =
-        beam_run_inference(probes(p, N), &predict, .model = tiny_model(), .max_batch_size = 8);
+    beam_pcoll found = beam_run_inference(beam_reshuffle(probes(p, N)), &predict,
+                                          .model = tiny_model(), .max_batch_size = 8);
     beam_assert_that(found, tiny_prediction, predictions, N);
     beam_result_free(run(p, &threads));
 }

@@ -357,9 +357,9 @@ static uint64_t run_crowd(const crowd *c, uint32_t threads, int64_t budget, int6
     beam_pipeline *p = beam_pipeline_new(NULL);
     /* What beam_create() makes is one bundle, which one thread runs; a reshuffle is for all. */
     beam_pcoll in = beam_reshuffle(beam_create(p, numbered_number, c->in, c->n));
-    beam_pcoll found = beam_run_inference(in, &numbered, .models = c->models,
-                                          .num_models = c->num_models,
-                                          .model_memory_budget = budget, .max_batch_size = 16);
+    beam_pcoll found =
+        beam_run_inference(in, &numbered, .models = c->models, .num_models = c->num_models,
+                           .model_memory_budget = budget, .max_batch_size = 16);
     beam_assert_that(found, numbered_result, c->out, c->n);
     *loads = run(p, threads, "load_model_latency_milli_secs");
     beam_device_memory memory;

@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* Weights that are replaced while elements come: no result is lost, and each was made by the model
  * whose name it bears. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,18 +83,26 @@ static size_t loads_so_far(void)
 }
 
 enum { EACH = 400, ALL = MODELS * EACH };
-static atomic_int published;
+static pthread_mutex_t steering = PTHREAD_MUTEX_INITIALIZER;
+static int came;
 
-/* The first to come so far publishes the next model, and all wait until somebody tried it. */
-static beam_status steer(beam_ctx *c, const beam_int64 *number)
+/* After each so many the next model is published, and all wait until somebody has tried it. */
+static void steer_to(const char *folder)
 {
-    int n = (int)(*number / EACH) + 1, before = n - 1;
-    if (*number % EACH == 0 && atomic_compare_exchange_strong(&published, &before, n)) {
+    (void)pthread_mutex_lock(&steering);
+    if (came > 0 && came % EACH == 0) {
         size_t loads = loads_so_far();
-        publish(beam_cstr(c, *beam_config(c, beam_str)), n);
+        publish(folder, came / EACH + 1);
         for (int i = 0; i < 2000 && loads_so_far() == loads; i++)
             (void)nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     }
+    came++;
+    (void)pthread_mutex_unlock(&steering);
+}
+
+static beam_status steer(beam_ctx *c, const beam_int64 *number)
+{
+    steer_to(beam_cstr(c, *beam_config(c, beam_str)));
     return beam_emit_with(c, 0, number, beam_info(c)); /* at once: the next may wait */
 }
 BEAM_DOFN(steer_fn, beam_int64, steer, BEAM_TYPES(&beam_int64_type), .config = &beam_str_type);
@@ -105,13 +114,14 @@ static void test_refresh_under_load(void **state)
         numbers[i] = i;
     memset(seen, 0, sizeof seen);
     publish(*state, 1);
-    atomic_store(&published, 1);
+    came = 0;
     const beam_str folder = beam_str_of(*state);
     char pattern[300];
     (void)snprintf(pattern, sizeof pattern, "%s", test_path(*state, "w*"));
     beam_pipeline *p = beam_pipeline_new(NULL);
-    beam_pcoll in =
-        beam_pardo(beam_create(p, beam_int64, numbers, ALL), &steer_fn, .config = &folder);
+    /* What beam_create() makes is one bundle, which one thread runs; a reshuffle is for all. */
+    beam_pcoll in = beam_pardo(beam_reshuffle(beam_create(p, beam_int64, numbers, ALL)), &steer_fn,
+                               .config = &folder);
     beam_pcoll found =
         beam_run_inference(in, &scaled, .model = scaled_spec(""), .max_batch_size = 8,
                            .watch_model_pattern = pattern, .watch_interval_ms = 5);

@@ -66,12 +66,13 @@ static const beam_run_options threads = {
 
 enum { MOST_IDS = 2000 };
 
+/* Reshuffled, since what beam_create() makes is one bundle, which one thread runs. */
 static beam_pcoll ids(beam_pipeline *p, size_t n)
 {
     static beam_int64 all[MOST_IDS];
     for (size_t i = 0; i < n; i++)
         all[i] = (beam_int64)i;
-    return beam_create(p, beam_int64, all, n);
+    return beam_reshuffle(beam_create(p, beam_int64, all, n));
 }
 
 /* The spec of a model on the server; its address lives until the next call. */
@@ -224,7 +225,7 @@ static void *kill_and_restart(void *user)
     test_server_stop(own);
     (void)usleep(200000);
     infer_start(own, port);
-    infer_control(own, "{\"delay\": 0.01}");
+    infer_control(own, "{\"delay\": 0.04}");
     return NULL;
 }
 
@@ -234,7 +235,7 @@ static void test_server_dies_and_comes_back(void **state)
     test_server own;
     pthread_t thread;
     infer_start(&own, 0);
-    infer_control(&own, "{\"delay\": 0.01}");
+    infer_control(&own, "{\"delay\": 0.04}");
     beam_model_spec model = affine(&own);
     model.remote.retry_delay_secs = 0.02;
     assert_int_equal(pthread_create(&thread, NULL, kill_and_restart, &own), 0);
@@ -262,7 +263,7 @@ static void test_server_dies_for_good(void **state)
     test_server own;
     pthread_t thread;
     infer_start(&own, 0);
-    infer_control(&own, "{\"delay\": 0.01}");
+    infer_control(&own, "{\"delay\": 0.04}");
     beam_model_spec model = affine(&own);
     model.remote.num_retries = 2;
     assert_int_equal(pthread_create(&thread, NULL, kill_it, &own), 0);
