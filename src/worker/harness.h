@@ -49,7 +49,8 @@ beam_status beam_state_link_get(beam_harness *harness, const char *endpoint, bea
 beam_status beam_state_get(beam_state_link *link, const char *instruction,
                            const BeamPb__StateKey *key, beam_buffer *token, beam_buffer *data,
                            beam_error *err);
-/* Whoever waits for an answer fails; and frees the links. */
+/* Whoever waits for an answer fails, as does who asks when the control plane has ended; and frees
+ * the links. */
 void beam_state_break(beam_harness *harness);
 void beam_state_stop(beam_harness *harness);
 

@@ -86,7 +86,9 @@ beam_status beam_state_link_get(beam_harness *h, const char *endpoint, beam_stat
     pthread_mutex_lock(&h->lock);
     for (*link = h->state_links; *link && strcmp((*link)->endpoint, endpoint) != 0;)
         *link = (*link)->next;
-    if (!*link) {
+    if (!*link && h->control.ending) { /* too late for beam_state_break */
+        status = beam_error_set(err, BEAM_CANCELLED, "the worker ends");
+    } else if (!*link) {
         status = new_link(h, endpoint, link, err);
         if (status == BEAM_OK) {
             (*link)->next = h->state_links;

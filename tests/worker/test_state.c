@@ -1,6 +1,9 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* What the engine keeps and a worker asks for: side inputs, cached by token, and iterables that
  * come in pages. */
+#include <semaphore.h>
+#include <time.h>
+
 #include "type/windowed.h"
 #include "worker/fixture.h"
 
@@ -33,6 +36,17 @@ static beam_status add_side(beam_ctx *c, const beam_int64 *x)
 BEAM_DOFN(add_side_fn, beam_int64, add_side, BEAM_TYPES(&beam_int64_type),
           BEAM_SIDES({.kind = BEAM_SIDE_ITERABLE, .type = &beam_int64_type}));
 
+static sem_t reached, go; /* the function has begun; it may go on */
+
+static beam_status add_side_late(beam_ctx *c, const beam_int64 *x)
+{
+    sem_post(&reached);
+    sem_wait(&go);
+    return add_side(c, x);
+}
+BEAM_DOFN(add_side_late_fn, beam_int64, add_side_late, BEAM_TYPES(&beam_int64_type),
+          BEAM_SIDES({.kind = BEAM_SIDE_ITERABLE, .type = &beam_int64_type}));
+
 static beam_status add_group(beam_ctx *c, const group *g)
 {
     beam_int64 sum = g->key;
@@ -52,7 +66,7 @@ static void tell_where_state_is(fixture *f)
     f->stage.descriptor.state_api_service_descriptor = service;
 }
 
-static int begin_side(void **state)
+static void begin_side_of(void **state, const beam_dofn *fn)
 {
     fixture *f = fixture_new();
     tell_where_state_is(f);
@@ -60,11 +74,33 @@ static int begin_side(void **state)
     stage_pcoll(&f->stage, "others", INT, global);
     stage_pcoll(&f->stage, "sums", INT, global);
     fixture_port(f, "source", BEAM_URN_DATA_SOURCE, INT, "", "out0=numbers");
-    stage_pardo(&f->stage, "add", &add_side_fn, NULL, "in0=numbers side0=others", "out0=sums");
+    stage_pardo(&f->stage, "add", fn, NULL, "in0=numbers side0=others", "out0=sums");
     fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=sums", "");
     fixture_start(f, false);
     *state = f;
+}
+
+static int begin_side(void **state)
+{
+    begin_side_of(state, &add_side_fn);
     return 0;
+}
+
+static int begin_late(void **state)
+{
+    sem_init(&reached, 0, 0);
+    sem_init(&go, 0, 0);
+    begin_side_of(state, &add_side_late_fn);
+    return 0;
+}
+
+static int end_late(void **state)
+{
+    sem_post(&go); /* where the test failed before */
+    int status = fixture_end(state);
+    sem_destroy(&reached);
+    sem_destroy(&go);
+    return status;
 }
 
 static int begin_group(void **state)
@@ -266,6 +302,21 @@ static void an_error(void **state)
     beam_message_free(answer);
 }
 
+/* A worker that ends asks nothing any more: nobody might answer. */
+static void first_asked_at_the_end(void **state)
+{
+    fixture *f = *state;
+    engine_expect_faults(f->engine);
+    ask_bundle(f, "late");
+    send_number(f, "late", 1);
+    sem_wait(&reached);
+    engine_end(f->engine, ENGINE_CONTROL);
+    while (engine_is_open(f->engine, ENGINE_DATA)) /* until the worker ends it */
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    sem_post(&go);
+    assert_null(engine_take(f->engine, ENGINE_STATE, &beam_pb__state_request__descriptor));
+}
+
 static void send_group(fixture *f, const char *id, beam_int64 key, const char *token)
 {
     static const beam_int64 prefix[] = {10, 20};
@@ -322,8 +373,13 @@ static void state_backed_fails(void **state)
 #define GROUP(name) cmocka_unit_test_setup_teardown(name, begin_group, fixture_end)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {SIDE(cached_by_token),     SIDE(answered_out_of_order),
-                                       SIDE(larger_than_is_kept), SIDE(an_error),
-                                       GROUP(state_backed),       GROUP(state_backed_fails)};
+    const struct CMUnitTest tests[] = {
+        SIDE(cached_by_token),
+        SIDE(answered_out_of_order),
+        SIDE(larger_than_is_kept),
+        SIDE(an_error),
+        cmocka_unit_test_setup_teardown(first_asked_at_the_end, begin_late, end_late),
+        GROUP(state_backed),
+        GROUP(state_backed_fails)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
