@@ -48,8 +48,8 @@ beam_status beam_grpc_stream_write_body(beam_grpc_stream *stream, const beam_buf
 /* Says that nothing more will be written. */
 beam_status beam_grpc_stream_done(beam_grpc_stream *stream, beam_error *err);
 /* The next message, appended to *bytes.  *open becomes false when the other side has ended the
- * stream as it should.  BEAM_DEADLINE_EXCEEDED without words: nothing came, and the stream can
- * be read again. */
+ * stream, as it should where that is BEAM_OK.  BEAM_DEADLINE_EXCEEDED while it is open, which has
+ * no words: nothing came, and the stream can be read again. */
 beam_status beam_grpc_stream_read(beam_grpc_stream *stream, int timeout_ms, beam_buffer *bytes,
                                   bool *open, beam_error *err);
 /* The same where it lies, in *message, which was empty and is the caller's. */

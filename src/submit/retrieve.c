@@ -146,7 +146,7 @@ static beam_status take_parts(beam_grpc_stream *stream, int fd, beam_digest *dig
         beam_buffer bytes = {0};
         BeamPb__GetArtifactResponse *part = NULL;
         beam_status status = beam_grpc_stream_read(stream, PATIENCE, &bytes, &open, err);
-        if (status == BEAM_DEADLINE_EXCEEDED)
+        if (status == BEAM_DEADLINE_EXCEEDED && open)
             beam_error_set(err, status, "the rest of a worker's file did not come within %d s",
                            PATIENCE / 1000);
         if (status == BEAM_OK && open)

@@ -98,7 +98,8 @@ static beam_status wait_for_request(const beam_staging *s, beam_grpc_stream *str
     int waited = 0;
     beam_status status;
     while ((status = beam_grpc_stream_read(stream, TICK, request, open, err)) ==
-           BEAM_DEADLINE_EXCEEDED) {
+               BEAM_DEADLINE_EXCEEDED &&
+           *open) {
         if (s->cancel && __atomic_load_n(s->cancel, __ATOMIC_RELAXED))
             return beam_error_set(err, BEAM_CANCELLED, "cancelled while files were sent");
         if ((waited += TICK) > PATIENCE)

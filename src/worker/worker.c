@@ -285,7 +285,7 @@ static beam_status serve(beam_harness *h, beam_error *err)
         if (status == BEAM_OK && open)
             status = on_instruction(h, &bytes, err);
         beam_buffer_free(&bytes);
-        if (status != BEAM_OK && status != BEAM_DEADLINE_EXCEEDED)
+        if (status != BEAM_OK && (status != BEAM_DEADLINE_EXCEEDED || !open))
             return why_broken(h, status, err);
     }
     return BEAM_OK;

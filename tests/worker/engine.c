@@ -100,10 +100,10 @@ static void on_accepted(stream *s, bool well)
     receive(s);
 }
 
-static void end_stream(stream *s)
+static void end_stream(stream *s, int status)
 {
     grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
-    op.data.send_status_from_server.status = GRPC_STATUS_OK;
+    op.data.send_status_from_server.status = (grpc_status_code)status;
     s->sending = true;
     begin(s, &op, 1, &s->engine->sent[s - s->engine->streams]);
 }
@@ -112,7 +112,7 @@ static void on_received(stream *s, bool well)
 {
     s->over = !well || !s->incoming; /* by the worker */
     if (s->over && s == &s->engine->streams[ENGINE_LOGGING])
-        end_stream(s); /* all of it was read */
+        end_stream(s, GRPC_STATUS_OK); /* all of it was read */
     if (s->over)
         return;
     message *m = beam_calloc(1, sizeof *m);
@@ -340,15 +340,20 @@ void *engine_take(engine *e, engine_stream which, const ProtobufCMessageDescript
     return result;
 }
 
-void engine_end(engine *e, engine_stream which)
+void engine_end_with(engine *e, engine_stream which, int status)
 {
     stream *s = &e->streams[which];
     pthread_mutex_lock(&e->lock);
     if (wait_writable(s)) {
-        end_stream(s);
+        end_stream(s, status);
         (void)wait_writable(s);
     }
     pthread_mutex_unlock(&e->lock);
+}
+
+void engine_end(engine *e, engine_stream which)
+{
+    engine_end_with(e, which, GRPC_STATUS_OK);
 }
 
 void engine_expect_faults(engine *e)

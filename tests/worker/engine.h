@@ -32,8 +32,10 @@ bool engine_send(engine *e, engine_stream stream, const void *what);
 /* The next message of the stream, parsed; beam_message_free frees it.  NULL: none came for a long
  * time. */
 void *engine_take(engine *e, engine_stream stream, const ProtobufCMessageDescriptor *type);
-/* The engine ends the stream as it should. */
+/* The engine ends the stream as it should; or with a status of gRPC's, whose numbers are those of
+ * beam_status. */
 void engine_end(engine *e, engine_stream stream);
+void engine_end_with(engine *e, engine_stream stream, int status);
 /* From here on the worker may fail: to send on a stream, or to take from it, is given up once the
  * worker has broken it, has said something on the control stream instead, or is gone. */
 void engine_expect_faults(engine *e);

@@ -302,6 +302,19 @@ static void an_error(void **state)
     beam_message_free(answer);
 }
 
+/* An engine, or a proxy before it, that ends the stream since its time is over. */
+static void ended_by_a_deadline(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "late");
+    send_number(f, "late", 1);
+    beam_message_free(take_question(f, "late", ""));
+    engine_end_with(f->engine, ENGINE_STATE, BEAM_DEADLINE_EXCEEDED);
+    BeamPb__InstructionResponse *answer = take_response(f, "late");
+    assert_non_null(strstr(answer->error, "did not tell state in time"));
+    beam_message_free(answer);
+}
+
 /* A worker that ends asks nothing any more: nobody might answer. */
 static void first_asked_at_the_end(void **state)
 {
@@ -378,6 +391,7 @@ int main(void)
         SIDE(answered_out_of_order),
         SIDE(larger_than_is_kept),
         SIDE(an_error),
+        SIDE(ended_by_a_deadline),
         cmocka_unit_test_setup_teardown(first_asked_at_the_end, begin_late, end_late),
         GROUP(state_backed),
         GROUP(state_backed_fails)};

@@ -293,6 +293,17 @@ static void records_reach_the_engine(void **state)
     beam_message_free(list);
 }
 
+/* What is no end as it should be is none, whatever its status. */
+static void ended_by_a_deadline(void **state)
+{
+    fixture *f = *state;
+    engine_end_with(f->engine, ENGINE_CONTROL, BEAM_DEADLINE_EXCEEDED);
+    pthread_join(f->worker, NULL);
+    f->joined = true;
+    assert_int_equal(f->status, BEAM_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(f->err.message, "did not give instructions in time"));
+}
+
 /* An engine that breaks off in the midst of a bundle: the worker ends, and says why. */
 static void the_engine_dies(void **state)
 {
@@ -316,6 +327,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_failure),
     TEST(damaged_data),
     TEST(other_instructions),
+    TEST(ended_by_a_deadline),
     TEST(the_engine_dies),
     TEST(elements_given_away),
     TEST(elements_begun_stay),
