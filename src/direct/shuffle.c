@@ -238,6 +238,16 @@ beam_status beam_shuffle_commit(beam_shuffle_writer *w, beam_error *err)
 
 /* ---- After the last commit ------------------------------------------------------------ */
 
+/* Of what is in a file only the size is known.  What is there weighs something, however small it is
+ * beside the rest: what weighs nothing is not read. */
+static uint64_t weigh_part(const beam_run *run, size_t partition)
+{
+    uint64_t bytes = run->offsets[partition + 1] - run->offsets[partition];
+    if (bytes == 0)
+        return 0;
+    return 1 + (uint64_t)((double)bytes / (double)run_bytes(run) * (double)run->elements);
+}
+
 static void weigh(beam_shuffle *shuffle)
 {
     uint64_t *weights = shuffle->weights;
@@ -248,12 +258,9 @@ static void weigh(beam_shuffle *shuffle)
         for (size_t p = 0; g->radix && p < BEAM_SHUFFLE_PARTITIONS; p++)
             weights[p + 1] += beam_chunk_total(g->radix[p].chunk);
     }
-    for (const beam_run *run = shuffle->runs; run; run = run->next) {
-        uint64_t bytes = run_bytes(run) ? run_bytes(run) : 1;
+    for (const beam_run *run = shuffle->runs; run; run = run->next)
         for (size_t p = 0; p < BEAM_SHUFFLE_PARTITIONS; p++)
-            weights[p + 1] += (uint64_t)((double)(run->offsets[p + 1] - run->offsets[p]) /
-                                         (double)bytes * (double)run->elements);
-    }
+            weights[p + 1] += weigh_part(run, p);
     for (size_t p = 0; p < BEAM_SHUFFLE_PARTITIONS; p++)
         weights[p + 1] += weights[p];
 }

@@ -89,7 +89,8 @@ typedef struct beam_shuffle_stats {
     uint32_t runs;
 } beam_shuffle_stats;
 beam_shuffle_stats beam_shuffle_get_stats(const beam_shuffle *shuffle);
-/* Committed elements of the partitions [first, last), about; for cutting even work items. */
+/* Committed elements of the partitions [first, last), about, but 0 only where there are none; for
+ * cutting even work items. */
 uint64_t beam_shuffle_weight(const beam_shuffle *shuffle, uint32_t first, uint32_t last);
 
 /* Groups: an array of KV<K, iterable<V>> in their C layout (as BEAM_GROUPED lays it out), with

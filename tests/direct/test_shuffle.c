@@ -581,6 +581,34 @@ static void readers_of_ranges(void **state)
     close_both(reader, shuffle);
 }
 
+/* What weighs nothing gets no work item, so a small value beside a large one must weigh something
+ * in a run too. */
+static void whatever_is_there_weighs_something(void **state)
+{
+    (void)state;
+    static const char text[100000];
+    for (int spill = 0; spill < 2; spill++) {
+        beam_memory_budget budget = {.limit = spill ? 50000 : 0};
+        beam_shuffle *shuffle = open_shuffle(&str_str_type, (beam_windowing){0}, &budget);
+        beam_shuffle_writer *writer = begin(shuffle);
+        for (int i = 0; i < 50; i++) {
+            char key[16];
+            int len = snprintf(key, sizeof key, "%d", i);
+            str_str e = {{key, (size_t)len}, {text, i == 49 ? sizeof text : 10}};
+            assert_int_equal(beam_shuffle_write(writer, &global_info, &e, 1), BEAM_OK);
+        }
+        assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+        beam_shuffle_reader *reader = read_all(shuffle);
+        for (uint32_t p = 0; p < BEAM_SHUFFLE_PARTITIONS; p++) {
+            beam_shuffle_groups groups;
+            beam_shuffle_reader_restart(reader, p, p + 1);
+            assert_int_equal(beam_shuffle_weight(shuffle, p, p + 1) > 0,
+                             beam_shuffle_next(reader, &groups, NULL) == BEAM_OK);
+        }
+        close_both(reader, shuffle);
+    }
+}
+
 static void no_temp_folder(void **state)
 {
     (void)state;
@@ -677,6 +705,7 @@ int main(void)
         cmocka_unit_test(a_failed_merge_fails_the_reader),
         cmocka_unit_test(aborted_bundles_leave_nothing),
         cmocka_unit_test(readers_of_ranges),
+        cmocka_unit_test(whatever_is_there_weighs_something),
         cmocka_unit_test(no_temp_folder),
         cmocka_unit_test(each_allocation_fails),
     };

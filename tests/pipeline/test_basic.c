@@ -279,6 +279,42 @@ static void many_elements(void **state)
            false);
 }
 
+/* Large values beside small ones, few enough of them that hardly two share a partition. */
+BEAM_KV(int_bytes, beam_int64, beam_bytes);
+BEAM_GROUPED(int_bytess, beam_int64, beam_bytes);
+
+static beam_status make_value(beam_ctx *c, const beam_int64 *x)
+{
+    const size_t len = *x % 10 == 9 ? 100000 : 100;
+    char *bytes = beam_alloc(c, len);
+    if (!bytes)
+        return BEAM_RESOURCE_EXHAUSTED;
+    memset(bytes, 'x', len);
+    return beam_emit(c, int_bytes, .key = *x, .value = {bytes, len});
+}
+BEAM_DOFN(make_value_fn, beam_int64, make_value, BEAM_TYPES(&int_bytes_type));
+
+static beam_status key_of(beam_ctx *c, const int_bytess *group)
+{
+    return beam_emit_value(c, beam_int64, &group->key);
+}
+BEAM_DOFN(key_of_fn, int_bytess, key_of, BEAM_TYPES(&beam_int64_type));
+
+static void build_uneven(beam_pipeline *p)
+{
+    const beam_int64 sum = 59 * 60 / 2;
+    beam_pcoll kvs = beam_pardo(numbers(p, 60), &make_value_fn);
+    beam_pcoll keys = beam_pardo(beam_group_by_key(kvs), &key_of_fn);
+    beam_assert_count(keys, 60);
+    beam_assert_that(beam_combine_globally(keys, &beam_sum_int64), beam_int64, &sum, 1);
+}
+
+static void uneven_values(void **state)
+{
+    (void)state;
+    run_all_ways(build_uneven);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,7 +322,7 @@ int main(void)
         cmocka_unit_test(outputs_and_flatten), cmocka_unit_test(flatten_of_stages),
         cmocka_unit_test(combine_globally),    cmocka_unit_test(compositions),
         cmocka_unit_test(co_group_by_key),     cmocka_unit_test(batches),
-        cmocka_unit_test(many_elements),
+        cmocka_unit_test(many_elements),       cmocka_unit_test(uneven_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
