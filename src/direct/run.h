@@ -49,7 +49,7 @@ typedef struct beam_item {
     uint64_t parts;           /* to cut its one restriction into: all but the first are left */
     uint64_t start;           /* the bundle's first unit: where a new try begins */
     uint64_t at, end;         /* units not yet claimed; under worker->lock once it runs */
-    beam_stand_in *stand_ins; /* newest first */
+    beam_stand_in *stand_ins; /* newest first; as at and end */
     uint64_t took;            /* nanoseconds of the last try */
 } beam_item;
 

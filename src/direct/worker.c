@@ -40,11 +40,15 @@ static beam_status feed_impulse(beam_worker *worker, beam_processor *processor)
     return beam_bundle_push(processor->bundle, processor->source, &info, &nothing, 1);
 }
 
-static const beam_stand_in *find_stand_in(const beam_item *item, uint64_t unit)
+/* Of a unit that the worker has claimed: those of later ones may be taken off the list meanwhile.
+ */
+static const beam_stand_in *find_stand_in(beam_worker *worker, uint64_t unit)
 {
-    const beam_stand_in *it = item->stand_ins;
+    pthread_mutex_lock(&worker->lock);
+    const beam_stand_in *it = worker->item->stand_ins;
     while (it && it->unit != unit)
         it = it->older;
+    pthread_mutex_unlock(&worker->lock);
     return it;
 }
 
@@ -76,7 +80,7 @@ static beam_status feed_buffer(beam_worker *worker, beam_processor *processor,
         (void)beam_bundle_split(processor->bundle, 1 / (double)parts);
     worker->loader.loaded = NULL; /* another buffer's span may lie where that one did */
     while (beam_item_claim(worker, want, &first, &n)) {
-        const beam_stand_in *instead = find_stand_in(worker->item, first);
+        const beam_stand_in *instead = find_stand_in(worker, first);
         if (instead)
             BEAM_TRY(beam_bundle_push(processor->bundle, processor->source, instead->info,
                                       instead->element, 1));
