@@ -116,6 +116,7 @@ static beam_status walk_blocks(walk *w, const char **kept, size_t *n)
         w->open = false;
         w->block++;
     }
+    beam_run_values_free(&w->values); /* not with the group: it may be walked any number of times */
     return BEAM_OK;
 }
 

@@ -381,4 +381,5 @@ void beam_run_values_free(beam_run_values *values)
     beam_buffer_free(&values->bytes);
     beam_arena_free(&values->memory);
     beam_free(values->batch);
+    *values = (beam_run_values){0};
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,6 +28,12 @@ BEAM_GROUPED(double_ints, beam_double, beam_int64);
 BEAM_STRUCT(padded, PADDED);
 BEAM_KV(padded_int, padded, beam_int64);
 BEAM_GROUPED(padded_ints, padded, beam_int64);
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEASURED 0 /* they take memory of their own */
+#else
+#define MEASURED 1
+#endif
 
 static const beam_window global_window = BEAM_GLOBAL_WINDOW;
 static const beam_element_info global_info = {.timestamp = BEAM_MIN_TIMESTAMP,
@@ -581,6 +588,38 @@ static void readers_of_ranges(void **state)
     close_both(reader, shuffle);
 }
 
+static long peak_kilobytes(void)
+{
+    struct rusage used;
+    assert_int_equal(getrusage(RUSAGE_SELF, &used), 0);
+    return used.ru_maxrss;
+}
+
+/* As by one loop within another: what a reading takes is given back when it is at its end. */
+static void readings_of_a_group_leave_nothing(void **state)
+{
+    (void)state;
+    enum { VALUES = 10000, READINGS = 2000, MOST = 16 << 10 };
+    beam_memory_budget budget = {.limit = 100000};
+    beam_shuffle *shuffle = open_shuffle(&int_int_type, (beam_windowing){0}, &budget);
+    write_ints(shuffle, 0, VALUES, 1, 64);
+    beam_shuffle_reader *reader = read_all(shuffle);
+    one_group group = {0};
+    assert_int_equal(next_group(reader, sizeof(int_ints), &group), BEAM_OK);
+    long before = peak_kilobytes();
+    for (int i = 0; i < READINGS; i++) {
+        beam_iter it =
+            beam_iterate(&((const int_ints *)(const void *)group.element)->values, beam_int64);
+        uint64_t n = 0;
+        while (beam_next(&it, beam_int64))
+            n++;
+        assert_int_equal(n, VALUES);
+    }
+    if (MEASURED)
+        assert_in_range(peak_kilobytes() - before, 0, MOST);
+    close_both(reader, shuffle);
+}
+
 /* What weighs nothing gets no work item, so a small value beside a large one must weigh something
  * in a run too. */
 static void whatever_is_there_weighs_something(void **state)
@@ -705,6 +744,7 @@ int main(void)
         cmocka_unit_test(a_failed_merge_fails_the_reader),
         cmocka_unit_test(aborted_bundles_leave_nothing),
         cmocka_unit_test(readers_of_ranges),
+        cmocka_unit_test(readings_of_a_group_leave_nothing),
         cmocka_unit_test(whatever_is_there_weighs_something),
         cmocka_unit_test(no_temp_folder),
         cmocka_unit_test(each_allocation_fails),
