@@ -8,7 +8,8 @@
 #include "net/grpc_library.h"
 #include "net/grpc_poller.h"
 
-enum { END_MS = 10000 }; /* how long a call that is over may take to say why */
+/* How long a call that is over may take to say why; how often a write looks whether to stop. */
+enum { END_MS = 10000, TICK_MS = 200 };
 
 struct beam_grpc_channel {
     grpc_channel *channel;
@@ -96,6 +97,7 @@ enum { SENDING, RECEIVING, METADATA, END, OPERATIONS };
 struct beam_grpc_stream {
     beam_grpc_channel *channel;
     const char *what;
+    const int *stop;
     grpc_call *call;
     beam_grpc_operation operations[OPERATIONS];
     size_t n_operations; /* that were made */
@@ -155,6 +157,7 @@ static beam_grpc_stream *new_stream(beam_grpc_channel *channel, const beam_grpc_
         return NULL;
     s->channel = channel;
     s->what = options->what;
+    s->stop = options->stop;
     s->details = grpc_empty_slice();
     grpc_metadata_array_init(&s->metadata);
     grpc_metadata_array_init(&s->trailing);
@@ -237,15 +240,32 @@ void beam_grpc_stream_close(beam_grpc_stream *s)
 
 /* ---- Messages ---------------------------------------------------------------------------- */
 
+/* False: not in time, or not before the wish to stop. */
+static bool wait_until_sent(beam_grpc_stream *s, int timeout_ms, bool *well)
+{
+    beam_grpc_operation *sending = &s->operations[SENDING];
+    if (!s->stop || timeout_ms)
+        return beam_grpc_operation_finish(sending, timeout_ms, well);
+    bool sent;
+    do
+        sent = beam_grpc_operation_finish(sending, TICK_MS, well);
+    while (!sent && !__atomic_load_n(s->stop, __ATOMIC_RELAXED));
+    return sent;
+}
+
 static beam_status send_ops(beam_grpc_stream *s, const grpc_op *ops, size_t n, int timeout_ms,
                             beam_error *err)
 {
     bool well = false;
     if (!begin(s, SENDING, ops, n))
         return not_begun(s, err);
-    if (!beam_grpc_operation_finish(&s->operations[SENDING], timeout_ms, &well))
-        return beam_error_set(err, BEAM_DEADLINE_EXCEEDED, "%s, asked to %s, took nothing for %d s",
-                              s->channel->endpoint, s->what, timeout_ms / 1000);
+    if (!wait_until_sent(s, timeout_ms, &well))
+        return timeout_ms ? beam_error_set(err, BEAM_DEADLINE_EXCEEDED,
+                                           "%s, asked to %s, took nothing for %d s",
+                                           s->channel->endpoint, s->what, timeout_ms / 1000)
+                          : beam_error_set(err, BEAM_CANCELLED,
+                                           "%s, asked to %s, took nothing before the end",
+                                           s->channel->endpoint, s->what);
     if (well)
         return BEAM_OK;
     beam_status status = end_status(s, err);

@@ -313,8 +313,10 @@ static void end_tasks(beam_harness *h)
 
 static beam_status connect_and_serve(beam_harness *h, beam_error *err)
 {
-    const beam_grpc_options call = {
-        .method = CONTROL, .what = "give instructions", .worker_id = h->options->id};
+    const beam_grpc_options call = {.method = CONTROL,
+                                    .what = "give instructions",
+                                    .worker_id = h->options->id,
+                                    .stop = h->options->stop};
     BEAM_TRY(beam_grpc_channel_open(h->options->control_endpoint, &h->channel, err));
     BEAM_TRY(beam_grpc_stream_open(h->channel, &call, &h->stream, err));
     BEAM_TRY(beam_threads_open(&h->threads, err));

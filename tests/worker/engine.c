@@ -33,7 +33,7 @@ typedef struct stream {
     gpr_timespec deadline;
     grpc_metadata_array metadata;
     grpc_byte_buffer *incoming;
-    bool open, sending, over;
+    bool open, sending, over, ignored;
     int cancelled;
     message *first, **end;
 } stream;
@@ -97,7 +97,8 @@ static void on_accepted(stream *s, bool well)
     s->sending = true;
     begin(s, ops, 1, &s->engine->sent[s - s->engine->streams]);
     s->open = true;
-    receive(s);
+    if (!s->ignored)
+        receive(s);
 }
 
 static void end_stream(stream *s, int status)
@@ -338,6 +339,13 @@ void *engine_take(engine *e, engine_stream which, const ProtobufCMessageDescript
     beam_buffer_free(&m->bytes);
     beam_free(m);
     return result;
+}
+
+void engine_ignore(engine *e, engine_stream which)
+{
+    pthread_mutex_lock(&e->lock);
+    e->streams[which].ignored = true;
+    pthread_mutex_unlock(&e->lock);
 }
 
 void engine_end_with(engine *e, engine_stream which, int status)

@@ -32,6 +32,8 @@ bool engine_send(engine *e, engine_stream stream, const void *what);
 /* The next message of the stream, parsed; beam_message_free frees it.  NULL: none came for a long
  * time. */
 void *engine_take(engine *e, engine_stream stream, const ProtobufCMessageDescriptor *type);
+/* The engine takes nothing of a stream that the worker has not opened yet. */
+void engine_ignore(engine *e, engine_stream stream);
 /* The engine ends the stream as it should; or with a status of gRPC's, whose numbers are those of
  * beam_status. */
 void engine_end(engine *e, engine_stream stream);

@@ -51,7 +51,8 @@ void fixture_start(fixture *f, bool services)
                               .logging_endpoint = services ? engine_endpoint(f->engine) : "",
                               .status_endpoint = services ? engine_endpoint(f->engine) : "",
                               .registry = &f->stage.registry,
-                              .logger = &quiet};
+                              .logger = &quiet,
+                              .stop = &f->stop};
     assert_int_equal(pthread_create(&f->worker, NULL, work, f), 0);
 }
 

@@ -15,6 +15,7 @@ typedef struct fixture {
     pthread_t worker;
     bool joined;
     beam_worker_options options;
+    int stop;           /* of the options */
     beam_status status; /* of the worker, when it has ended */
     beam_error err;
 } fixture;

@@ -1,6 +1,8 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* A worker and an engine over real gRPC: bundles in pieces and at once, failures, splits, what an
  * engine asks besides, how it all ends. */
+#include <time.h>
+
 #include "type/windowed.h"
 #include "worker/fixture.h"
 
@@ -14,7 +16,7 @@ static beam_status triple(beam_ctx *c, const beam_int64 *x)
 BEAM_DOFN(triple_fn, beam_int64, triple, BEAM_TYPES(INT));
 
 /* A worker whose one stage triples numbers. */
-static int begin_with(void **state, bool logs)
+static fixture *make(void)
 {
     const beam_windowing global = {BEAM_GLOBAL_WINDOWS, 0, 0, 0, 0, BEAM_END_OF_WINDOW};
     fixture *f = fixture_new();
@@ -23,19 +25,30 @@ static int begin_with(void **state, bool logs)
     fixture_port(f, "source", BEAM_URN_DATA_SOURCE, INT, "", "out0=numbers");
     stage_pardo(&f->stage, "triple", &triple_fn, NULL, "in0=numbers", "out0=tripled");
     fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=tripled", "");
-    fixture_start(f, logs);
-    *state = f;
-    return 0;
+    return f;
 }
 
 static int begin(void **state)
 {
-    return begin_with(state, false);
+    fixture *f = *state = make();
+    fixture_start(f, false);
+    return 0;
 }
 
 static int begin_with_log(void **state)
 {
-    return begin_with(state, true);
+    fixture *f = *state = make();
+    fixture_start(f, true);
+    return 0;
+}
+
+/* The engine takes no answer. */
+static int begin_ignored(void **state)
+{
+    fixture *f = *state = make();
+    engine_ignore(f->engine, ENGINE_CONTROL);
+    fixture_start(f, false);
+    return 0;
 }
 
 static void encode(beam_buffer *bytes, beam_int64 first, beam_int64 n)
@@ -304,6 +317,24 @@ static void ended_by_a_deadline(void **state)
     assert_non_null(strstr(f->err.message, "did not give instructions in time"));
 }
 
+/* An engine that hangs keeps no worker that is to end: not with an answer that it does not take. */
+static void the_engine_hangs(void **state)
+{
+    fixture *f = *state;
+    enum { LARGE = 8 << 20 }; /* more than is on its way at once */
+    char *id = calloc(1, LARGE);
+    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
+    assert_non_null(id);
+    memset(id, 'x', LARGE - 1);
+    request.instruction_id = id; /* the answer has it, too */
+    engine_send(f->engine, ENGINE_CONTROL, &request);
+    nanosleep(&(struct timespec){1, 0}, NULL); /* for it to be at its answer */
+    __atomic_store_n(&f->stop, 1, __ATOMIC_RELAXED);
+    pthread_join(f->worker, NULL);
+    f->joined = true;
+    free(id);
+}
+
 /* An engine that breaks off in the midst of a bundle: the worker ends, and says why. */
 static void the_engine_dies(void **state)
 {
@@ -329,6 +360,7 @@ static const struct CMUnitTest tests[] = {
     TEST(other_instructions),
     TEST(ended_by_a_deadline),
     TEST(the_engine_dies),
+    cmocka_unit_test_setup_teardown(the_engine_hangs, begin_ignored, fixture_end),
     TEST(elements_given_away),
     TEST(elements_begun_stay),
     cmocka_unit_test_setup_teardown(records_reach_the_engine, begin_with_log, fixture_end),
