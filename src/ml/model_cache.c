@@ -253,14 +253,22 @@ static void trim(const entry *e, const beam_model_request *request, int64_t *evi
 
 /* ---- Loading --------------------------------------------------------------------------------- */
 
+/* Without the mutex meanwhile: a device may take seconds to open, or wait for another process. */
 static beam_status open_device(entry *e, const beam_model_request *request, beam_error *err)
 {
     beam_spec_text name;
+    beam_device *device = NULL;
+    bool fell_back = false;
     if (e->device)
         return BEAM_OK;
     BEAM_TRY(beam_spec_device(request->spec, &name, err));
-    return beam_shared_device_open(name.text, request->logger, BEAM_LOG_INFO, request->transform,
-                                   &e->device, &e->fell_back, err);
+    (void)pthread_mutex_unlock(&mutex);
+    beam_status status = beam_shared_device_open(name.text, request->logger, BEAM_LOG_INFO,
+                                                 request->transform, &device, &fell_back, err);
+    (void)pthread_mutex_lock(&mutex);
+    e->device = device;
+    e->fell_back = fell_back;
+    return status;
 }
 
 static beam_status load_model(entry *e, const beam_model_request *request, int64_t *evicted,
