@@ -63,7 +63,8 @@ beam_status beam_shuffle_open(const beam_shuffle_options *options, beam_shuffle 
     if (shuffle->options.threads == 0)
         shuffle->options.threads = 1;
     lay_out(&shuffle->layout, options);
-    if (pthread_mutex_init(&shuffle->lock, NULL) != 0) {
+    if (pthread_mutex_init(&shuffle->lock, NULL) != 0 ||
+        pthread_mutex_init(&shuffle->file_lock, NULL) != 0) {
         beam_free(shuffle);
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "cannot make a mutex");
     }
@@ -80,13 +81,14 @@ static void free_generations(beam_shuffle *shuffle)
     }
 }
 
-static void free_runs(beam_run *run)
+static void free_runs(beam_shuffle *shuffle)
 {
-    while (run) {
-        beam_run *next = run->next;
-        beam_run_free(run);
-        run = next;
+    while (shuffle->runs) {
+        beam_run *next = shuffle->runs->next;
+        beam_free(shuffle->runs);
+        shuffle->runs = next;
     }
+    beam_run_files_close(shuffle);
 }
 
 void beam_shuffle_close(beam_shuffle *shuffle)
@@ -94,8 +96,9 @@ void beam_shuffle_close(beam_shuffle *shuffle)
     if (!shuffle)
         return;
     free_generations(shuffle);
-    free_runs(shuffle->runs);
+    free_runs(shuffle);
     beam_free(shuffle->weights);
+    pthread_mutex_destroy(&shuffle->file_lock);
     pthread_mutex_destroy(&shuffle->lock);
     beam_free(shuffle);
 }
@@ -121,7 +124,11 @@ beam_status beam_shuffle_write_begin(beam_shuffle *shuffle, beam_shuffle_writer 
 static void end_writer(beam_shuffle_writer *w)
 {
     beam_generation_free(w->generation, w->shuffle->options.budget);
-    free_runs(w->runs);
+    while (w->runs) {
+        beam_run *next = w->runs->next;
+        beam_run_forget(w->runs);
+        w->runs = next;
+    }
     beam_buffer_free(&w->key_image);
     beam_free(w);
 }
@@ -135,11 +142,6 @@ void beam_shuffle_abort(beam_shuffle_writer *writer)
 const char *beam_shuffle_writer_error(const beam_shuffle_writer *writer)
 {
     return writer->error.message;
-}
-
-static uint64_t run_bytes(const beam_run *run)
-{
-    return run->offsets[BEAM_SHUFFLE_PARTITIONS];
 }
 
 /* What this bundle wrote so far goes to a run of its own, which an abort can forget. */
@@ -174,7 +176,7 @@ static beam_status spill_committed(beam_shuffle *shuffle, beam_error *err)
     BEAM_TRY(beam_run_write(shuffle, shuffle->generations, &run, err));
     run->next = shuffle->runs;
     shuffle->runs = run;
-    shuffle->spilled_bytes += run_bytes(run);
+    shuffle->spilled_bytes += beam_run_bytes(run);
     free_generations(shuffle);
     return BEAM_OK;
 }
@@ -229,7 +231,7 @@ beam_status beam_shuffle_commit(beam_shuffle_writer *w, beam_error *err)
         run->next = shuffle->runs;
         shuffle->runs = run;
         shuffle->elements += run->elements;
-        shuffle->spilled_bytes += run_bytes(run);
+        shuffle->spilled_bytes += beam_run_bytes(run);
     }
     pthread_mutex_unlock(&shuffle->lock);
     end_writer(w);
@@ -245,7 +247,7 @@ static uint64_t weigh_part(const beam_run *run, size_t partition)
     uint64_t bytes = run->offsets[partition + 1] - run->offsets[partition];
     if (bytes == 0)
         return 0;
-    return 1 + (uint64_t)((double)bytes / (double)run_bytes(run) * (double)run->elements);
+    return 1 + (uint64_t)((double)bytes / (double)beam_run_bytes(run) * (double)run->elements);
 }
 
 static void weigh(beam_shuffle *shuffle)
@@ -298,6 +300,5 @@ void beam_shuffle_release(beam_shuffle *shuffle, uint32_t first, uint32_t last)
     if (last == first || before + (last - first) < BEAM_SHUFFLE_PARTITIONS)
         return; /* nothing, or not the last of them */
     free_generations(shuffle);
-    free_runs(shuffle->runs);
-    shuffle->runs = NULL;
+    free_runs(shuffle);
 }

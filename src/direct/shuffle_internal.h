@@ -90,10 +90,18 @@ typedef struct beam_generation {
     uint64_t accounted; /* bytes told to the budget */
 } beam_generation;
 
-/* A file of groups ordered by (partition, hash, image). */
+/* A file in which runs lie one behind another.  Who writes one has the file alone meanwhile, so
+ * that there are no more files than threads, however many runs there are. */
+typedef struct beam_run_file {
+    struct beam_run_file *next;
+    int fd;
+    uint64_t end;
+} beam_run_file;
+
+/* Groups in a file, ordered by (partition, hash, image). */
 typedef struct beam_run {
     struct beam_run *next;
-    int fd;
+    int fd; /* the file's */
     uint64_t elements;
     uint64_t offsets[BEAM_SHUFFLE_PARTITIONS + 1];
 } beam_run;
@@ -109,6 +117,8 @@ struct beam_shuffle {
     _Atomic bool many_keys;    /* new writers partition at once */
     _Atomic uint32_t released; /* partitions */
     uint64_t *weights;         /* elements before each partition, once sealed */
+    pthread_mutex_t file_lock; /* taken by who may hold the other */
+    beam_run_file *files;      /* into which nobody writes; under it */
 };
 
 static inline uint64_t beam_shuffle_mix(uint64_t key)
@@ -224,10 +234,14 @@ void beam_grouping_free(beam_grouping *grouping);
 
 /* ---- shuffle_spill.c ---- */
 
-/* Writes all groups of the generations to a new run. */
-beam_status beam_run_write(const beam_shuffle *shuffle, const beam_generation *generations,
+/* Writes all groups of the generations to a new run, which is freed with beam_free or, when nobody
+ * will read it, forgotten, so that the file gives its room back. */
+beam_status beam_run_write(beam_shuffle *shuffle, const beam_generation *generations,
                            beam_run **run, beam_error *err);
-void beam_run_free(beam_run *run);
+void beam_run_forget(beam_run *run);
+uint64_t beam_run_bytes(const beam_run *run);
+/* When nobody writes any more. */
+void beam_run_files_close(beam_shuffle *shuffle);
 
 /* One group in a run: this head, the key's image, then the values. */
 typedef struct beam_run_block {

@@ -4,10 +4,9 @@
  * A run holds, partition by partition, one block a group in the order of (hash, key image), so
  * that runs merge by reading each once from front to back, and a group nobody reads is
  * skipped by a seek.  Flat values are written as they lie in memory, others encoded: a run
- * never leaves the machine.  The file has no name from the start: nothing is left behind,
+ * never leaves the machine.  Files have no name from the start: nothing is left behind,
  * however the process ends.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,48 @@
 
 enum { WRITE_BUFFER = 1 << 20, READ_BUFFER = 64 << 10, BATCH_BYTES = 32 << 10 };
 
+/* ---- Files --------------------------------------------------------------------------- */
+
+/* One into which nobody writes, or a new one. */
+static beam_status take_file(beam_shuffle *shuffle, beam_run_file **out, beam_error *err)
+{
+    pthread_mutex_lock(&shuffle->file_lock);
+    beam_run_file *file = shuffle->files;
+    if (file)
+        shuffle->files = file->next;
+    pthread_mutex_unlock(&shuffle->file_lock);
+    *out = file;
+    if (file)
+        return BEAM_OK;
+    file = beam_calloc(1, sizeof *file);
+    if (!file)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory spilling");
+    beam_status status = beam_spill_file_open(shuffle->options.temp_dir, &file->fd, err);
+    if (status == BEAM_OK)
+        *out = file;
+    else
+        beam_free(file);
+    return status;
+}
+
+static void give_back_file(beam_shuffle *shuffle, beam_run_file *file)
+{
+    pthread_mutex_lock(&shuffle->file_lock);
+    file->next = shuffle->files;
+    shuffle->files = file;
+    pthread_mutex_unlock(&shuffle->file_lock);
+}
+
+void beam_run_files_close(beam_shuffle *shuffle)
+{
+    while (shuffle->files) {
+        beam_run_file *file = shuffle->files;
+        shuffle->files = file->next;
+        (void)close(file->fd); /* unlinked: nothing is lost by a failing close */
+        beam_free(file);
+    }
+}
+
 /* ---- Writing ------------------------------------------------------------------------- */
 
 typedef struct run_writer {
@@ -27,24 +68,13 @@ typedef struct run_writer {
     beam_run *run;
     beam_buffer out;
     beam_buffer values; /* of one group, encoded */
-    uint64_t written;   /* bytes in the file */
+    uint64_t written;   /* where in the file `out` goes */
     beam_error *err;
 } run_writer;
 
 static beam_status flush(run_writer *w)
 {
-    size_t done = 0;
-    while (done < w->out.len) {
-        ssize_t n = write(w->run->fd, w->out.data + done, w->out.len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return beam_error_set(w->err, errno == ENOSPC ? BEAM_RESOURCE_EXHAUSTED : BEAM_UNKNOWN,
-                                  "cannot write %zu bytes that memory has no room for to a "
-                                  "temporary file: %s",
-                                  w->out.len - done, strerror(errno));
-        done += (size_t)n;
-    }
+    BEAM_TRY(beam_spill_file_write(w->run->fd, w->written, w->out.data, w->out.len, w->err));
     w->written += w->out.len;
     w->out.len = 0;
     return BEAM_OK;
@@ -148,7 +178,21 @@ static beam_status write_partitions(run_writer *w, const beam_generation *genera
     return status;
 }
 
-beam_status beam_run_write(const beam_shuffle *shuffle, const beam_generation *generations,
+static beam_status write_run(beam_shuffle *shuffle, run_writer *w,
+                             const beam_generation *generations)
+{
+    beam_run_file *file;
+    BEAM_TRY(take_file(shuffle, &file, w->err));
+    w->run->fd = file->fd;
+    w->written = file->end;
+    beam_status status = write_partitions(w, generations);
+    if (status == BEAM_OK)
+        file->end = w->written; /* else the next run is written over this one */
+    give_back_file(shuffle, file);
+    return status;
+}
+
+beam_status beam_run_write(beam_shuffle *shuffle, const beam_generation *generations,
                            beam_run **out, beam_error *err)
 {
     *out = NULL;
@@ -157,13 +201,11 @@ beam_status beam_run_write(const beam_shuffle *shuffle, const beam_generation *g
     w.run = beam_calloc(1, sizeof *w.run);
     if (!w.run)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory spilling");
-    beam_status status = beam_spill_file_open(shuffle->options.temp_dir, &w.run->fd, &reason);
-    if (status == BEAM_OK)
-        status = write_partitions(&w, generations);
+    beam_status status = write_run(shuffle, &w, generations);
     beam_buffer_free(&w.out);
     beam_buffer_free(&w.values);
     if (status != BEAM_OK) {
-        beam_run_free(w.run);
+        beam_free(w.run);
         return beam_error_set(err, status, "%s",
                               reason.message[0] ? reason.message : "out of memory spilling");
     }
@@ -171,33 +213,21 @@ beam_status beam_run_write(const beam_shuffle *shuffle, const beam_generation *g
     return BEAM_OK;
 }
 
-void beam_run_free(beam_run *run)
+uint64_t beam_run_bytes(const beam_run *run)
 {
-    if (run->fd >= 0)
-        close(run->fd); /* unlinked: nothing is lost by a failing close */
+    return run->offsets[BEAM_SHUFFLE_PARTITIONS] - run->offsets[0];
+}
+
+void beam_run_forget(beam_run *run)
+{
+    /* Where a file cannot have holes the room comes back with the file. */
+    if (beam_run_bytes(run))
+        (void)fallocate(run->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)run->offsets[0],
+                        (off_t)beam_run_bytes(run));
     beam_free(run);
 }
 
 /* ---- Reading ------------------------------------------------------------------------- */
-
-static beam_status pread_all(const beam_run *run, void *data, size_t size, uint64_t offset,
-                             beam_error *err)
-{
-    char *to = data;
-    while (size) {
-        ssize_t n = pread(run->fd, to, size, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return beam_error_set(err, BEAM_DATA_LOSS,
-                                  "cannot read %zu bytes back from a temporary file: %s", size,
-                                  n < 0 ? strerror(errno) : "it is shorter than what was written");
-        to += n;
-        size -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return BEAM_OK;
-}
 
 void beam_run_cursor_start(beam_run_cursor *cursor, const beam_run *run, uint32_t partition)
 {
@@ -223,7 +253,7 @@ static beam_status look(beam_run_cursor *cursor, uint64_t offset, size_t size,
         ahead->len = 0;
         if (beam_buffer_reserve(ahead, (size_t)want) != BEAM_OK)
             return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a run");
-        BEAM_TRY(pread_all(cursor->run, ahead->data, (size_t)want, offset, err));
+        BEAM_TRY(beam_spill_file_read(cursor->run->fd, offset, ahead->data, (size_t)want, err));
         ahead->len = (size_t)want;
         cursor->ahead_at = offset;
     }
@@ -293,7 +323,8 @@ static beam_status refill_window(beam_run_values *values, beam_error *err)
         want = values->end - values->at;
     if (beam_buffer_reserve(bytes, (size_t)want) != BEAM_OK)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a run");
-    BEAM_TRY(pread_all(values->run, bytes->data + left, (size_t)want, values->at, err));
+    BEAM_TRY(
+        beam_spill_file_read(values->run->fd, values->at, bytes->data + left, (size_t)want, err));
     bytes->len += (size_t)want;
     values->at += want;
     return BEAM_OK;

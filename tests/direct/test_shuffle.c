@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* The shuffle against a plain model of itself: what goes in comes out once, grouped by encoded
  * key and window, in memory and from runs. */
+#include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -588,6 +589,42 @@ static void readers_of_ranges(void **state)
     close_both(reader, shuffle);
 }
 
+/* Of the process; the one that counts is among them. */
+static int open_files(void)
+{
+    int n = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder))
+        n++;
+    closedir(folder);
+    return n;
+}
+
+/* However many runs there are: those of a writer that gives up are written over or left. */
+static void a_file_holds_many_runs(void **state)
+{
+    (void)state;
+    enum { N = 200000, KEYS = 500 };
+    beam_memory_budget budget = {.limit = 100000};
+    int before = open_files();
+    beam_shuffle *shuffle = open_shuffle(&int_int_type, (beam_windowing){0}, &budget);
+    write_ints(shuffle, 0, N / 2, KEYS, 64);
+    beam_shuffle_writer *writer = begin(shuffle);
+    for (int64_t x = 0; x < N; x++) {
+        int_int e = {x % KEYS, -x};
+        assert_int_equal(beam_shuffle_write(writer, &global_info, &e, 1), BEAM_OK);
+    }
+    beam_shuffle_abort(writer);
+    write_ints(shuffle, N / 2, N, KEYS, 64);
+    assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+    assert_true(beam_shuffle_get_stats(shuffle).runs > 20);
+    assert_int_equal(open_files(), before + 1);
+    check_ints(shuffle, N, KEYS);
+    beam_shuffle_close(shuffle);
+    assert_int_equal(open_files(), before);
+}
+
 static long peak_kilobytes(void)
 {
     struct rusage used;
@@ -744,6 +781,7 @@ int main(void)
         cmocka_unit_test(a_failed_merge_fails_the_reader),
         cmocka_unit_test(aborted_bundles_leave_nothing),
         cmocka_unit_test(readers_of_ranges),
+        cmocka_unit_test(a_file_holds_many_runs),
         cmocka_unit_test(readings_of_a_group_leave_nothing),
         cmocka_unit_test(whatever_is_there_weighs_something),
         cmocka_unit_test(no_temp_folder),
