@@ -333,7 +333,7 @@ static beam_status refill_window(beam_run_values *values, beam_error *err)
 static beam_status next_flat(beam_run_values *values, const beam_shuffle_layout *layout,
                              const char **batch, size_t *n, beam_error *err)
 {
-    if (values->bytes.len - values->used < layout->stride)
+    while (values->bytes.len - values->used < layout->stride && values->at < values->end)
         BEAM_TRY(refill_window(values, err));
     size_t have = (values->bytes.len - values->used) / layout->stride;
     if (have > values->left)
@@ -387,6 +387,8 @@ static beam_status next_encoded(beam_run_values *values, const beam_shuffle_layo
             BEAM_TRY(refill_window(values, err));
             continue;
         }
+        if (status == BEAM_OUT_OF_RANGE)
+            status = BEAM_DATA_LOSS; /* the other is what a reader's end is called */
         if (status != BEAM_OK)
             return beam_error_set(err, status, "cannot read a value back from a temporary file: %s",
                                   reason.message);

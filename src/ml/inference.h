@@ -70,7 +70,7 @@ typedef struct beam_lane {
     beam_str watch_pattern;
     beam_model_watch *watch; /* of all lanes of its model; NULL: nobody looks for newer weights */
     char *names;             /* the spec's weights and the model_id, when they are newer ones */
-    char *refused;           /* newer weights that could not be loaded */
+    char *refused;           /* weights and model_id of a newer model that could not be loaded */
     beam_tuner tuner;
     beam_pool *pool;
     beam_waiting *waiting; /* room for max_count */

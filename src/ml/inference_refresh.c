@@ -12,10 +12,21 @@ static bool is_text(beam_str text, const char *other)
     return other && text.len == strlen(other) && memcmp(text.at, other, text.len) == 0;
 }
 
-static beam_status refuse(beam_ctx *ctx, beam_lane *lane, beam_str weights, const beam_error *why)
+/* By both names: the same file written anew has another model_id. */
+static bool is_refused(const beam_lane *lane, beam_str weights, beam_str model_id)
+{
+    const char *both = lane->refused;
+    return both && strlen(both) == weights.len + model_id.len &&
+           beam_str_equal((beam_str){both, weights.len}, weights) &&
+           beam_str_equal((beam_str){both + weights.len, model_id.len}, model_id);
+}
+
+static beam_status refuse(beam_ctx *ctx, beam_lane *lane, beam_str weights, beam_str model_id,
+                          const beam_error *why)
 {
     beam_free(lane->refused);
-    lane->refused = beam_strndup(weights.at, weights.len);
+    lane->refused = beam_asprintf("%.*s%.*s", (int)weights.len, weights.at ? weights.at : "",
+                                  (int)model_id.len, model_id.at ? model_id.at : "");
     beam_inference_count(ctx, BEAM_METRIC_REFUSED, 1);
     beam_ctx_log(ctx, BEAM_LOG_WARNING, "new weights %.*s are refused: %s", (int)weights.len,
                  weights.at, why->message);
@@ -36,7 +47,7 @@ beam_status beam_inference_use(beam_ctx *ctx, beam_inference *state, beam_lane *
     spec.weights = (beam_str){names, weights.len};
     if (beam_local_swap(state, lane, &spec, version, &why) != BEAM_OK) {
         beam_free(names);
-        return refuse(ctx, lane, weights, &why);
+        return refuse(ctx, lane, weights, model_id, &why);
     }
     beam_free(lane->names);
     beam_free(lane->refused);
@@ -57,7 +68,7 @@ beam_status beam_inference_metadata(beam_ctx *ctx, const beam_lane *lane,
     beam_str id = metadata->model_id.len ? metadata->model_id : metadata->weights;
     if (beam_str_equal(metadata->weights, lane->spec.weights) && beam_str_equal(id, lane->model_id))
         return BEAM_OK;
-    if (!is_text(metadata->weights, lane->refused))
+    if (!is_refused(lane, metadata->weights, metadata->model_id))
         *other = metadata;
     return BEAM_OK;
 }
@@ -105,7 +116,7 @@ void beam_inference_refresh(beam_ctx *ctx, beam_inference *state, beam_lane *lan
     beam_inference_count(ctx, BEAM_METRIC_REFUSED, refusals);
     beam_watched *now = beam_model_watch_current(lane->watch);
     if (now && !is_text(lane->model_id, now->model_id) &&
-        !is_text(beam_str_of(now->weights), lane->refused))
+        !is_refused(lane, beam_str_of(now->weights), beam_str_of(now->model_id)))
         (void)beam_inference_use(ctx, state, lane, beam_str_of(now->weights),
                                  beam_str_of(now->model_id),
                                  now->version); /* else the old goes on */

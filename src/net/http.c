@@ -27,15 +27,15 @@ static beam_status take(beam_http *http, CURL **curl, beam_error *err)
     pthread_mutex_lock(&http->mutex);
     *curl = http->n_idle ? http->idle[--http->n_idle] : NULL;
     pthread_mutex_unlock(&http->mutex);
-    if (*curl)
-        curl_easy_reset(*curl); /* which keeps its connection */
-    else
+    if (!*curl)
         *curl = curl_easy_init();
     return *curl ? BEAM_OK : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for libcurl");
 }
 
 static void put_back(beam_http *http, CURL *curl)
 {
+    curl_easy_reset(
+        curl); /* it forgets the request, which is about to go, and keeps its connection */
     pthread_mutex_lock(&http->mutex);
     bool kept = http->n_idle < BEAM_HTTP_IDLE;
     if (kept)

@@ -77,8 +77,9 @@ static int64_t choose(const BeamPb__ProcessBundleSplitRequest__DesiredSplit *wis
     double fraction = wish->fraction_of_remainder;
     if (!(fraction >= 0 && fraction <= 1) || total <= taken)
         return total;
-    int64_t least = taken ? taken : 1;
-    int64_t at = taken + (int64_t)(fraction * (double)(total - taken)), best = total;
+    int64_t least = taken ? taken : 1, best = total;
+    double share = fraction * (double)(total - taken); /* may be more than fits, by rounding */
+    int64_t at = share < (double)(total - taken) ? taken + (int64_t)share : total;
     at = at < least ? least : at;
     if (!wish->n_allowed_split_points)
         return at < total ? at : total;
