@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,13 +35,34 @@ bool beam_fs_is_local(const char *path)
     return driver_of(&path, NULL) == &beam_local_driver;
 }
 
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const beam_file_entry *)a)->path, ((const beam_file_entry *)b)->path);
+}
+
+/* Sorts, and drops all but one of a file that several alternatives of {a,b} match: its lines would
+ * be read twice. */
+static size_t each_once(beam_file_entry *entries, size_t n)
+{
+    size_t kept = 0;
+    if (n)
+        qsort(entries, n, sizeof *entries, by_path);
+    for (size_t i = 0; i < n; i++)
+        if (!kept || strcmp(entries[kept - 1].path, entries[i].path) != 0)
+            entries[kept++] = entries[i];
+    return kept;
+}
+
 beam_status beam_fs_match(const char *pattern, beam_arena *arena, beam_file_entry **entries,
                           size_t *n, beam_error *err)
 {
     *entries = NULL;
     *n = 0;
     const beam_fs_driver *driver = driver_of(&pattern, err);
-    return driver ? driver->match(pattern, arena, entries, n, err) : BEAM_UNIMPLEMENTED;
+    beam_status status =
+        driver ? driver->match(pattern, arena, entries, n, err) : BEAM_UNIMPLEMENTED;
+    *n = status == BEAM_OK ? each_once(*entries, *n) : 0;
+    return status;
 }
 
 beam_status beam_fs_list(const char *folder, beam_arena *arena, char ***names, size_t *n,

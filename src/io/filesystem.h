@@ -19,8 +19,8 @@ typedef struct beam_file_entry {
     int64_t last_modified; /* milliseconds since 1970 */
 } beam_file_entry;
 
-/* The files (not folders) that match, sorted by path; entries live in the arena. Matching
- * nothing is no error. */
+/* The files (not folders) that match, each once, sorted by path; entries live in the arena.
+ * Matching nothing is no error. */
 beam_status beam_fs_match(const char *pattern, beam_arena *arena, beam_file_entry **entries,
                           size_t *n, beam_error *err);
 

@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* filesystem_driver.h - what a file system implements: filesystem.h's functions, each with the same
- * contract.  filesystem.c has the table of them. */
+ * contract; but `match` may find files in any order, and a file more than once.  filesystem.c has
+ * the table of them. */
 #ifndef IO_FILESYSTEM_DRIVER_H
 #define IO_FILESYSTEM_DRIVER_H
 

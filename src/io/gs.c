@@ -2,7 +2,6 @@
 #include "io/gs.h"
 
 #include <fnmatch.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -110,11 +109,6 @@ static beam_status match_braces(matching *m, const beam_gs_place *pattern, int d
     return BEAM_OK;
 }
 
-static int by_path(const void *a, const void *b)
-{
-    return strcmp(((const beam_file_entry *)a)->path, ((const beam_file_entry *)b)->path);
-}
-
 static beam_status match(const char *pattern, beam_arena *arena, beam_file_entry **entries,
                          size_t *n, beam_error *err)
 {
@@ -122,8 +116,6 @@ static beam_status match(const char *pattern, beam_arena *arena, beam_file_entry
     BEAM_TRY(beam_gs_parse_path(beam_str_of(pattern), &place, err));
     matching m = {.arena = arena, .bucket = place.bucket};
     BEAM_TRY(match_braces(&m, &place, 0, err));
-    if (m.n)
-        qsort(m.entries, m.n, sizeof *m.entries, by_path);
     *entries = m.entries;
     *n = m.n;
     return BEAM_OK;

@@ -185,8 +185,9 @@ static void patterns(void **state)
     const struct {
         const char *pattern;
         size_t n;
-    } cases[] = {{"m-*.txt", 2},           {"m-?.csv", 1}, {"m-[13].*", 2},
-                 {"m-{1,3}.{txt,csv}", 2}, {"m-2.txt", 1}, {"none*", 0}};
+    } cases[] = {{"m-*.txt", 2},           {"m-?.csv", 1},          {"m-[13].*", 2},
+                 {"m-{1,3}.{txt,csv}", 2}, {"m-2.txt", 1},          {"none*", 0},
+                 {"m-{2,1}.txt", 2},       {"m-{1,?,[1-3]}.txt", 2}}; /* each file once, by name */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         beam_arena arena = {0};
         beam_file_entry *entries;
@@ -196,6 +197,8 @@ static void patterns(void **state)
         assert_int_equal(n, cases[i].n);
         for (size_t e = 0; e < n; e++)
             assert_int_equal(entries[e].size, (strrchr(entries[e].path, '/')[3] - '0') * 10);
+        for (size_t e = 1; e < n; e++)
+            assert_true(strcmp(entries[e - 1].path, entries[e].path) < 0);
         beam_arena_free(&arena);
     }
 }

@@ -174,6 +174,7 @@ static void patterns(void **state)
         {"gs://bucket/dir/file-1[0-4].txt", 5, "gs://bucket/dir/file-10.txt"},
         {"gs://bucket/dir/file-{03,1?,07}.txt", 12, "gs://bucket/dir/file-03.txt"},
         {"gs://bucket/dir/file-{0{1,2},19}.*", 3, "gs://bucket/dir/file-01.txt"},
+        {"gs://bucket/dir/file-{*9,09,0?}.txt", 11, "gs://bucket/dir/file-00.txt"},
         {"gs://bucket/*", 0, NULL},
         {"gs://bucket/*/*.txt", 20, "gs://bucket/dir/file-00.txt"},
         {"gs://bucket/**", 22, "gs://bucket/dir/.hidden"},
