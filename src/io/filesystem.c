@@ -170,19 +170,37 @@ beam_status beam_fs_copy_local(const char *file, const char *path, beam_error *e
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
-beam_status beam_fs_absolute(const char *path, char **absolute, beam_error *err)
+/* In front of what is relative: this process's folder, in which each character of `quoted` gets a
+ * backslash. */
+static beam_status absolute_of(const char *path, const char *quoted, char **absolute,
+                               beam_error *err)
 {
-    char here[PATH_MAX];
+    char here[PATH_MAX], prefix[2 * PATH_MAX] = "";
     *absolute = NULL;
-    if (*path == '/' || strstr(path, "://"))
-        *absolute = beam_strdup(path);
-    else if (!getcwd(here, sizeof here))
-        return beam_error_set(err, beam_status_of_errno(errno),
-                              "cannot tell in which folder %s begins: %s", path, strerror(errno));
-    else
-        *absolute = beam_asprintf("%s/%s", here, path);
+    if (*path != '/' && !strstr(path, "://")) {
+        if (!getcwd(here, sizeof here))
+            return beam_error_set(err, beam_status_of_errno(errno),
+                                  "cannot tell in which folder %s begins: %s", path,
+                                  strerror(errno));
+        char *to = prefix;
+        for (const char *at = here; *at; *to++ = *at++)
+            if (strchr(quoted, *at))
+                *to++ = '\\';
+        memcpy(to, "/", 2);
+    }
+    *absolute = beam_asprintf("%s%s", prefix, path);
     return *absolute ? BEAM_OK
                      : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory for a path");
+}
+
+beam_status beam_fs_absolute(const char *path, char **absolute, beam_error *err)
+{
+    return absolute_of(path, "", absolute, err);
+}
+
+beam_status beam_fs_absolute_pattern(const char *pattern, char **absolute, beam_error *err)
+{
+    return absolute_of(pattern, "*?[]{},\\", absolute, err);
 }
 
 beam_status beam_fs_exists(const char *path, bool *exists, beam_error *err)

@@ -73,6 +73,8 @@ beam_status beam_fs_copy_local(const char *file, const char *path, beam_error *e
 /* The path as workers in other folders must be told it: a relative one is taken to begin in this
  * process's folder.  Free with beam_free. */
 beam_status beam_fs_absolute(const char *path, char **absolute, beam_error *err);
+/* The same of a pattern, in which the folder's own * and [ mean themselves. */
+beam_status beam_fs_absolute_pattern(const char *pattern, char **absolute, beam_error *err);
 bool beam_fs_is_local(const char *path);
 
 /* Of a file; of a folder, too, where there are such. */

@@ -52,7 +52,7 @@ beam_pcoll beam_match_files_(beam_pipeline *pipeline, const beam_match_files_arg
                             args->line);
     char *pattern = NULL;
     beam_error err = {0};
-    if (beam_fs_absolute(args->pattern, &pattern, &err) != BEAM_OK)
+    if (beam_fs_absolute_pattern(args->pattern, &pattern, &err) != BEAM_OK)
         beam_pipeline_fail(pipeline, err.code, "%s:%d: %s", args->file, args->line, err.message);
     beam_match_config config = {beam_str_of(pattern ? pattern : ""), args->empty_match_allowed};
     beam_pcoll files =

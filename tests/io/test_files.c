@@ -203,6 +203,38 @@ static void patterns(void **state)
     }
 }
 
+/* A folder's own name is no pattern for what is relative to it. */
+static void in_a_folder_like_a_pattern(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"f{a,b}[1]\\*", "fa1*", "f{a,b}1"};
+    static const char *const patterns[] = {"in.txt", "i?.{txt,csv}", "../f*1]?[*]/in*"};
+    char *before = getcwd(NULL, 0), folders[3][300];
+    for (int i = 0; i < 3; i++) {
+        snprintf(folders[i], sizeof folders[i], "%s", path_of(names[i]));
+        assert_int_equal(mkdir(folders[i], 0700), 0);
+        assert_int_equal(chdir(folders[i]), 0);
+        write_file("in.txt", BEAM_COMPRESSION_NONE, (size_t)i);
+    }
+    assert_int_equal(chdir(folders[0]), 0);
+    for (int i = 0; i < 3; i++) {
+        beam_arena arena = {0};
+        beam_file_entry *entries;
+        size_t n;
+        char *absolute;
+        assert_int_equal(beam_fs_absolute_pattern(patterns[i], &absolute, NULL), BEAM_OK);
+        assert_int_equal(beam_fs_match(absolute, &arena, &entries, &n, NULL), BEAM_OK);
+        assert_int_equal(n, 1);
+        assert_int_equal(entries[0].size, 0);
+        beam_free(absolute);
+        beam_arena_free(&arena);
+    }
+    assert_int_equal(chdir(before), 0);
+    free(before);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(beam_fs_remove_folder(folders[i], NULL), BEAM_OK);
+}
+
 /* ---- TFRecord ------------------------------------------------------------------------------- */
 
 static void castagnoli(void **state)
@@ -342,15 +374,11 @@ static void each_allocation_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trips),
-        cmocka_unit_test(joined_files),
-        cmocka_unit_test(damaged_files),
-        cmocka_unit_test(missing_and_foreign),
-        cmocka_unit_test(patterns),
-        cmocka_unit_test(castagnoli),
-        cmocka_unit_test(records),
-        cmocka_unit_test(damaged_records),
-        cmocka_unit_test(each_allocation_fails),
+        cmocka_unit_test(round_trips),     cmocka_unit_test(joined_files),
+        cmocka_unit_test(damaged_files),   cmocka_unit_test(missing_and_foreign),
+        cmocka_unit_test(patterns),        cmocka_unit_test(in_a_folder_like_a_pattern),
+        cmocka_unit_test(castagnoli),      cmocka_unit_test(records),
+        cmocka_unit_test(damaged_records), cmocka_unit_test(each_allocation_fails),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <beam/io.h>
 
@@ -159,6 +160,25 @@ static void patterns(void **state)
     beam_read_text(p, "/dev/null");
     run_fails(p, NULL, BEAM_INVALID_ARGUMENT, &err);
     assert_mentions(&err, "/dev/null is a pipe or a device");
+}
+
+/* The reader's own folder is no pattern: odd1 is another one. */
+static void relative(void **state)
+{
+    (void)state;
+    static const beam_str line = STR("odd");
+    char *before = getcwd(NULL, 0);
+    assert_non_null(before);
+    assert_int_equal(mkdir(test_path(folder, "odd1"), 0700), 0);
+    test_write_file(test_path(folder, "odd1/file"), "other", 5);
+    assert_int_equal(mkdir(test_path(folder, "odd[1]"), 0700), 0);
+    test_write_file(test_path(folder, "odd[1]/file"), "odd", 3);
+    assert_int_equal(chdir(test_path(folder, "odd[1]")), 0);
+    beam_pipeline *p = pipeline();
+    beam_assert_that(beam_read_text(p, "f*"), beam_str, &line, 1);
+    assert_int_equal(chdir(before), 0);
+    run_ok(p, NULL, false);
+    free(before);
 }
 
 /* ---- Shards ------------------------------------------------------------------------------------
@@ -351,11 +371,17 @@ static void whole_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_cut),       cmocka_unit_test(long_lines_and_empty_files),
-        cmocka_unit_test(patterns),        cmocka_unit_test(shards_and_compression),
-        cmocka_unit_test(one_file),        cmocka_unit_test(unwritable),
-        cmocka_unit_test(wrong_arguments), cmocka_unit_test(retried),
-        cmocka_unit_test(failed),          cmocka_unit_test(records),
+        cmocka_unit_test(every_cut),
+        cmocka_unit_test(long_lines_and_empty_files),
+        cmocka_unit_test(patterns),
+        cmocka_unit_test(relative),
+        cmocka_unit_test(shards_and_compression),
+        cmocka_unit_test(one_file),
+        cmocka_unit_test(unwritable),
+        cmocka_unit_test(wrong_arguments),
+        cmocka_unit_test(retried),
+        cmocka_unit_test(failed),
+        cmocka_unit_test(records),
         cmocka_unit_test(whole_files),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
