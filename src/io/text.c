@@ -2,8 +2,9 @@
 /* text.c - lines of files, as a splittable DoFn over byte ranges.
  *
  * A line belongs to the range in which its first byte lies, so any cut of a file into ranges
- * reads each line once.  Compressed files cannot be entered in the midst: their restriction is
- * the one position 0.
+ * reads each line once.  Compressed files cannot be entered in the midst, and files that are said
+ * to have no bytes may have some all the same (those of /proc): their restriction is the one
+ * position 0.
  */
 #include <string.h>
 #include <time.h>
@@ -199,6 +200,12 @@ static beam_compression compression_of(const beam_ctx *c, const beam_file_metada
     return beam_compression_of((beam_compression)config->compression, file->path);
 }
 
+/* Whether it is read in ranges of its bytes; otherwise it is a stream. */
+static bool has_ranges(const beam_ctx *c, const beam_file_metadata *file)
+{
+    return file->size > 0 && compression_of(c, file) == BEAM_COMPRESSION_NONE;
+}
+
 static void start_reader(text_reader *r, beam_ctx *c, beam_str path)
 {
     memset(r, 0, offsetof(text_reader, lines)); /* the array needs no zeros */
@@ -214,13 +221,13 @@ static beam_status process(beam_ctx *c, const void *element, beam_tracker *track
     const beam_read_text_config *config = beam_config(c, beam_read_text_config);
     text_reader r;
     start_reader(&r, c, file->path);
-    beam_compression compression = compression_of(c, file);
     beam_status status;
-    if (compression == BEAM_COMPRESSION_NONE) {
+    if (has_ranges(c, file)) {
         BEAM_TRY(beam_fs_open(file->path, &r.file, beam_ctx_error(c)));
         status = read_lines(&r, tracker, config);
     } else {
-        BEAM_TRY(beam_stream_open(file->path, compression, &r.stream, beam_ctx_error(c)));
+        BEAM_TRY(
+            beam_stream_open(file->path, compression_of(c, file), &r.stream, beam_ctx_error(c)));
         status = read_stream(&r, tracker, config);
     }
     beam_fs_close(r.file);
@@ -236,8 +243,8 @@ static void teardown(beam_ctx *c)
 static beam_status initial_restriction(beam_ctx *c, const void *element, void *restriction)
 {
     const beam_file_metadata *file = element;
-    bool plain = compression_of(c, file) == BEAM_COMPRESSION_NONE;
-    *(beam_offset_range *)restriction = (beam_offset_range){0, plain ? file->size : 1};
+    *(beam_offset_range *)restriction =
+        (beam_offset_range){0, has_ranges(c, file) ? file->size : 1};
     return BEAM_OK;
 }
 
@@ -258,8 +265,7 @@ static beam_status restriction_size(beam_ctx *c, const void *element, const void
 {
     const beam_file_metadata *file = element;
     const beam_offset_range *range = restriction;
-    bool plain = compression_of(c, file) == BEAM_COMPRESSION_NONE;
-    *size = (double)(plain ? range->stop - range->start : file->size);
+    *size = (double)(has_ranges(c, file) ? range->stop - range->start : file->size);
     return BEAM_OK;
 }
 

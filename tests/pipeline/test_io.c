@@ -136,6 +136,16 @@ static void long_lines_and_empty_files(void **state)
     free(text);
 }
 
+/* What the system says of itself, in a file that is said to have no bytes. */
+static void a_file_without_size(void **state)
+{
+    (void)state;
+    static const beam_str line = STR("Linux");
+    beam_pipeline *p = pipeline();
+    beam_assert_that(beam_read_text(p, "/proc/sys/kernel/ostype"), beam_str, &line, 1);
+    run_ok(p, NULL, false);
+}
+
 static void patterns(void **state)
 {
     (void)state;
@@ -373,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cut),
         cmocka_unit_test(long_lines_and_empty_files),
+        cmocka_unit_test(a_file_without_size),
         cmocka_unit_test(patterns),
         cmocka_unit_test(relative),
         cmocka_unit_test(shards_and_compression),
