@@ -41,18 +41,34 @@ static beam_status add_entry(const char *path, beam_arena *arena, beam_file_entr
     return BEAM_OK;
 }
 
+/* Why a folder could not be read, since glob hands nothing through. */
+static _Thread_local int unreadable;
+
+/* One that is not there has no files; but what is in one that cannot be read would be missing from
+ * the results. */
+static int on_unreadable(const char *folder, int number)
+{
+    (void)folder;
+    unreadable = number;
+    return number != ENOENT;
+}
+
 static beam_status match(const char *pattern, beam_arena *arena, beam_file_entry **entries,
                          size_t *n, beam_error *err)
 {
     *entries = NULL;
     *n = 0;
     glob_t found = {0};
-    int rc = glob(pattern, GLOB_BRACE | GLOB_TILDE, NULL, &found);
+    int rc = glob(pattern, GLOB_BRACE | GLOB_TILDE, on_unreadable, &found);
     if (rc == GLOB_NOMATCH)
         return BEAM_OK;
-    if (rc != 0)
-        return beam_error_set(err, rc == GLOB_NOSPACE ? BEAM_RESOURCE_EXHAUSTED : BEAM_UNKNOWN,
-                              "cannot list the files that match '%s'", pattern);
+    if (rc != 0) {
+        int number = rc == GLOB_NOSPACE ? ENOMEM : unreadable;
+        globfree(&found);
+        return beam_error_set(err, beam_status_of_errno(number),
+                              "cannot list the files that match '%s': %s", pattern,
+                              strerror(number));
+    }
     beam_status status = BEAM_OK;
     *entries = beam_arena_calloc(arena, found.gl_pathc, sizeof **entries);
     if (!*entries)

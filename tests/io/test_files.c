@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -203,6 +204,27 @@ static void patterns(void **state)
     }
 }
 
+/* What lies in it would be missing. */
+static void a_folder_that_cannot_be_read(void **state)
+{
+    (void)state;
+    beam_arena arena = {0};
+    beam_file_entry *entries;
+    size_t n;
+    beam_error err = {0};
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {0, before.rlim_max}; /* rights would not keep root out */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    beam_status status = beam_fs_match(path_of("m-*.txt"), &arena, &entries, &n, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(status, BEAM_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(err.message, "m-*.txt"));
+    assert_int_equal(beam_fs_match(path_of("none/*.txt"), &arena, &entries, &n, &err), BEAM_OK);
+    assert_int_equal(n, 0);
+    beam_arena_free(&arena);
+}
+
 /* A folder's own name is no pattern for what is relative to it. */
 static void in_a_folder_like_a_pattern(void **state)
 {
@@ -374,11 +396,17 @@ static void each_allocation_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trips),     cmocka_unit_test(joined_files),
-        cmocka_unit_test(damaged_files),   cmocka_unit_test(missing_and_foreign),
-        cmocka_unit_test(patterns),        cmocka_unit_test(in_a_folder_like_a_pattern),
-        cmocka_unit_test(castagnoli),      cmocka_unit_test(records),
-        cmocka_unit_test(damaged_records), cmocka_unit_test(each_allocation_fails),
+        cmocka_unit_test(round_trips),
+        cmocka_unit_test(joined_files),
+        cmocka_unit_test(damaged_files),
+        cmocka_unit_test(missing_and_foreign),
+        cmocka_unit_test(patterns),
+        cmocka_unit_test(a_folder_that_cannot_be_read),
+        cmocka_unit_test(in_a_folder_like_a_pattern),
+        cmocka_unit_test(castagnoli),
+        cmocka_unit_test(records),
+        cmocka_unit_test(damaged_records),
+        cmocka_unit_test(each_allocation_fails),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
