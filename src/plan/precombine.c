@@ -356,6 +356,14 @@ static beam_status make_room(precombine_node *self)
     return status;
 }
 
+/* Goes on with an empty table, which has room for n keys: it may have given up its slots. */
+static beam_status start_over(precombine_node *self, size_t n)
+{
+    bool out_of_memory;
+    BEAM_TRY(make_room(self));
+    return beam_table_reserve(&self->table, n, &out_of_memory) ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+}
+
 /* Makes sure that n keys fit besides those that wait, and that the window has a number. */
 static inline beam_status prepare(precombine_node *self, size_t n, const beam_window *window,
                                   uint32_t *tag)
@@ -364,13 +372,11 @@ static inline beam_status prepare(precombine_node *self, size_t n, const beam_wi
     if (BEAM_UNLIKELY(!beam_table_reserve(&self->table, n + self->n_queued, &out_of_memory))) {
         if (out_of_memory)
             return BEAM_RESOURCE_EXHAUSTED;
-        BEAM_TRY(make_room(self));
-        if (!beam_table_reserve(&self->table, n, &out_of_memory))
-            return BEAM_RESOURCE_EXHAUSTED;
+        BEAM_TRY(start_over(self, n));
     }
     *tag = beam_window_set_number(self->windows, window);
     if (BEAM_UNLIKELY(*tag == 0)) {
-        BEAM_TRY(make_room(self));
+        BEAM_TRY(start_over(self, n));
         *tag = beam_window_set_number(self->windows, window);
     }
     self->looked_up += n;

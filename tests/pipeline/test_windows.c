@@ -15,6 +15,12 @@ static beam_status by_parity(beam_ctx *c, const beam_int64 *x)
 }
 BEAM_DOFN(by_parity_fn, beam_int64, by_parity, BEAM_TYPES(&int_int_type));
 
+static beam_status by_text(beam_ctx *c, const beam_int64 *x)
+{
+    return beam_emit(c, str_int, .key = beam_format(c, "%d", (int)*x), .value = *x);
+}
+BEAM_DOFN(by_text_fn, beam_int64, by_text, BEAM_TYPES(&str_int_type));
+
 static beam_status see_group(beam_ctx *c, const int_ints *group)
 {
     const beam_element_info *info = beam_info(c);
@@ -136,6 +142,26 @@ static void combined_timestamps(void **state)
     run_all_ways(build_combined_timestamps);
 }
 
+/* More windows in a bundle than a table of accumulators tells apart, and keys that never come
+ * again: then the table is given up in the middle of a block. */
+static void build_many_windows(beam_pipeline *p)
+{
+    enum { N = 3000 };
+    static seen expected[N];
+    for (beam_int64 i = 0; i < N; i++)
+        expected[i] = (seen){.key = i % 2, .sum = i, .start = i, .end = i + 1, .timestamp = i};
+    beam_pcoll x = beam_window_into(count_to_timed(p, N), beam_fixed_windows(1));
+    beam_pcoll numbers = beam_combine_per_key(beam_pardo(x, &by_parity_fn), &beam_sum_int64);
+    beam_assert_that(beam_pardo(numbers, &see_sum_fn), seen, expected, N);
+    beam_assert_count(beam_combine_per_key(beam_pardo(x, &by_text_fn), &beam_sum_int64), N);
+}
+
+static void many_windows(void **state)
+{
+    (void)state;
+    run_all_ways(build_many_windows);
+}
+
 /* ---- Side inputs in windows ----------------------------------------------------------------- */
 
 static beam_status add_side(beam_ctx *c, const beam_int64 *x)
@@ -184,7 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_windows), cmocka_unit_test(sliding_windows),
         cmocka_unit_test(sessions),      cmocka_unit_test(combined_timestamps),
-        cmocka_unit_test(side_inputs),
+        cmocka_unit_test(many_windows),  cmocka_unit_test(side_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
