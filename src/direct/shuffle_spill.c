@@ -334,7 +334,7 @@ static beam_status next_flat(beam_run_values *values, const beam_shuffle_layout 
                              const char **batch, size_t *n, beam_error *err)
 {
     while (values->bytes.len - values->used < layout->stride && values->at < values->end)
-        BEAM_TRY(refill_window(values, err));
+        BEAM_TRY(refill_window(values, err)); /* twice as much where one value is larger */
     size_t have = (values->bytes.len - values->used) / layout->stride;
     if (have > values->left)
         have = (size_t)values->left;

@@ -542,6 +542,55 @@ static void a_failed_merge_fails_the_reader(void **state)
     close_both(reader, shuffle);
 }
 
+/* ---- Flat values larger than what is read of a run at once --------------------------------- */
+
+#define TEN(FIELD, S, T) \
+    FIELD(S, T, a)       \
+    FIELD(S, T, b)       \
+    FIELD(S, T, c)       \
+    FIELD(S, T, d)       \
+    FIELD(S, T, e) FIELD(S, T, f) FIELD(S, T, g) FIELD(S, T, h) FIELD(S, T, i) FIELD(S, T, j)
+#define TEN_INTS(FIELD, S) TEN(FIELD, S, beam_int64)
+BEAM_STRUCT(ten, TEN_INTS);
+#define HUNDRED(FIELD, S) TEN(FIELD, S, ten)
+BEAM_STRUCT(hundred, HUNDRED);
+#define THOUSAND(FIELD, S) TEN(FIELD, S, hundred)
+BEAM_STRUCT(thousand, THOUSAND);
+#define TEN_THOUSAND(FIELD, S) TEN(FIELD, S, thousand)
+BEAM_STRUCT(large, TEN_THOUSAND);
+BEAM_KV(int_large, beam_int64, large);
+BEAM_GROUPED(int_larges, beam_int64, large);
+
+static void large_flat_values(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    beam_memory_budget budget = {.limit = 1};
+    beam_shuffle *shuffle = open_shuffle(&int_large_type, (beam_windowing){0}, &budget);
+    beam_shuffle_writer *writer = begin(shuffle);
+    int_large *element = calloc(1, sizeof *element);
+    assert_non_null(element);
+    for (int64_t i = 0; i < N; i++) {
+        element->value.a.a.a.a = element->value.j.j.j.j = i;
+        assert_int_equal(beam_shuffle_write(writer, &global_info, element, 1), BEAM_OK);
+    }
+    free(element);
+    assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+    beam_shuffle_reader *reader = read_all(shuffle);
+    one_group group = {0};
+    assert_int_equal(next_group(reader, sizeof(int_larges), &group), BEAM_OK);
+    beam_iter it = beam_iterate(&((const int_larges *)(const void *)group.element)->values, large);
+    int64_t n = 0, sum = 0;
+    for (const large *v; (v = beam_next(&it, large)); n++) {
+        assert_int_equal(v->a.a.a.a, v->j.j.j.j);
+        sum += v->j.j.j.j;
+    }
+    assert_int_equal(it.status, BEAM_OK);
+    assert_int_equal(n, N);
+    assert_int_equal(sum, N * (N - 1) / 2);
+    close_both(reader, shuffle);
+}
+
 /* ---- Failures ---------------------------------------------------------------------------- */
 
 static void aborted_bundles_leave_nothing(void **state)
@@ -779,6 +828,7 @@ int main(void)
         cmocka_unit_test(strings_are_merged),
         cmocka_unit_test(kept_timestamps_are_not_merged),
         cmocka_unit_test(a_failed_merge_fails_the_reader),
+        cmocka_unit_test(large_flat_values),
         cmocka_unit_test(aborted_bundles_leave_nothing),
         cmocka_unit_test(readers_of_ranges),
         cmocka_unit_test(a_file_holds_many_runs),
