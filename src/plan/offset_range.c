@@ -29,8 +29,8 @@ static bool split_range(void *state, double fraction, void *primary, void *resid
     if (next >= range->stop)
         return false;
     int64_t left = range->stop - next;
-    int64_t kept = (int64_t)((double)left * fraction);
-    int64_t middle = kept >= left ? range->stop : next + kept;
+    double kept = (double)left * fraction; /* may be more than fits, by rounding */
+    int64_t middle = kept < (double)left ? next + (int64_t)kept : range->stop;
     if (middle <= range->start || middle >= range->stop)
         return false;
     *(beam_offset_range *)primary = (beam_offset_range){range->start, middle};
