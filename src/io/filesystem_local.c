@@ -109,11 +109,18 @@ static beam_status list(const char *path, beam_arena *arena, char ***names, size
     if (!folder)
         return beam_error_set(err, beam_status_of_errno(errno), "cannot read folder %s: %s", path,
                               strerror(errno));
-    for (struct dirent *e; status == BEAM_OK && (e = readdir(folder));)
+    errno = 0; /* or the end would look as a failure does */
+    for (struct dirent *e; status == BEAM_OK && (e = readdir(folder)); errno = 0)
         if (e->d_type != DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             status = add_name(e->d_name, arena, names, n, &capacity);
+    int number = errno;
     (void)closedir(folder); /* was only read */
-    return status == BEAM_OK ? status : beam_error_set(err, status, "out of memory listing files");
+    if (status != BEAM_OK)
+        return beam_error_set(err, status, "out of memory listing files");
+    if (number)
+        return beam_error_set(err, beam_status_of_errno(number), "cannot read folder %s: %s", path,
+                              strerror(number));
+    return BEAM_OK;
 }
 
 static beam_status exists(const char *path, bool *there, beam_error *err)

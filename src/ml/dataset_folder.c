@@ -51,7 +51,8 @@ static beam_status list(beam_dataset *d, const char *folder,
                               folder, strerror(number));
     }
     beam_status status = BEAM_OK;
-    for (struct dirent *e; status == BEAM_OK && (e = readdir(dir)) != NULL;) {
+    errno = 0; /* or the end would look as a failure does */
+    for (struct dirent *e; status == BEAM_OK && (e = readdir(dir)) != NULL; errno = 0) {
         if (e->d_name[0] == '.' || !wanted(folder, e->d_name))
             continue;
         const char *name = beam_arena_strdup(&d->arena, e->d_name);
@@ -61,7 +62,11 @@ static beam_status list(beam_dataset *d, const char *folder,
         else
             found->items[found->count++] = name;
     }
+    int number = status == BEAM_OK ? errno : 0;
     (void)closedir(dir); /* only read */
+    if (number)
+        return beam_error_set(err, beam_status_of_errno(number), "cannot read folder %s: %s",
+                              folder, strerror(number));
     if (found->count)
         qsort(found->items, found->count, sizeof *found->items, by_bytes);
     return status;

@@ -1,5 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* Files read and written: compression both ways, damage, TFRecord frames, patterns. */
+#include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -225,6 +227,36 @@ static void a_folder_that_cannot_be_read(void **state)
     beam_arena_free(&arena);
 }
 
+/* Instead of libc's: a disk may fail in the midst of a folder. */
+static int entries_before_failure = -1;
+
+struct dirent *readdir(DIR *dir)
+{
+    if (entries_before_failure == 0) {
+        errno = EIO;
+        return NULL;
+    }
+    entries_before_failure -= entries_before_failure > 0;
+    return (struct dirent *)readdir64(dir);
+}
+
+static void a_folder_that_is_read_by_half(void **state)
+{
+    (void)state;
+    beam_arena arena = {0};
+    char **names;
+    size_t n;
+    beam_error err = {0};
+    assert_int_equal(beam_fs_list(folder, &arena, &names, &n, &err), BEAM_OK);
+    assert_true(n >= 3);
+    entries_before_failure = 4;
+    beam_status status = beam_fs_list(folder, &arena, &names, &n, &err);
+    entries_before_failure = -1;
+    beam_arena_free(&arena);
+    assert_int_not_equal(status, BEAM_OK);
+    assert_non_null(strstr(err.message, folder));
+}
+
 /* A folder's own name is no pattern for what is relative to it. */
 static void in_a_folder_like_a_pattern(void **state)
 {
@@ -402,6 +434,7 @@ int main(void)
         cmocka_unit_test(missing_and_foreign),
         cmocka_unit_test(patterns),
         cmocka_unit_test(a_folder_that_cannot_be_read),
+        cmocka_unit_test(a_folder_that_is_read_by_half),
         cmocka_unit_test(in_a_folder_like_a_pattern),
         cmocka_unit_test(castagnoli),
         cmocka_unit_test(records),
