@@ -8,7 +8,6 @@
 
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-/* Below this many numbers a thread's share is not worth waking it for. */
 typedef struct job {
     const beam_onednn_kernel *kernel;
     void *const *data;

@@ -141,10 +141,12 @@ void beam_onednn_winograd_pack(const beam_onednn_winograd *w, const beam_onednn_
                                const float *weights, float *packed);
 size_t beam_onednn_winograd_weights(const beam_onednn_winograd *w);
 
-/* How many threads a loop over so many numbers is worth. */
+/* How many threads a loop over so many numbers is worth: a smaller share would not be worth waking
+ * one for. */
 static inline unsigned beam_onednn_worth(size_t count, unsigned threads)
 {
-    size_t most = count / 8192 + 1;
+    enum { WORTH_A_THREAD = 8192 };
+    size_t most = count / WORTH_A_THREAD + 1;
     return most < threads ? (unsigned)most : threads;
 }
 

@@ -106,39 +106,20 @@ beam_status beam_model_cache_join(const beam_model_request *request, beam_model_
     return e ? BEAM_OK : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
 }
 
-/* What an entry has of a device, to be freed by who does not hold the mutex. */
-typedef struct remains {
-    beam_model *model;
-    beam_model_context **contexts;
-    size_t num_contexts;
-} remains;
-
-static remains take_model(entry *e)
-{
-    remains taken = {e->model, e->idle, e->num_idle};
-    e->model = NULL;
-    e->idle = NULL;
-    e->num_idle = e->idle_capacity = 0;
-    return taken;
-}
-
-static void free_remains(const remains *taken)
-{
-    for (size_t i = 0; i < taken->num_contexts; i++)
-        beam_model_context_free(taken->contexts[i]);
-    beam_free(taken->contexts);
-    beam_model_free(taken->model);
-}
-
-/* Frees an entry's model; the mutex is held, but not meanwhile.  Until it is freed it counts as
- * held: others then wait for it, not for nothing. */
+/* Frees an entry's model; the mutex is held, but not meanwhile, when nobody else touches what the
+ * entry has.  Until it is freed it counts as held: others then wait for it, not for nothing. */
 static void drop_model(entry *e)
 {
-    const remains taken = take_model(e);
     e->state = LEAVING;
     (void)pthread_mutex_unlock(&mutex);
-    free_remains(&taken);
+    while (e->num_idle)
+        beam_model_context_free(e->idle[--e->num_idle]);
+    beam_free(e->idle);
+    beam_model_free(e->model);
     (void)pthread_mutex_lock(&mutex);
+    e->idle = NULL;
+    e->idle_capacity = 0;
+    e->model = NULL;
     e->state = ABSENT;
     (void)pthread_cond_broadcast(&changed);
 }

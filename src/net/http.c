@@ -32,10 +32,10 @@ static beam_status take(beam_http *http, CURL **curl, beam_error *err)
     return *curl ? BEAM_OK : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for libcurl");
 }
 
+/* It forgets the request, which is about to go, and keeps its connection. */
 static void put_back(beam_http *http, CURL *curl)
 {
-    curl_easy_reset(
-        curl); /* it forgets the request, which is about to go, and keeps its connection */
+    curl_easy_reset(curl);
     pthread_mutex_lock(&http->mutex);
     bool kept = http->n_idle < BEAM_HTTP_IDLE;
     if (kept)

@@ -3,6 +3,8 @@
  * other sources are split by. */
 #include <beam/fn.h>
 
+#include "base/fraction.h"
+
 static beam_status start_range(void *state, const void *restriction)
 {
     const beam_offset_range *range = restriction;
@@ -28,9 +30,7 @@ static bool split_range(void *state, double fraction, void *primary, void *resid
     int64_t next = range->claimed + 1;
     if (next >= range->stop)
         return false;
-    int64_t left = range->stop - next;
-    double kept = (double)left * fraction; /* may be more than fits, by rounding */
-    int64_t middle = kept < (double)left ? next + (int64_t)kept : range->stop;
+    int64_t middle = next + beam_fraction_of(range->stop - next, fraction);
     if (middle <= range->start || middle >= range->stop)
         return false;
     *(beam_offset_range *)primary = (beam_offset_range){range->start, middle};

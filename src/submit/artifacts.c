@@ -73,7 +73,8 @@ static beam_status add_folder(beam_artifacts *a, const char *path, const char *n
         return beam_error_set(err, BEAM_UNAVAILABLE, "cannot read folder %s: %s", path,
                               depth < 32 ? strerror(errno) : "too deep");
     beam_status status = BEAM_OK;
-    for (struct dirent *e; status == BEAM_OK && (e = readdir(dir));) {
+    errno = 0; /* or the end would look as a failure does */
+    for (struct dirent *e; status == BEAM_OK && (e = readdir(dir)); errno = 0) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         char *inner = beam_asprintf("%s/%s", path, e->d_name);
@@ -83,7 +84,11 @@ static beam_status add_folder(beam_artifacts *a, const char *path, const char *n
         beam_free(inner);
         beam_free(inner_name);
     }
+    int number = status == BEAM_OK ? errno : 0;
     (void)closedir(dir); /* only read */
+    if (number)
+        return beam_error_set(err, beam_status_of_errno(number), "cannot read folder %s: %s", path,
+                              strerror(number));
     return status;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/fraction.h"
 #include "model/urn.h"
 #include "type/coder.h"
 #include "type/windowed.h"
@@ -77,9 +78,8 @@ static int64_t choose(const BeamPb__ProcessBundleSplitRequest__DesiredSplit *wis
     double fraction = wish->fraction_of_remainder;
     if (!(fraction >= 0 && fraction <= 1) || total <= taken)
         return total;
-    int64_t least = taken ? taken : 1, best = total;
-    double share = fraction * (double)(total - taken); /* may be more than fits, by rounding */
-    int64_t at = share < (double)(total - taken) ? taken + (int64_t)share : total;
+    int64_t least = taken ? taken : 1;
+    int64_t at = taken + beam_fraction_of(total - taken, fraction), best = total;
     at = at < least ? least : at;
     if (!wish->n_allowed_split_points)
         return at < total ? at : total;

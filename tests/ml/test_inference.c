@@ -314,6 +314,17 @@ static beam_model_spec chain(int64_t layers, int64_t numbers)
                              .height = numbers};
 }
 
+/* The model is there, and nobody has a lease of it. */
+static beam_model_entry *load(const beam_model_request *request)
+{
+    beam_model_entry *entry;
+    beam_model_lease lease;
+    beam_error err = {0};
+    assert_ok(get(request, &entry, &lease, &err), err);
+    beam_model_cache_return(&lease);
+    return entry;
+}
+
 static void *leave(void *entry)
 {
     beam_model_cache_leave(entry);
@@ -328,12 +339,10 @@ static void test_a_model_that_leaves_is_waited_for(void **state)
     beam_model_spec spec = chain(12, 16);
     beam_model_request request = {
         .spec = &spec, .make_network = chain_network, .max_batch = 1, .logger = &quiet};
-    beam_model_entry *first, *second;
+    beam_model_entry *first = load(&request), *second;
     beam_model_lease lease;
     beam_error err = {0};
     pthread_t thread;
-    assert_ok(get(&request, &first, &lease, &err), err);
-    beam_model_cache_return(&lease);
     uint64_t whole = on_chip(&d);
     spec = chain(1, 64);
     request.budget = 1;
@@ -357,12 +366,9 @@ static void test_leaving_what_makes_room(void **state)
     beam_model_spec spec = chain(12, 16);
     beam_model_request request = {
         .spec = &spec, .make_network = chain_network, .max_batch = 1, .logger = &quiet};
-    beam_model_entry *first, *second;
-    beam_model_lease lease;
+    beam_model_entry *first = load(&request), *second;
     size_t entries, before, now;
     beam_error err = {0};
-    assert_ok(get(&request, &first, &lease, &err), err);
-    beam_model_cache_return(&lease);
     beam_model_cache_count(&entries, &before);
     spec = chain(1, 64);
     request.budget = (int64_t)on_chip(&d) + 1;

@@ -266,7 +266,9 @@ static PJRT_Client *client_of(const PJRT_Device *device)
 static PJRT_Error *memory_stats(PJRT_Device_MemoryStats_Args *args)
 {
     FAULT("PJRT_Device_MemoryStats");
+    (void)pthread_mutex_lock(&mutex);
     args->bytes_in_use = args->device->used;
+    (void)pthread_mutex_unlock(&mutex);
     args->bytes_limit = client_of(args->device)->memory;
     args->bytes_limit_is_set = args->bytes_limit > 0;
     return NULL;
