@@ -6,7 +6,8 @@
  *
  * Each figure is the best of some windows, at 1 and at --threads threads, each thread with a
  * context of its own on one shared model.  With --device=pjrt:PATH it also tells what our layer
- * costs over a bare loop of the same executable.  `start` is from opening the device to the end of
+ * costs over a bare loop of the same executable.  On a GPU each figure stands beside PyTorch's, the
+ * better of eager and compiled.  `start` is from opening the device to the end of
  * the first batch, with the weights in memory already. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "common/bench_device_loop.h"
 #include "common/bench_pjrt.h"
+#include "common/bench_pytorch.h"
 #include "common/bench_report.h"
 #include "common/bench_run.h"
 
@@ -35,6 +37,25 @@ static const char *text_option(int argc, char **argv, const char *name, const ch
     return text ? text : otherwise;
 }
 
+/* PyTorch on the same accelerator, where bench/setup-peers --torch has installed it. */
+static double pytorch(const bench_device_case *what, unsigned windows, double seconds)
+{
+    char *python = bench_peer_python();
+    const bench_pytorch_case peer = {.script = "pytorch_throughput.py",
+                                     .device = what->device,
+                                     .batch = what->batch,
+                                     .size = what->image_size,
+                                     .classes = 1000,
+                                     .precision = what->precision,
+                                     .threads = 1,
+                                     .windows = windows,
+                                     .seconds = seconds,
+                                     .compile = true};
+    double rate = python ? bench_pytorch(python, &peer) : 0;
+    free(python);
+    return rate;
+}
+
 static void measure(bench_report *report, const bench_device_case *what, unsigned threads,
                     unsigned windows, double seconds)
 {
@@ -46,10 +67,13 @@ static void measure(bench_report *report, const bench_device_case *what, unsigne
     char *row = bench_format("%s start", name);
     bench_report_add(report, row, started.start_seconds, "s", NULL, BENCH_NO_RATIO);
     free(row);
+    bool chip = strcmp(what->device, "cpu") != 0 && strcmp(what->device, "reference") != 0;
+    double peer = chip ? pytorch(what, windows, seconds) : 0;
     for (unsigned n = 1; n <= threads; n += threads > 1 ? threads - 1 : 1) {
+        double rate = bench_device_loop(&started, n, windows, seconds);
         row = bench_format("%s, %u thread%s", name, n, n > 1 ? "s" : "");
-        bench_report_add(report, row, bench_device_loop(&started, n, windows, seconds), "images/s",
-                         NULL, BENCH_NO_RATIO);
+        bench_report_add(report, row, rate, "images/s", peer > 0 ? "PyTorch" : NULL,
+                         peer > 0 ? rate / peer : BENCH_NO_RATIO);
         free(row);
     }
     beam_device_memory memory;
@@ -81,7 +105,7 @@ static void measure_pjrt(bench_report *report, const char *device, double second
 }
 
 static const beam_option options[] = {
-    {"device", "cpu|reference|pjrt:PATH", "cpu", "what is measured", false},
+    {"device", "cpu|reference|gpu|tpu|pjrt:PATH", "cpu", "what is measured", false},
     {"model", "resnet18|resnet34|resnet50|small_cnn", "resnet18", "the network", false},
     {"threads", "N>0", "2", "each with a context of its own", false},
     {"windows", "N>0", "3", "the best of so many counts", false},

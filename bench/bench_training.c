@@ -1,15 +1,16 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* bench_training: images a second in training, beside PyTorch and the machine's limit.
  *
- *   bench_training [--threads=2] [--batch=64] [--size=32] [--rounds=3] [--seconds=2] [--compile]
- *                  [--precision=f32|bf16] [--no-peer] [--result_json=FILE]
+ *   bench_training [--device=cpu] [--threads=2] [--batch=64] [--size=32] [--rounds=3] [--seconds=2]
+ *                  [--compile] [--precision=f32|bf16] [--no-peer] [--result_json=FILE]
  *
  * ResNet-18, torchvision's layout with 10 classes, Adam.  In each round one training on all
  * threads, as many trainings side by side on one thread each, a loop of fused multiply-adds in
  * registers, and PyTorch (where bench/setup-peers --torch has installed it; the better of its two
  * layouts, and with --compile of its compiler) take their turns, and the best window of each
  * counts, so that other work on the machine hits all alike.  `of the FMA peak` is what the products
- * of a step would take at the loop's rate, f32, over what the whole step took. */
+ * of a step would take at the loop's rate, f32, over what the whole step took.  On a GPU,
+ * PyTorch runs there too, and there is no such loop. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 
 #include <beam/device.h>
 
+#include "common/bench_pytorch.h"
 #include "common/bench_report.h"
 #include "common/bench_run.h"
 #include "nn/network.h"
@@ -32,6 +34,7 @@ typedef struct settings {
     double seconds;
     bool compile;
     char *python; /* NULL: no PyTorch */
+    const char *device_name;
     beam_device *device;
     beam_network *network;
     float *images;
@@ -218,34 +221,17 @@ static double train(const settings *s, const void *what, pthread_barrier_t *read
 
 static double pytorch(const settings *s, beam_precision precision)
 {
-    char *arguments[] = {bench_strdup(s->python),
-                         bench_strdup(BENCH_SOURCE_DIR "/peers/pytorch_training.py"),
-                         bench_format("--batch=%lld", (long long)s->batch),
-                         bench_format("--size=%lld", (long long)s->size),
-                         bench_format("--classes=%d", CLASSES),
-                         bench_format("--precision=%s", beam_precision_name(precision)),
-                         bench_format("--threads=%u", s->threads),
-                         bench_format("--seconds=%g", s->seconds),
-                         bench_strdup("--windows=1"),
-                         s->compile ? bench_strdup("--compile") : NULL,
-                         NULL};
-    bench_child child;
-    double best = 0;
-    if (bench_child_run((const char *const *)arguments, &child)) {
-        json_t *rows = bench_child_objects(&child);
-        size_t i;
-        json_t *row;
-        json_array_foreach(rows, i, row)
-        {
-            double rate = json_number_value(json_object_get(row, "images_per_second"));
-            best = rate > best ? rate : best;
-        }
-        json_decref(rows);
-        bench_child_free(&child);
-    }
-    for (size_t i = 0; arguments[i]; i++)
-        free(arguments[i]);
-    return best;
+    const bench_pytorch_case what = {.script = "pytorch_training.py",
+                                     .device = s->device_name,
+                                     .batch = s->batch,
+                                     .size = s->size,
+                                     .classes = CLASSES,
+                                     .precision = precision,
+                                     .threads = s->threads,
+                                     .windows = 1,
+                                     .seconds = s->seconds,
+                                     .compile = s->compile};
+    return bench_pytorch(s->python, &what);
 }
 
 /* ---- a precision ---- */
@@ -274,7 +260,8 @@ static void measure(bench_report *report, const settings *s, beam_precision prec
     figures f = {0};
     const training_case one = {precision, s->threads}, each = {precision, 1};
     for (unsigned round = 0; round < s->rounds; round++) {
-        larger(&f.peak, together(s, s->threads, fma_rate, NULL));
+        if (strcmp(s->device_name, "cpu") == 0)
+            larger(&f.peak, together(s, s->threads, fma_rate, NULL));
         larger(&f.one, together(s, 1, train, &one));
         larger(&f.side_by_side, together(s, s->threads, train, &each));
         if (s->python)
@@ -330,7 +317,7 @@ static void open_settings(settings *s)
     beam_error err = {0};
     const beam_network_options shape = {
         .struct_size = sizeof shape, .height = s->size, .num_classes = CLASSES};
-    ok(beam_device_open("cpu", NULL, &s->device, &err), &err);
+    ok(beam_device_open(s->device_name, NULL, &s->device, &err), &err);
     ok(beam_network_create("resnet18", &shape, &s->network, &err), &err);
     ok(beam_network_initialize(s->network, 1, &err), &err);
     beam_tensor images = beam_network_input(s->network, 0, s->batch);
@@ -347,6 +334,7 @@ static void open_settings(settings *s)
 }
 
 static const beam_option options[] = {
+    {"device", "cpu|gpu|tpu|pjrt:PATH", "cpu", "what trains", false},
     {"threads", "N>0", "2", "of a training, and trainings side by side", false},
     {"batch", "N>0", "64", "images a step", false},
     {"size", "N>0", "32", "height and width of an image", false},
@@ -369,6 +357,8 @@ int main(int argc, char **argv)
                   .seconds = number_option(argc, argv, "seconds", 2),
                   .compile = has_flag(argc, argv, "--compile")};
     const char *only = bench_option(argc, argv, "precision");
+    const char *device = bench_option(argc, argv, "device");
+    s.device_name = device ? device : "cpu";
     if (!has_flag(argc, argv, "--no-peer"))
         s.python = bench_peer_python();
     if (s.threads < 1 || s.rounds < 1 || s.batch < 1 || s.size < 1)

@@ -14,6 +14,7 @@ def throughput_options(description, precisions=("f32", "bf16")):
     options.add_argument("--classes", type=int, default=1000)
     options.add_argument("--precision", choices=precisions, default="f32")
     options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--device", default="cpu", help="PyTorch's name of it: cpu, cuda")
     options.add_argument("--windows", type=int, default=3, help="the best of so many counts")
     options.add_argument("--seconds", type=float, default=2.0, help="length of a window")
     return options

@@ -1,8 +1,9 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
-"""Images/s of PyTorch on ResNet-18, torchvision's layout, on the CPU.
+"""Images/s of PyTorch on ResNet-18, torchvision's layout, on the CPU or with --device=cuda a GPU.
 
-Prints one line of JSON for "eager", in the channels-last layout that suits the CPU, and with
---compile one for "compile" (which needs a C++ compiler).  The weights are random.
+Prints one line of JSON for "eager", in the channels-last layout that suits both, and with
+--compile one for "compile" (which needs a C++ compiler).  The weights are random.  A GPU is given
+each batch from pinned memory and its logits are brought back; f32 is f32 there, not TF32.
 """
 
 import torch
@@ -39,11 +40,27 @@ def resnet18(classes):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes))
 
 
-def runner(model, images):
+def exact_f32():
+    """Without TF32, which PyTorch else takes for convolutions on a GPU."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+
+
+def host_images(options, dtype=torch.float32):
+    images = torch.randn(options.batch, 3, options.size, options.size).to(dtype)
+    images = images.contiguous(memory_format=torch.channels_last)
+    return images if options.device == "cpu" else images.pin_memory()
+
+
+def runner(model, images, device):
+    def call():
+        return model(images.to(device, non_blocking=True)).cpu()
+
     def run(seconds):
         calls, start = 0, measure.clock()
         while measure.clock() - start < seconds:
-            model(images)
+            call()
             calls += 1
         return calls * len(images), measure.clock() - start
 
@@ -57,19 +74,21 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
+    exact_f32()
     start = measure.clock()
-    model = resnet18(options.classes).eval().to(dtype).to(memory_format=torch.channels_last)
+    model = resnet18(options.classes).eval().to(options.device, dtype)
+    model = model.to(memory_format=torch.channels_last)
     load = measure.clock() - start
-    images = torch.randn(options.batch, 3, options.size, options.size).to(dtype)
-    images = images.contiguous(memory_format=torch.channels_last)
+    images = host_images(options, dtype)
     with torch.inference_mode():
         for mode in ("eager", "compile") if options.compile else ("eager",):
             if mode == "compile":
                 model = torch.compile(model)
                 start = measure.clock()
-                model(images)
+                model(images.to(options.device))
                 load = measure.clock() - start
-            rate = measure.best_window(runner(model, images), options.windows, options.seconds)
+            run = runner(model, images, options.device)
+            rate = measure.best_window(run, options.windows, options.seconds)
             measure.emit(peer="PyTorch", version=torch.__version__.split("+")[0],
                          model="resnet18", mode=mode, batch=options.batch, size=options.size,
                          precision=options.precision, threads=options.threads,

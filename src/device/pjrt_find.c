@@ -10,11 +10,12 @@
 
 #include "base/alloc.h"
 
-/* ~ stands for the cache folder.  All are patterns. */
+/* ~ stands for the cache folder, @ for Python's virtual environment.  All are patterns. */
 static const char *const tpu_places[] = {
     "~/pjrt-tpu/libtpu/libtpu.so",
     "/usr/lib/libbeam/libtpu.so",
     "/usr/local/lib/libbeam/libtpu.so",
+    "@/lib/python3*/site-packages/libtpu/libtpu.so",
     "/lib/libtpu.so",
     "/usr/lib/libtpu.so",
     "/usr/local/lib/python3*/*-packages/libtpu/libtpu.so",
@@ -26,6 +27,7 @@ static const char *const gpu_places[] = {
     "~/pjrt-gpu12/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
     "/usr/lib/libbeam/xla_cuda_plugin.so",
     "/usr/local/lib/libbeam/xla_cuda_plugin.so",
+    "@/lib/python3*/site-packages/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
     "/usr/local/lib/python3*/*-packages/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
     "/usr/lib/python3*/*-packages/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
 };
@@ -65,6 +67,17 @@ static char *path_in_environment(beam_pjrt_platform platform)
     return named || !path || !*path ? named : beam_strdup(path);
 }
 
+/* What a pattern's first character stands for; NULL: there is none here. */
+static char *root_of(const char *pattern)
+{
+    const char *environment = getenv("VIRTUAL_ENV");
+    if (*pattern == '~')
+        return beam_pjrt_cache_folder();
+    if (*pattern == '@')
+        return environment && *environment ? beam_strdup(environment) : NULL;
+    return beam_strdup("");
+}
+
 /* The last match: of several versions the newest, as their names go. */
 static char *last_match(const char *pattern)
 {
@@ -73,6 +86,19 @@ static char *last_match(const char *pattern)
     if (glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0)
         path = beam_strdup(found.gl_pathv[found.gl_pathc - 1]);
     globfree(&found);
+    return path;
+}
+
+/* Where one is there, and else NULL, with the place in the list of those that were looked at. */
+static char *look(const char *place, beam_buffer *places)
+{
+    char *root = root_of(place);
+    char *pattern = root ? beam_asprintf("%s%s", root, place + (*place != '/')) : NULL;
+    char *path = pattern ? last_match(pattern) : NULL;
+    if (pattern)
+        (void)beam_buffer_printf(places, ", %s", pattern); /* for people: what fits */
+    beam_free(pattern);
+    beam_free(root);
     return path;
 }
 
@@ -87,20 +113,11 @@ char *beam_pjrt_find(beam_pjrt_platform platform, beam_buffer *places)
         return path;
     beam_buffer unwanted = {0};
     places = places ? places : &unwanted;
-    beam_status told =
-        beam_buffer_printf(places, gpu ? "$PJRT_NAMES_AND_LIBRARY_PATHS" : "$TPU_LIBRARY_PATH");
-    char *cache = beam_pjrt_cache_folder();
+    (void)beam_buffer_printf(places, gpu ? "$PJRT_NAMES_AND_LIBRARY_PATHS" : "$TPU_LIBRARY_PATH");
     int driver = gpu ? beam_nvidia_driver() : 0;
     bool old = driver > 0 && driver < BEAM_PJRT_CUDA13_DRIVER;
-    for (size_t i = gpu && !old; !path && cache && i < n; i++) {
-        bool cached = patterns[i][0] == '~';
-        char *pattern = beam_asprintf("%s%s", cached ? cache : "", patterns[i] + (cached ? 1 : 0));
-        path = pattern ? last_match(pattern) : NULL;
-        if (told == BEAM_OK && pattern)
-            told = beam_buffer_printf(places, ", %s", pattern);
-        beam_free(pattern);
-    }
-    beam_free(cache);
+    for (size_t i = gpu && !old; !path && i < n; i++)
+        path = look(patterns[i], places);
     beam_buffer_free(&unwanted);
     return path;
 }

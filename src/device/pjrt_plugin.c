@@ -86,6 +86,7 @@ static beam_status check_api(const char *path, const PJRT_Api *api, beam_error *
 
 static beam_status load(const char *path, const PJRT_Api **api, beam_error *err)
 {
+    (void)setenv("TF_CPP_MIN_LOG_LEVEL", "1", 0); /* of XLA's own log warnings and errors */
     BEAM_TRY(beam_pjrt_open_cuda(path, err));
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)

@@ -7,6 +7,7 @@
 #include <glob.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -112,11 +113,16 @@ beam_network *nets_small(void)
     return network;
 }
 
-const char *nets_cpu_plugin(void)
+const char *nets_plugin(void)
 {
     static char name[4096];
     char pattern[4096];
     glob_t found = {0};
+    const char *other = getenv("BEAM_TEST_PLUGIN");
+    if (other && *other) {
+        (void)snprintf(name, sizeof name, "pjrt:%s", other);
+        return name;
+    }
     char *cache = beam_pjrt_cache_folder();
     assert_non_null(cache);
     (void)snprintf(pattern, sizeof pattern, "%s/lammps-jax-pjrt-cpu-*/*/*.so", cache);
@@ -130,6 +136,17 @@ const char *nets_cpu_plugin(void)
         skip();
     }
     return name;
+}
+
+uint32_t nets_plugin_chips(void)
+{
+    beam_error err = {0};
+    beam_device *device = NULL;
+    beam_device_info info;
+    nets_ok(beam_device_open(nets_plugin(), NULL, &device, &err), &err);
+    beam_device_get_info(device, &info);
+    beam_device_close(device);
+    return info.chips;
 }
 
 void nets_close(beam_device *device)

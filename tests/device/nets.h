@@ -22,9 +22,11 @@ double nets_difference(const float *a, const float *b, size_t count);
 /* A finished small_cnn for {1, 8, 8} with weights. */
 beam_network *nets_small(void);
 
-/* "pjrt:/path" of the PJRT plugin that runs on the CPU; the test is skipped where scripts/deps has
- * not fetched it. */
-const char *nets_cpu_plugin(void);
+/* "pjrt:/path" of the PJRT plugin that is tested: the one named by BEAM_TEST_PLUGIN, as a GPU's, or
+ * the one that runs on the CPU; the test is skipped where scripts/deps has not fetched it. */
+const char *nets_plugin(void);
+/* How many chips of it one training may span. */
+uint32_t nets_plugin_chips(void);
 
 /* Closes a device, which must not hold memory for a model any more; NULL is fine. */
 void nets_close(beam_device *device);

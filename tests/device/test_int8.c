@@ -236,7 +236,7 @@ static void test_plugins_refuse(void **state)
     beam_model *model = NULL;
     const beam_compile_options options = {
         .struct_size = sizeof options, .precision = BEAM_PRECISION_INT8, .max_batch = 2};
-    nets_ok(beam_device_open(nets_cpu_plugin(), NULL, &device, &err), &err);
+    nets_ok(beam_device_open(nets_plugin(), NULL, &device, &err), &err);
     beam_network *net = nets_small();
     calibrate(net, 2);
     assert_int_equal(beam_device_compile(device, net, &options, &model, &err), BEAM_UNIMPLEMENTED);

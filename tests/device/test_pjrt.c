@@ -19,7 +19,7 @@ static beam_device *open_plugin(void)
 {
     beam_error err = {0};
     beam_device *device = NULL;
-    nets_ok(beam_device_open(nets_cpu_plugin(), NULL, &device, &err), &err);
+    nets_ok(beam_device_open(nets_plugin(), NULL, &device, &err), &err);
     return device;
 }
 
@@ -29,7 +29,7 @@ static void test_device(void **state)
     beam_device *device = open_plugin();
     beam_device_info info;
     beam_device_get_info(device, &info);
-    assert_string_equal(info.kind, "pjrt-cpu");
+    assert_string_equal(info.kind, getenv("BEAM_TEST_PLUGIN") ? "gpu" : "pjrt-cpu");
     assert_int_equal(info.slots, 1);
     assert_non_null(strstr(info.description, "PJRT API 0."));
     beam_device_close(device);
@@ -39,7 +39,7 @@ static void compare(const beam_network *net, beam_precision precision, int64_t b
 {
     size_t count = 0, wanted_count = 0;
     float *wanted = nets_run("reference", net, BEAM_PRECISION_F32, batch, &wanted_count);
-    float *got = nets_run(nets_cpu_plugin(), net, precision, batch, &count);
+    float *got = nets_run(nets_plugin(), net, precision, batch, &count);
     assert_int_equal(count, wanted_count);
     double difference = nets_difference(got, wanted, count);
     print_message("%s, batch %lld, %s: %.2g\n", net->name, (long long)batch,
@@ -192,7 +192,7 @@ static void test_module_that_does_not_verify(void **state)
     const beam_pjrt_plugin *plugin;
     beam_pjrt_client *client;
     PJRT_LoadedExecutable *executable = NULL;
-    nets_ok(beam_pjrt_plugin_open(nets_cpu_plugin() + strlen("pjrt:"), &plugin, &err), &err);
+    nets_ok(beam_pjrt_plugin_open(nets_plugin() + strlen("pjrt:"), &plugin, &err), &err);
     nets_ok(beam_pjrt_client_open(plugin, BEAM_PJRT_OTHER, NULL, &client, &err), &err);
     const beam_pjrt_target target = {.num_replicas = 1};
     assert_int_not_equal(

@@ -34,17 +34,12 @@ static void set(const char *name, const char *value)
 /* Each test begins with a plugin that works, and a folder of its own for locks. */
 static int set_up(void **state)
 {
-    static const char *const unset[] = {"PJRT_FAKE_PLATFORM",
-                                        "PJRT_FAKE_DEVICES",
-                                        "PJRT_FAKE_MEMORY",
-                                        "PJRT_FAKE_MINOR",
-                                        "PJRT_FAKE_FAIL",
-                                        "PJRT_NAMES_AND_LIBRARY_PATHS",
-                                        "PJRT_DEVICE",
-                                        "TPU_LIBRARY_PATH",
-                                        "BEAM_ACCELERATOR_BACKEND",
-                                        "BEAM_PJRT_OPTIONS",
-                                        "BEAM_COMPILATION_CACHE_DIR"};
+    static const char *const unset[] = {"PJRT_FAKE_PLATFORM", "PJRT_FAKE_DEVICES",
+                                        "PJRT_FAKE_MEMORY",   "PJRT_FAKE_MINOR",
+                                        "PJRT_FAKE_FAIL",     "PJRT_NAMES_AND_LIBRARY_PATHS",
+                                        "PJRT_DEVICE",        "TPU_LIBRARY_PATH",
+                                        "VIRTUAL_ENV",        "BEAM_ACCELERATOR_BACKEND",
+                                        "BEAM_PJRT_OPTIONS",  "BEAM_COMPILATION_CACHE_DIR"};
     for (size_t i = 0; i < sizeof unset / sizeof *unset; i++)
         set(unset[i], NULL);
     void *library = dlopen(FAKE, RTLD_NOW | RTLD_LOCAL);
@@ -623,12 +618,35 @@ static void test_replicas(void **state)
     beam_network_free(net);
 }
 
+/* A plugin that pip put into a virtual environment is found while that is active. */
+static void test_virtual_environment(void **state)
+{
+    static const char *const folders[] = {"lib", "lib/python3.12", "lib/python3.12/site-packages",
+                                          "lib/python3.12/site-packages/libtpu"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        assert_int_equal(mkdir(test_path(*state, folders[i]), 0700), 0);
+    const char *plugin = test_path(*state, "lib/python3.12/site-packages/libtpu/libtpu.so");
+    test_write_file(plugin, "", 0);
+    beam_buffer places = {0};
+    char *path = beam_pjrt_find(BEAM_PJRT_TPU, &places);
+    assert_true(!path || strcmp(path, plugin) != 0);
+    assert_null(memchr(places.data, '@', places.len));
+    beam_buffer_free(&places);
+    beam_free(path);
+    set("VIRTUAL_ENV", *state);
+    path = beam_pjrt_find(BEAM_PJRT_TPU, NULL);
+    assert_non_null(path);
+    assert_string_equal(path, plugin);
+    beam_free(path);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_bad_plugins),
         TEST(test_driver),
+        TEST(test_virtual_environment),
         TEST(test_no_device),
         TEST(test_chain),
         TEST(test_lease),

@@ -104,7 +104,7 @@ static void outcome_free(outcome *o)
 static void compare(const beam_network *net, beam_training_options options, int steps, double near,
                     double within)
 {
-    outcome got = train(nets_cpu_plugin(), net, options, steps);
+    outcome got = train(nets_plugin(), net, options, steps);
     options.num_replicas = 1;
     outcome wanted = train("reference", net, options, steps);
     double worst = 0;
@@ -192,6 +192,8 @@ static void test_all_layers(void **state)
 static void test_replicas(void **state)
 {
     (void)state;
+    if (nets_plugin_chips() < 3)
+        skip();
     beam_network *net = all_layers();
     for (uint32_t n = 2; n <= 3; n++)
         compare(net,
@@ -227,7 +229,7 @@ static void test_bf16(void **state)
                                      .optimizer = {.kind = BEAM_OPTIMIZER_SGD, .momentum = 0.9f}};
     outcome wanted = train("reference", net, options, 4);
     options.precision = BEAM_PRECISION_BF16;
-    outcome got = train(nets_cpu_plugin(), net, options, 4);
+    outcome got = train(nets_plugin(), net, options, 4);
     for (int s = 0; s < 4; s++)
         assert_true(fabs((double)(got.losses[s] / wanted.losses[s]) - 1) < 0.05);
     outcome_free(&wanted);
@@ -277,9 +279,9 @@ static void test_f16(void **state)
                                      .optimizer = {.kind = BEAM_OPTIMIZER_SGD, .momentum = 0.9f}};
     outcome wanted = train("reference", net, options, 6);
     options.precision = BEAM_PRECISION_F16;
-    for (uint32_t n = 1; n <= 2; n++) {
+    for (uint32_t n = 1; n <= 2 && n <= nets_plugin_chips(); n++) {
         options.num_replicas = n;
-        outcome got = train(nets_cpu_plugin(), net, options, 6);
+        outcome got = train(nets_plugin(), net, options, 6);
         for (int s = 0; s < 6; s++)
             assert_true(fabs((double)(got.losses[s] / wanted.losses[s]) - 1) < 0.01);
         outcome_free(&got);
@@ -299,7 +301,7 @@ static void test_loss_scale(void **state)
                                            .batch_size = 4,
                                            .precision = BEAM_PRECISION_F16,
                                            .optimizer = {.kind = BEAM_OPTIMIZER_ADAM}};
-    nets_ok(beam_device_open(nets_cpu_plugin(), NULL, &s.device, &err), &err);
+    nets_ok(beam_device_open(nets_plugin(), NULL, &s.device, &err), &err);
     nets_ok(beam_device_train(s.device, s.net, &options, &s.training, &err), &err);
     const char *name;
     beam_tensor shape;
@@ -348,7 +350,7 @@ static void test_restore(void **state)
     const beam_training_options options = {.struct_size = sizeof options,
                                            .batch_size = BATCH,
                                            .optimizer = {.kind = BEAM_OPTIMIZER_ADAM}};
-    nets_ok(beam_device_open(nets_cpu_plugin(), NULL, &device, &err), &err);
+    nets_ok(beam_device_open(nets_plugin(), NULL, &device, &err), &err);
     for (int i = 0; i < 2; i++)
         nets_ok(beam_device_train(device, net, &options, &training[i], &err), &err);
     beam_tensor image = beam_network_input(net, 0, BATCH);

@@ -79,7 +79,7 @@ static beam_device *open_device(bool pjrt)
 {
     beam_error err = {0};
     beam_device *device = NULL;
-    nets_ok(beam_device_open(pjrt ? nets_cpu_plugin() : "cpu", NULL, &device, &err), &err);
+    nets_ok(beam_device_open(pjrt ? nets_plugin() : "cpu", NULL, &device, &err), &err);
     return device;
 }
 
