@@ -120,8 +120,10 @@ typedef struct beam_compile_options {
     int64_t max_batch; /* 1; a larger batch is refused */
     /* Batch sizes to prepare for, ascending, at most max_batch; none: max_batch alone.  The CPU
      * prepares them now and any other size when it first comes.  A device with static shapes runs
-     * these, max_batch and, if none were given, max_batch / 4 and / 16; it pads what is between,
-     * and compiles all but the largest when it first comes. */
+     * these and max_batch, pads what is between, and compiles all but the largest when it first
+     * comes.  If none were given, it also runs max_batch / 4 and / 16: an accelerator when the
+     * 64 batches before were padded to a larger one for want of them, since it compiles for long.
+     */
     const int64_t *batch_sizes;
     size_t num_batch_sizes;
 } beam_compile_options;

@@ -289,49 +289,6 @@ beam_status beam_pjrt_short_of_memory(const beam_pjrt_client *client, size_t dev
                            (long long)rows_that_fit(batch, taken, in_use, limit));
 }
 
-/* ---- programs ---- */
-
-static beam_status compile_program(beam_pjrt_model *state, const beam_pjrt_replica *replica,
-                                   int64_t batch, PJRT_LoadedExecutable **program, beam_error *err)
-{
-    const beam_network *network = state->model->network;
-    beam_lowering how = state->how;
-    how.batch = batch;
-    int64_t id;
-    beam_buffer text = {0};
-    beam_status status = beam_pjrt_device_id(state->client, replica->device, &id, err);
-    if (status == BEAM_OK)
-        status = beam_lower(network, &how, &state->main, &text, err);
-    if (status == BEAM_OK)
-        status = beam_pjrt_compile(state->client, text.data, text.len,
-                                   &(beam_pjrt_target){.device_ids = &id}, program, err);
-    beam_buffer_free(&text);
-    return status == BEAM_OK
-               ? BEAM_OK
-               : beam_error_wrap(err, status, "for batches of %lld", (long long)batch);
-}
-
-beam_status beam_pjrt_program(beam_pjrt_model *state, beam_pjrt_replica *replica, size_t bucket,
-                              PJRT_LoadedExecutable **program, beam_error *err)
-{
-    beam_status status = BEAM_OK;
-    (void)pthread_mutex_lock(&state->mutex);
-    PJRT_LoadedExecutable **at = &replica->programs[bucket];
-    if (!*at) {
-        status = compile_program(state, replica, state->buckets[bucket], at, err);
-        if (status == BEAM_OK) {
-            beam_pjrt_memory memory;
-            beam_pjrt_loaded_memory(state->client->api, *at, &memory);
-            state->program_bytes += memory.code + memory.temporary;
-            beam_device_count_working(state->model->device, memory.code + memory.temporary);
-            atomic_fetch_add(&state->model->programs, 1);
-        }
-    }
-    *program = *at;
-    (void)pthread_mutex_unlock(&state->mutex);
-    return status;
-}
-
 /* ---- models ---- */
 
 static void replica_free(const beam_pjrt_model *state, beam_pjrt_replica *replica)
@@ -349,6 +306,7 @@ static void model_free(beam_pjrt_model *state)
     for (size_t i = 0; state->replicas && i < state->num_replicas; i++)
         replica_free(state, &state->replicas[i]);
     beam_device_count_working(state->model->device, -state->program_bytes);
+    (void)pthread_cond_destroy(&state->compiled);
     (void)pthread_mutex_destroy(&state->mutex);
     beam_free(state->replicas);
     beam_hlo_main_free(&state->main);
@@ -358,30 +316,6 @@ static void model_free(beam_pjrt_model *state)
 static void pjrt_discard(beam_model *model)
 {
     model_free(model->state);
-}
-
-/* The sizes asked for, and the largest; when none was asked for, quarters of the largest beside it:
- * a batch is padded to four times its size at most. */
-static void choose_buckets(beam_pjrt_model *state, const beam_compile_options *options)
-{
-    size_t n = options->num_batch_sizes;
-    int64_t most = options->max_batch;
-    if (n == 1 && options->batch_sizes[0] == most) {
-        int64_t sizes[3] = {most};
-        size_t count = 1;
-        while (count < 3 && sizes[count - 1] >= 8) {
-            sizes[count] = sizes[count - 1] / 4;
-            count++;
-        }
-        while (count > 0)
-            state->buckets[state->num_buckets++] = sizes[--count];
-        return;
-    }
-    size_t skip = n > BEAM_PJRT_MAX_BUCKETS - 1 ? n - (BEAM_PJRT_MAX_BUCKETS - 1) : 0;
-    for (size_t i = skip; i < n; i++)
-        state->buckets[state->num_buckets++] = options->batch_sizes[i];
-    if (n == 0 || options->batch_sizes[n - 1] < most)
-        state->buckets[state->num_buckets++] = most;
 }
 
 /* One parameter to every chip. */
@@ -432,7 +366,7 @@ static beam_status prepare(beam_pjrt_model *state, const beam_nn_parameter *para
 {
     const beam_network *network = state->model->network;
     BEAM_TRY(beam_hlo_inference(network, &state->how, &state->main, err));
-    choose_buckets(state, options);
+    beam_pjrt_choose_buckets(state, options);
     BEAM_TRY(make_replicas(state, err));
     for (size_t i = 0; i < network->num_parameters; i++)
         BEAM_TRY(upload_weight(state, &parameters[i], i, err));
@@ -447,8 +381,9 @@ static beam_status pjrt_compile(beam_model *model, const beam_nn_parameter *para
     beam_pjrt_model *state = beam_calloc(1, sizeof *state);
     if (!state)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
-    if (pthread_mutex_init(&state->mutex, NULL) != 0) {
-        beam_free(state);
+    if (pthread_mutex_init(&state->mutex, NULL) != 0 ||
+        pthread_cond_init(&state->compiled, NULL) != 0) {
+        beam_free(state); /* what was initialised holds no memory */
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no mutex for a model");
     }
     if (model->precision == BEAM_PRECISION_BF16 && device->client->platform == BEAM_PJRT_GPU &&

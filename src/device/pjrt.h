@@ -25,7 +25,10 @@ typedef struct beam_pjrt_replica {
     size_t device;         /* in the client's list */
     PJRT_Buffer **weights; /* those of `shared` */
     beam_pjrt_shared **shared;
+    /* One a bucket, guarded by the model's mutex: */
     PJRT_LoadedExecutable *programs[BEAM_PJRT_MAX_BUCKETS]; /* NULL: not compiled yet */
+    bool compiling[BEAM_PJRT_MAX_BUCKETS];                  /* by some thread */
+    uint32_t padded[BEAM_PJRT_MAX_BUCKETS]; /* batches that went to a larger one instead */
 } beam_pjrt_replica;
 
 typedef struct beam_pjrt_model {
@@ -35,9 +38,11 @@ typedef struct beam_pjrt_model {
     beam_hlo_main main;                     /* the network's inputs, then its parameters */
     int64_t buckets[BEAM_PJRT_MAX_BUCKETS]; /* batch sizes, ascending */
     size_t num_buckets;
+    uint32_t patience; /* so many batches are padded before a smaller program is compiled */
     beam_pjrt_replica *replicas; /* one a chip in use */
     size_t num_replicas;
     pthread_mutex_t mutex; /* guards programs */
+    pthread_cond_t compiled;
     int64_t program_bytes;
 } beam_pjrt_model;
 
@@ -65,6 +70,13 @@ beam_status beam_pjrt_short_of_memory(const beam_pjrt_client *client, size_t dev
                                       PJRT_LoadedExecutable *program, const char *network,
                                       int64_t batch, beam_error *err);
 
+/* pjrt_programs.c: which batch sizes there are programs for. */
+void beam_pjrt_choose_buckets(beam_pjrt_model *state, const beam_compile_options *options);
+/* The bucket that a batch of so many rows goes to: the smallest that holds it, or while that has no
+ * program and is not worth one yet, a larger one. */
+size_t beam_pjrt_bucket(beam_pjrt_model *state, beam_pjrt_replica *replica, int64_t rows);
+/* Memory was short: padding to larger ones is over. */
+void beam_pjrt_short_buckets(beam_pjrt_model *state);
 /* The program for the bucket on a replica, compiled if this is the first time. */
 beam_status beam_pjrt_program(beam_pjrt_model *state, beam_pjrt_replica *replica, size_t bucket,
                               PJRT_LoadedExecutable **program, beam_error *err);

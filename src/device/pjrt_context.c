@@ -151,9 +151,11 @@ static beam_status feed_input(beam_model_context *context, size_t input, beam_er
 static beam_status explain(const beam_model_context *context, beam_status status, beam_error *err)
 {
     const pjrt_context *c = context->state;
-    const beam_pjrt_model *state = context->model->state;
+    beam_pjrt_model *state = context->model->state;
     const char *network = context->model->network->name;
     PJRT_LoadedExecutable *program = c->replica->programs[c->bucket];
+    if (status == BEAM_RESOURCE_EXHAUSTED)
+        beam_pjrt_short_buckets(state); /* a smaller batch is worth a smaller program now */
     int64_t batch = state->buckets[c->bucket];
     if (status == BEAM_RESOURCE_EXHAUSTED && program)
         return beam_pjrt_short_of_memory(state->client, c->replica->device, program, network, batch,
@@ -164,11 +166,9 @@ static beam_status explain(const beam_model_context *context, beam_status status
 beam_status beam_pjrt_feed(beam_model_context *context, beam_error *err)
 {
     pjrt_context *c = context->state;
-    const beam_pjrt_model *state = context->model->state;
+    beam_pjrt_model *state = context->model->state;
     drop_inputs(context);
-    c->bucket = 0;
-    while (state->buckets[c->bucket] < context->inputs[0].shape[0])
-        c->bucket++;
+    c->bucket = beam_pjrt_bucket(state, c->replica, context->inputs[0].shape[0]);
     for (size_t i = 0; i < context->model->network->num_inputs; i++) {
         beam_status status = feed_input(context, i, err);
         if (status != BEAM_OK) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -239,6 +240,114 @@ static void test_devices(void **state)
     nets_ok(beam_device_open("pjrt:" FAKE, &options, &device, &err), &err);
     beam_device_get_info(device, &info);
     assert_int_equal(info.slots, 2);
+    beam_device_close(device);
+}
+
+/* Runs a batch of so many rows, each {row, 0, ...}. */
+static void run_rows(beam_model_context *context, const beam_model *model, int64_t rows)
+{
+    beam_error err = {0};
+    float images[16 * 64] = {0};
+    for (int64_t i = 0; i < rows; i++)
+        images[i * 64] = (float)i + 1;
+    beam_tensor in = beam_model_input(model, 0, rows), out;
+    in.data = images;
+    nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
+    assert_int_equal(out.shape[0], rows);
+    assert_true(((const float *)out.data)[0] == 1);
+}
+
+static uint32_t programs_of(const beam_model *model)
+{
+    beam_model_info info;
+    beam_model_get_info(model, &info);
+    return info.num_programs;
+}
+
+/* A stranger to the programs there are is padded; where many come, they get one of their own. */
+static void test_odd_batches(void **state)
+{
+    (void)state;
+    enum { PATIENCE = 64 };
+    beam_error err = {0};
+    beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+    beam_model *model = compile(device, 16);
+    beam_model_context *context = NULL;
+    nets_ok(beam_model_context_new(model, &context, &err), &err);
+    for (int i = 0; i < PATIENCE; i++)
+        run_rows(context, model, 3);
+    run_rows(context, model, 5); /* in any case one for 16 */
+    assert_int_equal(programs_of(model), 1);
+    run_rows(context, model, 3);
+    assert_int_equal(programs_of(model), 2);
+    run_rows(context, model, 1); /* goes to that for 4 */
+    assert_int_equal(programs_of(model), 2);
+    beam_model_context_free(context);
+    beam_model_free(model);
+    beam_device_close(device);
+}
+
+/* On the CPU, or of a size that was asked for, the first is worth a program. */
+static void test_sizes_asked_for(void **state)
+{
+    (void)state;
+    for (int cpu = 0; cpu < 2; cpu++) {
+        beam_error err = {0};
+        const int64_t sizes[] = {4};
+        set("PJRT_FAKE_PLATFORM", cpu ? "cpu" : NULL);
+        beam_device *device = open_kind("pjrt:" FAKE, cpu ? "pjrt-cpu" : "tpu");
+        beam_model *model = NULL;
+        beam_network *net = nets_small();
+        const beam_compile_options options = {.struct_size = sizeof options,
+                                              .max_batch = 16,
+                                              .batch_sizes = sizes,
+                                              .num_batch_sizes = !cpu};
+        nets_ok(beam_device_compile(device, net, &options, &model, &err), &err);
+        beam_model_context *context = NULL;
+        nets_ok(beam_model_context_new(model, &context, &err), &err);
+        run_rows(context, model, 3);
+        assert_int_equal(programs_of(model), 2);
+        beam_model_context_free(context);
+        beam_model_free(model);
+        beam_device_close(device);
+        beam_network_free(net);
+    }
+}
+
+typedef struct one_batch {
+    beam_model *model;
+    beam_model_context *context;
+} one_batch;
+
+static void *run_one(void *user)
+{
+    const one_batch *b = user;
+    run_rows(b->context, b->model, 3);
+    return NULL;
+}
+
+/* While a program is compiled for one thread, others run what there is. */
+static void test_compiling_stops_nobody(void **state)
+{
+    (void)state;
+    enum { PATIENCE = 64, MEANWHILE = 5 };
+    beam_error err = {0};
+    beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+    one_batch first = {.model = compile(device, 16)}, second = first;
+    nets_ok(beam_model_context_new(first.model, &first.context, &err), &err);
+    nets_ok(beam_model_context_new(second.model, &second.context, &err), &err);
+    for (int i = 0; i < PATIENCE; i++)
+        run_rows(first.context, first.model, 3);
+    fake->compile_after = PATIENCE + MEANWHILE;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run_one, &first), 0);
+    for (int i = 0; i < MEANWHILE; i++)
+        run_rows(second.context, second.model, 16);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(programs_of(first.model), 2);
+    beam_model_context_free(first.context);
+    beam_model_context_free(second.context);
+    beam_model_free(first.model);
     beam_device_close(device);
 }
 
@@ -651,6 +760,9 @@ int main(void)
         TEST(test_chain),
         TEST(test_lease),
         TEST(test_devices),
+        TEST(test_odd_batches),
+        TEST(test_sizes_asked_for),
+        TEST(test_compiling_stops_nobody),
         TEST(test_out_of_memory),
         TEST(test_slow),
         TEST(test_cache),

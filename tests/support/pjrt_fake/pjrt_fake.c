@@ -439,9 +439,22 @@ static bool read_results(const char *code, size_t size, program *p)
     return true;
 }
 
+static bool wait_for_executions(void)
+{
+    const struct timespec tick = {.tv_nsec = 1000000};
+    for (int i = 0; i < 10000; i++) {
+        if (__atomic_load_n(&pjrt_fake.executions, __ATOMIC_RELAXED) >= pjrt_fake.compile_after)
+            return true;
+        (void)nanosleep(&tick, NULL);
+    }
+    return false;
+}
+
 static PJRT_Error *client_compile(PJRT_Client_Compile_Args *args)
 {
     FAULT("PJRT_Client_Compile");
+    if (!wait_for_executions())
+        return fail(4, "compiling waited for executions%s", "", 0, 0);
     PJRT_LoadedExecutable *executable = make(sizeof *executable);
     executable->client = args->client;
     if (!read_results(args->program->code, args->program->code_size, &executable->program)) {
@@ -564,7 +577,7 @@ static PJRT_Error *execute(PJRT_LoadedExecutable_Execute_Args *args)
         if (is_poisoned(args->argument_lists[d][0]))
             return fail(3, "%sa number is poison", "", 0, 0);
     (void)pthread_mutex_lock(&mutex);
-    pjrt_fake.executions++;
+    (void)__atomic_fetch_add(&pjrt_fake.executions, 1, __ATOMIC_RELAXED);
     (void)pthread_mutex_unlock(&mutex);
     const program *p = &args->executable->program;
     for (size_t d = 0; d < args->num_devices; d++) {

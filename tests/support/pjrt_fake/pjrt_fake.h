@@ -23,7 +23,8 @@ typedef struct pjrt_fake_control {
     int destroy_ms;   /* what it takes to destroy a buffer */
     int64_t live;     /* objects that have not been destroyed */
     uint64_t executions;
-    float poison; /* executions whose first argument holds this number fail; 0: none do */
+    uint64_t compile_after; /* compiling waits until there were so many executions, 10 s at most */
+    float poison;           /* executions whose first argument holds this number fail; 0: none do */
 } pjrt_fake_control;
 
 /* The plugin's symbol: pjrt_fake_control pjrt_fake; */
