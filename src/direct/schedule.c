@@ -311,26 +311,27 @@ void beam_schedule_failed(beam_worker *worker, beam_item *item, bool again, cons
 {
     beam_execution *run = worker->run;
     beam_stage_run *stage = &run->stages[item->stage];
+    unsigned tries = ++item->tries; /* the item is another's once it is queued */
     pthread_mutex_lock(&run->lock);
     stage->running--;
     stage->failed++;
     stage->busy += item->took;
-    item->tries++;
-    if (run->stop || !again || item->tries >= BEAM_DIRECT_TRIES) {
-        beam_error final = *error;
-        if (item->tries > 1)
-            (void)beam_error_set(&final, error->code, "%s (tried %u times)", error->message,
-                                 item->tries);
-        stop(run, error->code, &final);
-        beam_item_free(item);
-    } else {
-        BEAM_LOG(run->options->logger, BEAM_LOG_INFO, "bundle failed, try %u of %d: %s",
-                 item->tries, BEAM_DIRECT_TRIES, error->message);
+    again = again && !run->stop && tries < BEAM_DIRECT_TRIES;
+    if (again) {
         item->at = item->start;
         enqueue(stage, item);
         pthread_cond_signal(&run->work);
+    } else {
+        beam_error final = *error;
+        if (tries > 1)
+            (void)beam_error_set(&final, error->code, "%s (tried %u times)", error->message, tries);
+        stop(run, error->code, &final);
+        beam_item_free(item);
     }
     pthread_mutex_unlock(&run->lock);
+    if (again) /* not under the lock: a slow sink would keep all threads waiting */
+        BEAM_LOG(run->options->logger, BEAM_LOG_INFO, "bundle failed, try %u of %d: %s", tries,
+                 BEAM_DIRECT_TRIES, error->message);
 }
 
 void beam_schedule_add(beam_execution *run, beam_item *item)

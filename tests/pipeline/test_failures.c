@@ -1,7 +1,9 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* Bundles that fail: tried again without a trace of the failed try, then reported; cancelled
  * runs; what was committed is what counts. */
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pipeline/pipeline_test.h"
@@ -94,6 +96,48 @@ static void retries(void **state)
     check_retry(numbers, false);
     check_retry(numbers, true);
     check_retry(count_to, false);
+}
+
+/* Who is told of a failed bundle may be slow: the other thread does that bundle again meanwhile. */
+static sem_t done_again;
+static atomic_int sevens, kept_waiting;
+
+static beam_status fail_once(beam_ctx *c, const beam_int64 *x)
+{
+    if (*x != 7)
+        return BEAM_OK;
+    if (atomic_fetch_add(&sevens, 1) == 0)
+        return beam_fail(c, BEAM_UNAVAILABLE, "not yet");
+    sem_post(&done_again);
+    return BEAM_OK;
+}
+BEAM_DOFN(fail_once_fn, beam_int64, fail_once);
+
+static void wait_for_second_try(void *user, const beam_log_record *record)
+{
+    struct timespec until;
+    (void)user;
+    if (!strstr(record->message, "bundle failed"))
+        return;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    if (sem_timedwait(&done_again, &until) != 0)
+        atomic_fetch_add(&kept_waiting, 1);
+}
+
+static void slow_log(void **state)
+{
+    (void)state;
+    const beam_logger logger = {.sink = wait_for_second_try, .min_level = BEAM_LOG_INFO};
+    beam_run_options options = two_threads;
+    options.logger = &logger;
+    assert_int_equal(sem_init(&done_again, 0, 0), 0);
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    beam_pardo(numbers(p, 10), &fail_once_fn);
+    run_ok(p, &options, false);
+    assert_int_equal(atomic_load(&sevens), 2);
+    assert_int_equal(atomic_load(&kept_waiting), 0);
+    sem_destroy(&done_again);
 }
 
 /* ---- Failures that stay ------------------------------------------------------------------------
@@ -303,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retries),
+        cmocka_unit_test(slow_log),
         cmocka_unit_test(failure_is_told),
         cmocka_unit_test(failure_of_each_step),
         cmocka_unit_test(failure_in_combine),
