@@ -8,7 +8,7 @@
 #include "net/grpc_library.h"
 #include "net/grpc_poller.h"
 
-/* How long a call that is over may take to say why; how often a write looks whether to stop. */
+/* How long a call that is over may take to say why; how often who waits looks whether to stop. */
 enum { END_MS = 10000, TICK_MS = 200 };
 
 struct beam_grpc_channel {
@@ -178,6 +178,25 @@ static bool begin(beam_grpc_stream *s, int which, const grpc_op *ops, size_t n)
     return beam_grpc_operation_begin(&s->operations[which], s->call, ops, n);
 }
 
+/* Of an operation that was begun.  False: not in time, or not before the wish to stop. */
+static bool finish(beam_grpc_stream *s, int which, int timeout_ms, bool *well)
+{
+    beam_grpc_operation *operation = &s->operations[which];
+    if (!s->stop || timeout_ms)
+        return beam_grpc_operation_finish(operation, timeout_ms, well);
+    bool done;
+    do
+        done = beam_grpc_operation_finish(operation, TICK_MS, well);
+    while (!done && !__atomic_load_n(s->stop, __ATOMIC_RELAXED));
+    return done;
+}
+
+static beam_status stopped(const beam_grpc_stream *s, beam_error *err)
+{
+    return beam_error_set(err, BEAM_CANCELLED, "%s, asked to %s, did not before the end",
+                          s->channel->endpoint, s->what);
+}
+
 /* Sends the metadata and asks for the other side's, and for the call's end, without waiting. */
 static beam_status start(beam_grpc_stream *s, const char *worker_id, beam_error *err)
 {
@@ -194,11 +213,17 @@ static beam_status start(beam_grpc_stream *s, const char *worker_id, beam_error 
     end.data.recv_status_on_client.status_details = &s->details;
     bool well = false, started = begin(s, SENDING, &send, 1) && begin(s, METADATA, &receive, 1) &&
                                  begin(s, END, &end, 1);
-    if (started) /* the connection is made meanwhile, or the call's deadline passes */
+    /* The connection is made meanwhile, or the call's deadline passes. */
+    bool sent = started && finish(s, SENDING, 0, &well);
+    if (started && !sent) { /* gRPC may still look at the metadata */
+        beam_grpc_stream_cancel(s);
         (void)beam_grpc_operation_finish(&s->operations[SENDING], 0, &well);
+    }
     grpc_slice_unref(metadata.value);
     if (!started)
         return not_begun(s, err);
+    if (!sent)
+        return stopped(s, err);
     return well ? BEAM_OK : end_status(s, err);
 }
 
@@ -240,32 +265,17 @@ void beam_grpc_stream_close(beam_grpc_stream *s)
 
 /* ---- Messages ---------------------------------------------------------------------------- */
 
-/* False: not in time, or not before the wish to stop. */
-static bool wait_until_sent(beam_grpc_stream *s, int timeout_ms, bool *well)
-{
-    beam_grpc_operation *sending = &s->operations[SENDING];
-    if (!s->stop || timeout_ms)
-        return beam_grpc_operation_finish(sending, timeout_ms, well);
-    bool sent;
-    do
-        sent = beam_grpc_operation_finish(sending, TICK_MS, well);
-    while (!sent && !__atomic_load_n(s->stop, __ATOMIC_RELAXED));
-    return sent;
-}
-
 static beam_status send_ops(beam_grpc_stream *s, const grpc_op *ops, size_t n, int timeout_ms,
                             beam_error *err)
 {
     bool well = false;
     if (!begin(s, SENDING, ops, n))
         return not_begun(s, err);
-    if (!wait_until_sent(s, timeout_ms, &well))
+    if (!finish(s, SENDING, timeout_ms, &well))
         return timeout_ms ? beam_error_set(err, BEAM_DEADLINE_EXCEEDED,
                                            "%s, asked to %s, took nothing for %d s",
                                            s->channel->endpoint, s->what, timeout_ms / 1000)
-                          : beam_error_set(err, BEAM_CANCELLED,
-                                           "%s, asked to %s, took nothing before the end",
-                                           s->channel->endpoint, s->what);
+                          : stopped(s, err);
     if (well)
         return BEAM_OK;
     beam_status status = end_status(s, err);
@@ -323,14 +333,13 @@ void beam_grpc_stream_cancel(beam_grpc_stream *s)
 static beam_status receive(beam_grpc_stream *s, int timeout_ms, bool *open, beam_error *err)
 {
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
-    beam_grpc_operation *receiving = &s->operations[RECEIVING];
     bool well;
     op.data.recv_message.recv_message = &s->message;
     *open = true;
-    if (!receiving->begun && !begin(s, RECEIVING, &op, 1))
+    if (!s->operations[RECEIVING].begun && !begin(s, RECEIVING, &op, 1))
         return not_begun(s, err);
-    if (!beam_grpc_operation_finish(receiving, timeout_ms, &well))
-        return BEAM_DEADLINE_EXCEEDED;
+    if (!finish(s, RECEIVING, timeout_ms, &well))
+        return timeout_ms ? BEAM_DEADLINE_EXCEEDED : stopped(s, err);
     if (well && s->message)
         return BEAM_OK;
     *open = false;

@@ -28,7 +28,8 @@ typedef struct beam_grpc_options {
     const char *what;      /* what the other side is asked to do, for messages: "run the job" */
     const char *worker_id; /* metadata of that name; NULL: none */
     int timeout_ms;        /* of a whole call; streams: 0, no limit */
-    const int *stop;       /* once it is not 0, writes wait no longer; NULL: there is none */
+    const int *stop;       /* soon after it is not 0, nothing waits that has no limit of its own:
+                            * BEAM_CANCELLED.  NULL: there is none */
 } beam_grpc_options;
 
 /* Appends the answer to *answer. */

@@ -3,10 +3,14 @@
  * nothing: many at once, given up, broken off, and the thread behind them that comes and goes. */
 #include "support/files.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "net/grpc_server.h"
@@ -79,6 +83,15 @@ static beam_grpc_stream *open_stream(beam_grpc_channel *channel, const beam_grpc
     beam_error err = {0};
     assert_ok(beam_grpc_stream_open(channel, options, &stream, &err), err);
     return stream;
+}
+
+static void ask_once(beam_grpc_channel *channel)
+{
+    beam_buffer answer = {0};
+    beam_error err = {0};
+    assert_ok(beam_grpc_call(channel, &echo, "hello", 5, &answer, &err), err);
+    assert_int_equal(answer.len, 5);
+    beam_buffer_free(&answer);
 }
 
 /* ---- Many at once ------------------------------------------------------------------------ */
@@ -230,16 +243,52 @@ static void cancel_ends_both_sides(void **state)
     beam_grpc_channel_close(channel);
 }
 
-/* ---- The thread behind them -------------------------------------------------------------- */
+/* ---- A wish to stop ---------------------------------------------------------------------- */
 
-static void ask_once(beam_grpc_channel *channel)
+static const int stop_now = 1;
+
+/* Nobody takes the connection: gRPC would give it up after 20 s. */
+static void stops_before_it_is_connected(void **state)
 {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    char endpoint[32];
+    beam_grpc_options options = echo;
+    beam_grpc_channel *channel;
+    beam_grpc_stream *stream;
+    beam_error err = {0};
+    (void)state;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", ntohs(address.sin_port));
+    assert_ok(beam_grpc_channel_open(endpoint, &channel, &err), err);
+    options.stop = &stop_now;
+    assert_int_equal(beam_grpc_stream_open(channel, &options, &stream, &err), BEAM_CANCELLED);
+    assert_non_null(strstr(err.message, endpoint));
+    assert_null(stream);
+    beam_grpc_channel_close(channel);
+    close(listener);
+}
+
+static void stops_before_the_answer(void **state)
+{
+    beam_grpc_channel *channel = open_channel();
+    beam_grpc_options options = hold;
     beam_buffer answer = {0};
     beam_error err = {0};
-    assert_ok(beam_grpc_call(channel, &echo, "hello", 5, &answer, &err), err);
-    assert_int_equal(answer.len, 5);
+    (void)state;
+    ask_once(channel); /* so that it is connected */
+    options.stop = &stop_now;
+    options.timeout_ms = 60000;
+    assert_int_equal(beam_grpc_call(channel, &options, "hello", 5, &answer, &err), BEAM_CANCELLED);
+    assert_non_null(strstr(err.message, "asked to take it"));
     beam_buffer_free(&answer);
+    beam_grpc_channel_close(channel);
 }
+
+/* ---- The thread behind them -------------------------------------------------------------- */
 
 static void one_poller_until_the_last_channel(void **state)
 {
@@ -282,6 +331,8 @@ int main(void)
                                        cmocka_unit_test(reads_again_after_none_came),
                                        cmocka_unit_test(closes_with_both_on_their_way),
                                        cmocka_unit_test(cancel_ends_both_sides),
+                                       cmocka_unit_test(stops_before_it_is_connected),
+                                       cmocka_unit_test(stops_before_the_answer),
                                        cmocka_unit_test(one_poller_until_the_last_channel),
                                        cmocka_unit_test(channels_come_and_go)};
     return cmocka_run_group_tests(tests, start_server, stop_server);
