@@ -140,7 +140,7 @@ void beam_control_done(beam_control *c, beam_control_bundle *bundle, beam_finali
 
 void beam_control_end(beam_control *c)
 {
-    c->ending = true;
+    __atomic_store_n(&c->ending, 1, __ATOMIC_RELAXED);
 }
 
 void beam_control_free(beam_control *c)

@@ -26,7 +26,8 @@ typedef struct beam_control_bundle {
 typedef struct beam_control {
     beam_map bundles;    /* by instruction */
     beam_map unanswered; /* instructions */
-    bool ending;         /* read by whoever starts a bundle: it is cancelled at once */
+    int ending;          /* read by whoever starts a bundle: it is cancelled at once; and, without
+                          * the lock, by whoever waits for the engine: beam_grpc_options.stop */
 } beam_control;
 
 typedef enum beam_step_kind {

@@ -1,7 +1,5 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* data.c - elements in and out: one stream an endpoint, shared by all bundles. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "worker/elements.h"
 #include "worker/harness.h"
@@ -9,11 +7,8 @@
 static const char METHOD[] = "/org.apache.beam.model.fn_execution.v1.BeamFnData/Data";
 
 struct beam_data_link {
-    struct beam_data_link *next;
+    beam_link base;
     beam_harness *harness;
-    char *endpoint;
-    beam_grpc_channel *channel;
-    beam_grpc_stream *stream;
     pthread_mutex_t sending;
     pthread_t reader;
 };
@@ -45,75 +40,42 @@ static void *read_all(void *user)
     beam_status status = BEAM_OK;
     for (bool open = true; open && status == BEAM_OK;) {
         beam_spans message = {0};
-        status = beam_grpc_stream_read_spans(link->stream, 0, &message, &open, &err);
+        status = beam_grpc_stream_read_spans(link->base.stream, 0, &message, &open, &err);
         if (status == BEAM_OK && open)
             status = deliver_all(link->harness, &message, &err);
         beam_spans_free(&message);
     }
     if (status == BEAM_OK)
         beam_error_set(&err, BEAM_ABORTED, "the engine ended the data stream of %s",
-                       link->endpoint);
-    beam_grpc_stream_cancel(link->stream); /* nobody reads what it would still send */
+                       link->base.endpoint);
+    beam_grpc_stream_cancel(link->base.stream); /* nobody reads what it would still send */
     beam_inboxes_break(&link->harness->inboxes, &err);
     return NULL;
 }
 
 /* ---- Links ------------------------------------------------------------------------------- */
 
-static void free_link(beam_data_link *link)
+static beam_status begin(beam_harness *h, beam_link *base, beam_error *err)
 {
-    beam_grpc_stream_close(link->stream);
-    beam_grpc_channel_close(link->channel);
-    pthread_mutex_destroy(&link->sending);
-    beam_free(link->endpoint);
-    beam_free(link);
-}
-
-static beam_status connect_link(beam_data_link *link, beam_error *err)
-{
-    const beam_grpc_options call = {
-        .method = METHOD, .what = "exchange elements", .worker_id = link->harness->options->id};
-    BEAM_TRY(beam_grpc_channel_open(link->endpoint, &link->channel, err));
-    BEAM_TRY(beam_grpc_stream_open(link->channel, &call, &link->stream, err));
-    return pthread_create(&link->reader, NULL, read_all, link) == 0
-               ? BEAM_OK
-               : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread to read elements");
-}
-
-static beam_status new_link(beam_harness *h, const char *endpoint, beam_data_link **result,
-                            beam_error *err)
-{
-    beam_data_link *link = beam_calloc(1, sizeof *link);
-    if (!link || pthread_mutex_init(&link->sending, NULL) != 0) {
-        beam_free(link);
-        return no_memory(err);
-    }
+    beam_data_link *link = (beam_data_link *)base;
     link->harness = h;
-    link->endpoint = beam_strdup(endpoint);
-    beam_status status = link->endpoint ? connect_link(link, err) : no_memory(err);
-    if (status != BEAM_OK) {
-        free_link(link);
-        return status;
-    }
-    *result = link;
-    return BEAM_OK;
+    if (pthread_mutex_init(&link->sending, NULL) != 0)
+        return no_memory(err);
+    if (pthread_create(&link->reader, NULL, read_all, link) == 0)
+        return BEAM_OK;
+    pthread_mutex_destroy(&link->sending);
+    return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread to read elements");
 }
+
+static const beam_link_kind kind = {
+    .size = sizeof(beam_data_link), .method = METHOD, .what = "exchange elements", .begin = begin};
 
 beam_status beam_data_link_get(beam_harness *h, const char *endpoint, beam_data_link **link,
                                beam_error *err)
 {
-    beam_status status = BEAM_OK;
-    pthread_mutex_lock(&h->lock);
-    for (*link = h->data_links; *link && strcmp((*link)->endpoint, endpoint) != 0;)
-        *link = (*link)->next;
-    if (!*link) {
-        status = new_link(h, endpoint, link, err);
-        if (status == BEAM_OK) {
-            (*link)->next = h->data_links;
-            h->data_links = *link;
-        }
-    }
-    pthread_mutex_unlock(&h->lock);
+    beam_link *base;
+    beam_status status = beam_link_get(h, &h->data_links, &kind, endpoint, &base, err);
+    *link = (beam_data_link *)base;
     return status;
 }
 
@@ -124,7 +86,7 @@ beam_status beam_data_send(beam_data_link *link, const char *instruction, const 
     beam_status status = beam_elements_head(&head, instruction, transform, bytes->len, is_last);
     if (status == BEAM_OK) {
         pthread_mutex_lock(&link->sending);
-        status = beam_grpc_stream_write_body(link->stream, &head, bytes, err);
+        status = beam_grpc_stream_write_body(link->base.stream, &head, bytes, err);
         pthread_mutex_unlock(&link->sending);
     } else {
         status = no_memory(err);
@@ -136,10 +98,7 @@ beam_status beam_data_send(beam_data_link *link, const char *instruction, const 
 void beam_data_break(beam_harness *h)
 {
     const beam_error why = {BEAM_CANCELLED, "the worker ends"};
-    pthread_mutex_lock(&h->lock);
-    for (beam_data_link *link = h->data_links; link; link = link->next)
-        beam_grpc_stream_cancel(link->stream);
-    pthread_mutex_unlock(&h->lock);
+    beam_links_break(h, &h->data_links);
     beam_inboxes_break(&h->inboxes, &why);
 }
 
@@ -147,9 +106,10 @@ void beam_data_stop(beam_harness *h)
 {
     beam_data_break(h);
     while (h->data_links) {
-        beam_data_link *link = h->data_links;
-        h->data_links = link->next;
+        beam_data_link *link = (beam_data_link *)h->data_links;
+        h->data_links = link->base.next;
         pthread_join(link->reader, NULL);
-        free_link(link);
+        pthread_mutex_destroy(&link->sending);
+        beam_link_free(&link->base);
     }
 }

@@ -23,11 +23,38 @@
 
 typedef struct beam_harness beam_harness;
 
+/* ---- Links (links.c) --------------------------------------------------------------------- */
+
+/* A stream to a service of the engine's: what comes first in the links below. */
+typedef struct beam_link {
+    struct beam_link *next;
+    char *endpoint;
+    beam_grpc_channel *channel;
+    beam_grpc_stream *stream;
+    bool connected; /* until then it is of the thread that connects it; behind harness.lock */
+} beam_link;
+
+typedef struct beam_link_kind {
+    size_t size;
+    const char *method, *what; /* as beam_grpc_options have them */
+    /* Prepares what follows the beam_link, once there is the stream. */
+    beam_status (*begin)(beam_harness *harness, beam_link *link, beam_error *err);
+} beam_link_kind;
+
+/* The link to an endpoint in the list, made when it is first asked for: then it waits until that is
+ * connected, or the worker ends. */
+beam_status beam_link_get(beam_harness *harness, beam_link **all, const beam_link_kind *kind,
+                          const char *endpoint, beam_link **link, beam_error *err);
+/* Whoever reads or writes one, or will, fails. */
+void beam_links_break(beam_harness *harness, beam_link *const *all);
+/* Once it is off the list, and what follows it is gone. */
+void beam_link_free(beam_link *link);
+
 /* ---- Data (data.c) ----------------------------------------------------------------------- */
 
 typedef struct beam_data_link beam_data_link;
 
-/* The link to a data endpoint, made when it is first asked for. */
+/* As beam_link_get. */
 beam_status beam_data_link_get(beam_harness *harness, const char *endpoint, beam_data_link **link,
                                beam_error *err);
 /* Elements that a transform of a bundle has for the engine, whose memory is taken over; any
@@ -291,8 +318,7 @@ struct beam_harness {
     beam_error lost; /* why an answer did not reach the engine; code BEAM_OK: all did */
     beam_control control;
     beam_map descriptors; /* id to beam_descriptor */
-    beam_data_link *data_links;
-    beam_state_link *state_links;
+    beam_link *data_links, *state_links;
     beam_map samples; /* of PCollections, by id */
     pthread_t sampler;
     bool samples_taken;

@@ -25,7 +25,8 @@ static beam_status ask_descriptor(beam_harness *h, const char *id,
     const beam_grpc_options call = {.method = GET_DESCRIPTOR,
                                     .what = "describe a bundle",
                                     .worker_id = h->options->id,
-                                    .timeout_ms = PATIENCE};
+                                    .timeout_ms = PATIENCE,
+                                    .stop = &h->control.ending};
     beam_buffer bytes = {0}, answer = {0};
     request.process_bundle_descriptor_id = (char *)id;
     beam_status status = beam_message_pack(&request, &bytes);

@@ -22,10 +22,7 @@ typedef struct question {
 } question;
 
 struct beam_state_link {
-    struct beam_state_link *next;
-    char *endpoint;
-    beam_grpc_channel *channel;
-    beam_grpc_stream *stream;
+    beam_link base;
     pthread_mutex_t sending;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -42,77 +39,43 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- Links ------------------------------------------------------------------------------- */
 
-static void free_link(beam_state_link *link)
+static beam_status begin(beam_harness *h, beam_link *base, beam_error *err)
 {
-    beam_grpc_stream_close(link->stream);
-    beam_grpc_channel_close(link->channel);
-    pthread_cond_destroy(&link->changed);
-    pthread_mutex_destroy(&link->lock);
-    pthread_mutex_destroy(&link->sending);
-    beam_free(link->endpoint);
-    beam_free(link);
+    (void)h;
+    beam_state_link *link = (beam_state_link *)base;
+    return pthread_mutex_init(&link->sending, NULL) == 0 &&
+                   pthread_mutex_init(&link->lock, NULL) == 0 &&
+                   pthread_cond_init(&link->changed, NULL) == 0
+               ? BEAM_OK
+               : no_memory(err); /* what was initialised holds no memory */
 }
 
-static beam_status new_link(beam_harness *h, const char *endpoint, beam_state_link **result,
-                            beam_error *err)
-{
-    const beam_grpc_options call = {
-        .method = METHOD, .what = "tell state", .worker_id = h->options->id};
-    beam_state_link *link = beam_calloc(1, sizeof *link);
-    if (!link || pthread_mutex_init(&link->sending, NULL) != 0 ||
-        pthread_mutex_init(&link->lock, NULL) != 0 ||
-        pthread_cond_init(&link->changed, NULL) != 0) {
-        beam_free(link); /* what was initialised holds no memory */
-        return no_memory(err);
-    }
-    link->endpoint = beam_strdup(endpoint);
-    beam_status status = link->endpoint ? BEAM_OK : no_memory(err);
-    if (status == BEAM_OK)
-        status = beam_grpc_channel_open(endpoint, &link->channel, err);
-    if (status == BEAM_OK)
-        status = beam_grpc_stream_open(link->channel, &call, &link->stream, err);
-    if (status != BEAM_OK) {
-        free_link(link);
-        return status;
-    }
-    *result = link;
-    return BEAM_OK;
-}
+static const beam_link_kind kind = {
+    .size = sizeof(beam_state_link), .method = METHOD, .what = "tell state", .begin = begin};
 
 beam_status beam_state_link_get(beam_harness *h, const char *endpoint, beam_state_link **link,
                                 beam_error *err)
 {
-    beam_status status = BEAM_OK;
-    pthread_mutex_lock(&h->lock);
-    for (*link = h->state_links; *link && strcmp((*link)->endpoint, endpoint) != 0;)
-        *link = (*link)->next;
-    if (!*link && h->control.ending) { /* too late for beam_state_break */
-        status = beam_error_set(err, BEAM_CANCELLED, "the worker ends");
-    } else if (!*link) {
-        status = new_link(h, endpoint, link, err);
-        if (status == BEAM_OK) {
-            (*link)->next = h->state_links;
-            h->state_links = *link;
-        }
-    }
-    pthread_mutex_unlock(&h->lock);
+    beam_link *base;
+    beam_status status = beam_link_get(h, &h->state_links, &kind, endpoint, &base, err);
+    *link = (beam_state_link *)base;
     return status;
 }
 
 void beam_state_break(beam_harness *h)
 {
-    pthread_mutex_lock(&h->lock);
-    for (beam_state_link *link = h->state_links; link; link = link->next)
-        beam_grpc_stream_cancel(link->stream);
-    pthread_mutex_unlock(&h->lock);
+    beam_links_break(h, &h->state_links);
 }
 
 void beam_state_stop(beam_harness *h)
 {
     while (h->state_links) {
-        beam_state_link *link = h->state_links;
-        h->state_links = link->next;
-        free_link(link);
+        beam_state_link *link = (beam_state_link *)h->state_links;
+        h->state_links = link->base.next;
+        pthread_cond_destroy(&link->changed);
+        pthread_mutex_destroy(&link->lock);
+        pthread_mutex_destroy(&link->sending);
+        beam_link_free(&link->base);
     }
 }
 
@@ -137,12 +100,12 @@ static beam_status read_answer(beam_state_link *link, BeamPb__StateResponse **an
 {
     beam_buffer bytes = {0};
     bool open = true;
-    beam_status status = beam_grpc_stream_read(link->stream, TICK, &bytes, &open, err);
+    beam_status status = beam_grpc_stream_read(link->base.stream, TICK, &bytes, &open, err);
     if (status == BEAM_DEADLINE_EXCEEDED && open)
         return BEAM_OK;
     if (status == BEAM_OK && !open)
         status = beam_error_set(err, BEAM_ABORTED, "the engine ended the state stream of %s",
-                                link->endpoint);
+                                link->base.endpoint);
     if (status == BEAM_OK)
         status = beam_message_unpack(&beam_pb__state_response__descriptor, bytes.data, bytes.len,
                                      answer, err);
@@ -203,8 +166,8 @@ static beam_status send_question(beam_state_link *link, const BeamPb__StateReque
     beam_status status = beam_message_pack(request, &bytes);
     if (status == BEAM_OK) {
         pthread_mutex_lock(&link->sending);
-        status = beam_grpc_stream_write(link->stream, bytes.data, bytes.len, false, PATIENCE * 1000,
-                                        err);
+        status = beam_grpc_stream_write(link->base.stream, bytes.data, bytes.len, false,
+                                        PATIENCE * 1000, err);
         pthread_mutex_unlock(&link->sending);
     } else {
         status = no_memory(err);

@@ -54,8 +54,9 @@ struct engine {
     stream streams[ENGINE_STREAMS], describe;
     step accepted[ENGINE_STREAMS], received[ENGINE_STREAMS], sent[ENGINE_STREAMS];
     step asked, answered, ended;
-    unsigned pending; /* that the queue will tell of, but for `ended` */
-    beam_buffer descriptor;
+    unsigned pending;       /* that the queue will tell of, but for `ended` */
+    beam_buffer descriptor; /* empty: questions get no answer */
+    bool was_asked;
     bool broken; /* by engine_break */
     bool faults, gone;
 };
@@ -145,14 +146,16 @@ static void wait_for_question(engine *e)
         e->pending++;
 }
 
-static void on_asked(stream *s, bool well)
+/* Waits for the worker to give the question up. */
+static void leave_open(stream *s)
 {
-    if (!well)
-        return;
-    beam_buffer question = {0};
-    if (s->incoming)
-        read_bytes(s->incoming, &question);
-    beam_buffer_free(&question);
+    grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+    op.data.recv_close_on_server.cancelled = &s->cancelled;
+    begin(s, &op, 1, &s->engine->answered);
+}
+
+static void describe(stream *s)
+{
     grpc_slice slice = grpc_slice_from_copied_buffer((char *)s->engine->descriptor.data,
                                                      s->engine->descriptor.len);
     grpc_byte_buffer *answer = grpc_raw_byte_buffer_create(&slice, 1);
@@ -166,6 +169,21 @@ static void on_asked(stream *s, bool well)
     begin(s, ops, 4, &s->engine->answered);
     grpc_byte_buffer_destroy(answer);
     grpc_slice_unref(slice);
+}
+
+static void on_asked(stream *s, bool well)
+{
+    if (!well)
+        return;
+    beam_buffer question = {0};
+    if (s->incoming)
+        read_bytes(s->incoming, &question);
+    beam_buffer_free(&question);
+    s->engine->was_asked = true;
+    if (s->engine->descriptor.len)
+        describe(s);
+    else
+        leave_open(s);
 }
 
 static void on_answered(stream *s, bool well)
@@ -264,7 +282,8 @@ void engine_describe(engine *e, const BeamPb__ProcessBundleDescriptor *descripto
 {
     pthread_mutex_lock(&e->lock);
     e->descriptor.len = 0;
-    assert_int_equal(beam_message_pack(descriptor, &e->descriptor), BEAM_OK);
+    if (descriptor)
+        assert_int_equal(beam_message_pack(descriptor, &e->descriptor), BEAM_OK);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -294,6 +313,14 @@ static bool wait_writable(stream *s)
             fail_msg("the worker does not take part in %s", methods[s - s->engine->streams]);
     }
     return !is_given_up(s);
+}
+
+void engine_wait_until_asked(engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    while (!e->was_asked)
+        assert_true(wait_on(e));
+    pthread_mutex_unlock(&e->lock);
 }
 
 bool engine_send(engine *e, engine_stream which, const void *what)

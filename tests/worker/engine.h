@@ -24,8 +24,10 @@ typedef struct engine engine;
 /* Fails the test when it cannot. */
 engine *engine_start(void);
 const char *engine_endpoint(const engine *e); /* of all its services */
-/* What the worker is told of any descriptor it asks for; borrowed. */
+/* What the worker is told of any descriptor it asks for; borrowed.  NULL: it is told nothing. */
 void engine_describe(engine *e, const BeamPb__ProcessBundleDescriptor *descriptor);
+/* Waits until the worker has asked for a descriptor. */
+void engine_wait_until_asked(engine *e);
 /* Sends a message once the worker has opened the stream; waits for both.  False: see
  * engine_expect_faults. */
 bool engine_send(engine *e, engine_stream stream, const void *what);

@@ -1,17 +1,23 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "worker/fixture.h"
 
-static void ignore(void *user, const beam_log_record *record)
+static void keep_errors(void *user, const beam_log_record *record)
 {
-    (void)user, (void)record;
+    fixture *f = user;
+    if (record->level < BEAM_LOG_ERROR)
+        return;
+    pthread_mutex_lock(&f->log);
+    (void)snprintf(f->logged, sizeof f->logged, "%s", record->message);
+    pthread_mutex_unlock(&f->log);
 }
-static const beam_logger quiet = {.sink = ignore};
 
 fixture *fixture_new(void)
 {
     fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
     f->engine = engine_start();
+    f->logger = (beam_logger){.sink = keep_errors, .user = f};
+    assert_int_equal(pthread_mutex_init(&f->log, NULL), 0);
     stage_init(&f->stage);
     return f;
 }
@@ -28,7 +34,7 @@ void fixture_port(fixture *f, const char *id, const char *urn, const beam_type *
                                 &coder, NULL));
     BeamPb__RemoteGrpcPort port = BEAM_PB__REMOTE_GRPC_PORT__INIT;
     BeamPb__ApiServiceDescriptor service = BEAM_PB__API_SERVICE_DESCRIPTOR__INIT;
-    service.url = (char *)engine_endpoint(f->engine);
+    service.url = (char *)(f->data_endpoint ? f->data_endpoint : engine_endpoint(f->engine));
     port.api_service_descriptor = &service;
     port.coder_id = (char *)coder;
     stage_transform(s, id, urn, &port, in, out);
@@ -51,7 +57,7 @@ void fixture_start(fixture *f, bool services)
                               .logging_endpoint = services ? engine_endpoint(f->engine) : "",
                               .status_endpoint = services ? engine_endpoint(f->engine) : "",
                               .registry = &f->stage.registry,
-                              .logger = &quiet,
+                              .logger = &f->logger,
                               .stop = &f->stop};
     assert_int_equal(pthread_create(&f->worker, NULL, work, f), 0);
 }
@@ -65,6 +71,7 @@ int fixture_end(void **state)
     }
     engine_stop(f->engine);
     stage_free(&f->stage);
+    pthread_mutex_destroy(&f->log);
     free(f);
     return 0;
 }

@@ -12,12 +12,16 @@
 typedef struct fixture {
     stage stage;
     engine *engine;
+    const char *data_endpoint; /* of fixture_port's; NULL: the engine's */
     pthread_t worker;
     bool joined;
     beam_worker_options options;
     int stop;           /* of the options */
     beam_status status; /* of the worker, when it has ended */
     beam_error err;
+    beam_logger logger;
+    pthread_mutex_t log;
+    char logged[512]; /* the last error of the worker's log; to be looked at when it has ended */
 } fixture;
 
 /* An engine, and a stage to be described. */

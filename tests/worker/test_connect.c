@@ -1,0 +1,112 @@
+/* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
+/* What an engine does not answer holds up the bundle that needs it, no other instruction, and not
+ * the worker's end. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "worker/fixture.h"
+
+#define INT &beam_int64_type
+
+static beam_status pass(beam_ctx *c, const beam_int64 *x)
+{
+    return beam_emit(c, beam_int64, *x);
+}
+BEAM_DOFN(pass_fn, beam_int64, pass, BEAM_TYPES(INT));
+
+static fixture *begin_at(const char *data_endpoint)
+{
+    const beam_windowing global = {BEAM_GLOBAL_WINDOWS, 0, 0, 0, 0, BEAM_END_OF_WINDOW};
+    fixture *f = fixture_new();
+    f->data_endpoint = data_endpoint;
+    stage_pcoll(&f->stage, "numbers", INT, global);
+    stage_pcoll(&f->stage, "passed", INT, global);
+    fixture_port(f, "source", BEAM_URN_DATA_SOURCE, INT, "", "out0=numbers");
+    stage_pardo(&f->stage, "pass", &pass_fn, NULL, "in0=numbers", "out0=passed");
+    fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=passed", "");
+    fixture_start(f, false);
+    return f;
+}
+
+/* ---- Data at an endpoint that takes connections and says nothing ----------------------------- */
+
+static int listener;
+
+static int begin_silent(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    char endpoint[32];
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", ntohs(address.sin_port));
+    *state = begin_at(endpoint);
+    return 0;
+}
+
+static void ask_progress(fixture *f, const char *of)
+{
+    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
+    BeamPb__ProcessBundleProgressRequest progress = BEAM_PB__PROCESS_BUNDLE_PROGRESS_REQUEST__INIT;
+    progress.instruction_id = (char *)of;
+    request.instruction_id = (char *)"progress";
+    request.request_case = BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE_PROGRESS;
+    request.process_bundle_progress = &progress;
+    engine_send(f->engine, ENGINE_CONTROL, &request);
+}
+
+/* gRPC tries for 20 s; in none of these steps is that waited for. */
+static void silent_data(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "stuck");
+    int connection = accept(listener, NULL, NULL);
+    assert_true(connection >= 0);
+    ask_bundle(f, "the same");
+    ask_progress(f, "stuck");
+    beam_message_free(take_response(f, "progress"));
+    struct pollfd given_up = {.fd = connection, .events = POLLRDHUP};
+    assert_int_equal(poll(&given_up, 1, 0), 0);
+    __atomic_store_n(&f->stop, 1, __ATOMIC_RELAXED);
+    pthread_join(f->worker, NULL);
+    f->joined = true;
+    assert_int_equal(f->status, BEAM_OK);
+    if (!strstr(f->logged, "did not before the end") && !strstr(f->logged, "the worker ends"))
+        fail_msg("the bundles failed with \"%s\"", f->logged);
+    close(connection);
+    close(listener);
+}
+
+/* ---- A descriptor that does not come --------------------------------------------------------- */
+
+static int begin_undescribed(void **state)
+{
+    fixture *f = *state = begin_at(NULL);
+    engine_describe(f->engine, NULL);
+    return 0;
+}
+
+static void no_descriptor(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "stuck");
+    engine_wait_until_asked(f->engine);
+    __atomic_store_n(&f->stop, 1, __ATOMIC_RELAXED);
+    pthread_join(f->worker, NULL);
+    f->joined = true;
+    assert_non_null(strstr(f->logged, "asked to describe a bundle, did not before the end"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(silent_data, begin_silent, fixture_end),
+        cmocka_unit_test_setup_teardown(no_descriptor, begin_undescribed, fixture_end)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
