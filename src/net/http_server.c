@@ -23,6 +23,7 @@ enum {
     MOST_REQUEST = 4096,
     PATIENCE_MS = 5000, /* with a request, and with the taking of an answer */
     DRAIN_MS = 500,     /* for the other side to close first, so that it gets all of the answer */
+    NAP_MS = 100,       /* when the system has no room for another connection */
     FAREWELL_MS = 500   /* for answers that are on their way when the server is stopped */
 };
 
@@ -46,6 +47,7 @@ struct beam_http_server {
     uint16_t port;
     pthread_t thread;
     uint64_t accepted;
+    int64_t accept_from; /* milliseconds: nobody is let in before */
     connection connections[MOST_CONNECTIONS];
 };
 
@@ -261,8 +263,12 @@ static connection *place_for(beam_http_server *server)
 static void on_connect(beam_http_server *server)
 {
     int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        /* Who waits stays where he is, and poll would not wait for anything else. */
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            server->accept_from = beam_clock_ms() + NAP_MS;
         return;
+    }
     connection *c = place_for(server);
     *c = (connection){.fd = fd, .state = READING, .number = server->accepted++};
     c->until = beam_clock_ms() + PATIENCE_MS;
@@ -278,10 +284,13 @@ static void serve(beam_http_server *server, connection *c, short events)
         on_drained(c);
 }
 
-/* Ends what has taken too long; returns milliseconds until the next has. */
+/* Ends what has taken too long; returns milliseconds until the next has, or all are let in again.
+ */
 static int end_late(beam_http_server *server)
 {
     int64_t now = beam_clock_ms(), wait = PATIENCE_MS;
+    if (server->accept_from > now)
+        wait = server->accept_from - now;
     for (size_t i = 0; i < MOST_CONNECTIONS; i++) {
         connection *c = &server->connections[i];
         if (c->fd < 0)
@@ -312,8 +321,9 @@ static void *serve_all(void *self)
     while (stop == INT64_MAX || (is_writing(server) && beam_clock_ms() < stop)) {
         int wait = end_late(server);
         bool stopping = stop != INT64_MAX;
+        bool closed = stopping || beam_clock_ms() < server->accept_from;
         polled[0] = (struct pollfd){stopping ? -1 : server->wake[0], POLLIN, 0};
-        polled[1] = (struct pollfd){stopping ? -1 : server->listener, POLLIN, 0};
+        polled[1] = (struct pollfd){closed ? -1 : server->listener, POLLIN, 0};
         for (size_t i = 0; i < MOST_CONNECTIONS; i++) {
             const connection *c = &server->connections[i];
             polled[i + 2] =

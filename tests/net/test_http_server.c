@@ -7,10 +7,12 @@
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -224,6 +226,39 @@ static void many_and_silent(void **state)
     beam_http_server_stop(server);
 }
 
+/* The C library's, but that the process has no files left while `no_files`. */
+static atomic_int no_files, refusals;
+
+int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+    if (!atomic_load(&no_files))
+        return (int)syscall(SYS_accept4, fd, address, size, flags);
+    atomic_fetch_add(&refusals, 1);
+    errno = EMFILE;
+    return -1;
+}
+
+/* Who cannot be let in waits, and the server does nothing meanwhile; it asked thousands of times
+ * when it tried at once again. */
+static void no_files_left(void **state)
+{
+    (void)state;
+    beam_http_server *server = start();
+    const char request[] = "GET / HTTP/1.1\r\n" HOST "\r\n";
+    atomic_store(&no_files, 1);
+    int fd = connect_to(server);
+    send_all(fd, request, sizeof request - 1);
+    while (atomic_load(&refusals) < 3)
+        usleep(50000);
+    assert_true(atomic_load(&refusals) < 1000);
+    atomic_store(&no_files, 0);
+    char *text = receive_all(fd, NULL);
+    assert_int_equal(strncmp(text, "HTTP/1.1 200 ", 13), 0);
+    free(text);
+    close(fd);
+    beam_http_server_stop(server);
+}
+
 /* A client that takes nothing does not keep the server from ending. */
 static void stops(void **state)
 {
@@ -291,6 +326,7 @@ int main(void)
                                        cmocka_unit_test(oversized),
                                        cmocka_unit_test(slow_and_large),
                                        cmocka_unit_test(many_and_silent),
+                                       cmocka_unit_test(no_files_left),
                                        cmocka_unit_test(stops),
                                        cmocka_unit_test(this_machine_only),
                                        cmocka_unit_test(no_memory)};
