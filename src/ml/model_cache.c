@@ -43,8 +43,7 @@ static uint64_t uses;
 
 /* ---- Entries --------------------------------------------------------------------------------- */
 
-/* Requests with the same key get the same model: what a model is made of, and nothing besides. */
-static char *make_key(const beam_model_request *request)
+char *beam_model_cache_key(const beam_model_request *request)
 {
     const beam_model_spec *s = request->spec;
     const beam_remote_spec *r = &s->remote;
@@ -91,7 +90,7 @@ beam_status beam_model_cache_join(const beam_model_request *request, beam_model_
                                   beam_error *err)
 {
     *joined = NULL;
-    char *key = make_key(request);
+    char *key = beam_model_cache_key(request);
     if (!key)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
     (void)pthread_mutex_lock(&mutex);

@@ -16,7 +16,11 @@
 
 typedef struct beam_model_entry beam_model_entry;
 
-/* The entry of a request: that of an earlier request with the same words, or a new one.  Nothing is
+/* Requests with the same key get the same model: what a model is made of, and nothing besides.
+ * NULL: no memory; beam_free() it. */
+char *beam_model_cache_key(const beam_model_request *request);
+
+/* The entry of a request: that of an earlier request with the same key, or a new one.  Nothing is
  * loaded. */
 beam_status beam_model_cache_join(const beam_model_request *request, beam_model_entry **entry,
                                   beam_error *err);

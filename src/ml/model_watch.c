@@ -14,6 +14,7 @@ struct beam_model_watch {
     beam_model_watch *next;
     size_t users;
     char *pattern;
+    char *key;       /* of the request: what is refused for one network may be another's */
     char *transform; /* the request's: its first user may be gone before the watch is */
     int64_t interval_ms;
     beam_pool *pool; /* holds the spec */
@@ -198,14 +199,15 @@ static void free_watch(beam_model_watch *watch)
     (void)pthread_mutex_destroy(&watch->mutex);
     beam_pool_free(watch->pool);
     beam_free(watch->pattern);
+    beam_free(watch->key);
     beam_free(watch->transform);
     beam_free(watch->seen);
     beam_free(watch);
 }
 
 static beam_status new_watch(const char *pattern, int64_t interval_ms,
-                             const beam_model_request *request, beam_model_watch **made,
-                             beam_error *err)
+                             const beam_model_request *request, const char *key,
+                             beam_model_watch **made, beam_error *err)
 {
     beam_model_watch *watch = beam_calloc(1, sizeof *watch);
     void *spec = NULL;
@@ -217,10 +219,11 @@ static beam_status new_watch(const char *pattern, int64_t interval_ms,
     watch->interval_ms = interval_ms;
     watch->request = *request;
     watch->pattern = beam_strdup(pattern);
+    watch->key = beam_strdup(key);
     watch->transform = beam_strdup(request->transform ? request->transform : "");
     watch->request.transform = watch->transform;
     watch->pool = beam_pool_new();
-    if (!watch->pattern || !watch->transform || !watch->pool ||
+    if (!watch->pattern || !watch->key || !watch->transform || !watch->pool ||
         beam_pool_copy(watch->pool, &beam_model_spec_type, request->spec, &spec) != BEAM_OK) {
         free_watch(watch);
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to watch %s", pattern);
@@ -242,14 +245,14 @@ static beam_status new_watch(const char *pattern, int64_t interval_ms,
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread to watch %s", pattern);
 }
 
-/* Requests of one transform in one run. */
+/* Requests of one transform in one run, for one model. */
 static bool is_same(const beam_model_watch *watch, const char *pattern, int64_t interval_ms,
-                    const beam_model_request *request)
+                    const beam_model_request *request, const char *key)
 {
     return watch->interval_ms == interval_ms && strcmp(watch->pattern, pattern) == 0 &&
            watch->request.logger == request->logger &&
            strcmp(watch->transform, request->transform ? request->transform : "") == 0 &&
-           watch->request.max_batch == request->max_batch;
+           strcmp(watch->key, key) == 0;
 }
 
 beam_status beam_model_watch_open(const char *pattern, int64_t interval_ms,
@@ -258,20 +261,24 @@ beam_status beam_model_watch_open(const char *pattern, int64_t interval_ms,
 {
     beam_status status = BEAM_OK;
     *watch = NULL;
+    char *key = beam_model_cache_key(request);
+    if (!key)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to watch %s", pattern);
     (void)pthread_mutex_lock(&mutex);
     for (beam_model_watch *w = watches; w && !*watch; w = w->next)
-        if (is_same(w, pattern, interval_ms, request))
+        if (is_same(w, pattern, interval_ms, request, key))
             *watch = w;
     if (*watch) {
         ++(*watch)->users;
     } else {
-        status = new_watch(pattern, interval_ms, request, watch, err);
+        status = new_watch(pattern, interval_ms, request, key, watch, err);
         if (status == BEAM_OK) {
             (*watch)->next = watches;
             watches = *watch;
         }
     }
     (void)pthread_mutex_unlock(&mutex);
+    beam_free(key);
     return status;
 }
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "inference_run.h"
-#include "ml/model_cache.h"
+#include "ml/model_watch.h"
 #include "scaled.h"
 #include "support/files.h"
 
@@ -278,6 +278,56 @@ static void test_each_key_has_newer_weights_of_its_own(void **state)
     assert_int_equal(atomic_load(&seen[2]), HALF);
 }
 
+/* ---- One pattern, two networks -------------------------------------------------------------- */
+
+static beam_status other_network(const beam_model_spec *spec, beam_network **network,
+                                 beam_error *err)
+{
+    (void)spec;
+    beam_network *net = beam_network_new("other");
+    beam_value x = beam_nn_input(net, "x", 1, (const int64_t[]){SCALED_WIDE});
+    x = beam_nn_linear(net, x, "head", .out_features = SCALED_WIDE);
+    beam_status status = beam_network_finish(net, &x, 1, err);
+    *network = status == BEAM_OK ? net : NULL;
+    if (status != BEAM_OK)
+        beam_network_free(net);
+    return status;
+}
+
+static beam_status by_name(const beam_model_spec *spec, beam_network **network, beam_error *err)
+{
+    return beam_str_equal(spec->network, beam_str_of("scaled")) ? scaled_network(spec, network, err)
+                                                                : other_network(spec, network, err);
+}
+
+/* What one network refuses is the other's all the same. */
+static void test_two_networks_under_one_pattern(void **state)
+{
+    char pattern[300];
+    beam_error err = {0};
+    publish(*state, 1);
+    (void)snprintf(pattern, sizeof pattern, "%s", test_path(*state, "w*"));
+    const beam_model_spec spec = scaled_spec("");
+    beam_model_spec other = scaled_spec("its own");
+    other.network = beam_str_of("other");
+    const beam_logger quiet = {.min_level = BEAM_LOG_CRITICAL};
+    beam_model_request request = {
+        .spec = &other, .make_network = by_name, .max_batch = 1, .logger = &quiet};
+    beam_model_watch *watches[3];
+    assert_ok(beam_model_watch_open(pattern, 60000, &request, &watches[0], &err), err);
+    assert_null(beam_model_watch_current(watches[0]));
+    request.spec = &spec;
+    for (int i = 1; i < 3; i++)
+        assert_ok(beam_model_watch_open(pattern, 60000, &request, &watches[i], &err), err);
+    assert_ptr_equal(watches[1], watches[2]);
+    beam_watched *current = beam_model_watch_current(watches[1]);
+    assert_non_null(current);
+    assert_string_equal(current->weights, test_path(*state, "w1"));
+    beam_watched_drop(watches[1], current);
+    for (int i = 0; i < 3; i++)
+        beam_model_watch_close(watches[i]);
+}
+
 /* ---- A side input ---------------------------------------------------------------------------- */
 
 static beam_status stamp(beam_ctx *c, const beam_int64 *number)
@@ -353,6 +403,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_file_that_is_replaced, new_folder, end_folder),
         cmocka_unit_test_setup_teardown(test_nothing_to_begin_with, new_folder, end_folder),
         cmocka_unit_test_setup_teardown(test_each_key_has_newer_weights_of_its_own, new_folder,
+                                        end_folder),
+        cmocka_unit_test_setup_teardown(test_two_networks_under_one_pattern, new_folder,
                                         end_folder),
         cmocka_unit_test_setup_teardown(test_a_side_input_names_the_weights, new_folder,
                                         end_folder),
