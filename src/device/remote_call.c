@@ -183,7 +183,7 @@ static void wait_throttled(beam_remote_client *client, beam_remote_effort *effor
         (void)pthread_mutex_unlock(&client->mutex);
         if (left <= 0)
             return;
-        beam_retry_sleep_ms(left);
+        (void)beam_retry_sleep_ms(left, NULL);
         effort->throttled_ms += left;
     }
 }
@@ -198,7 +198,7 @@ static void wait_turn(beam_remote_client *client)
     int64_t turn = client->next_request > now ? client->next_request : now;
     client->next_request = turn + client->microseconds_each;
     (void)pthread_mutex_unlock(&client->mutex);
-    beam_retry_sleep_ms((turn - now + 999) / 1000);
+    (void)beam_retry_sleep_ms((turn - now + 999) / 1000, NULL);
 }
 
 /* An overloaded server says how long; a bit more than that, so that not all come at once. */
@@ -330,7 +330,8 @@ beam_status beam_remote_perform(beam_remote_client *client, const beam_remote_ca
         tries++;
         effort->retries++;
         if (!throttled)
-            beam_retry_sleep_ms(beam_retry_pause_ms(tries, client->retry_ms, MOST_PAUSE_MS));
+            (void)beam_retry_sleep_ms(
+                beam_retry_pause_ms(tries, client->retry_ms, MOST_PAUSE_MS), NULL);
     }
     forget_header(refused);
     if (status == BEAM_OK)

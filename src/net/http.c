@@ -124,6 +124,14 @@ static size_t on_body(char *data, size_t one, size_t count, void *user)
     return x->status == BEAM_OK ? size : 0;
 }
 
+/* Several times a second while bytes come, and once while none do. */
+static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t up_total,
+                       curl_off_t up_now)
+{
+    (void)total, (void)now, (void)up_total, (void)up_now;
+    return __atomic_load_n((const int *)user, __ATOMIC_RELAXED) != 0;
+}
+
 /* ---- The request ----------------------------------------------------------------------------- */
 
 static bool is_printable(const char *text, char least)
@@ -190,6 +198,11 @@ static CURLcode configure(exchange *x, struct curl_slist *headers)
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, x);
     SET(CURLOPT_HTTPHEADER, headers);
+    if (r->stop) {
+        SET(CURLOPT_NOPROGRESS, 0L);
+        SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+        SET(CURLOPT_XFERINFODATA, (void *)(uintptr_t)r->stop);
+    }
     if (r->body || strcmp(r->method, "GET") != 0) { /* a body of no bytes says so, too */
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDS, r->body ? r->body : "");
@@ -198,6 +211,12 @@ static CURLcode configure(exchange *x, struct curl_slist *headers)
     SET(CURLOPT_CUSTOMREQUEST, r->method);
 #undef SET
     return code;
+}
+
+beam_status beam_http_cancelled(const char *url, beam_error *err)
+{
+    int len = (int)strcspn(url, "?"); /* what follows may be a secret */
+    return beam_error_set(err, BEAM_CANCELLED, "cancelled before %.*s answered", len, url);
 }
 
 static beam_status explain(const exchange *x, CURLcode code, beam_error *err)
@@ -210,6 +229,8 @@ static beam_status explain(const exchange *x, CURLcode code, beam_error *err)
     if (x->status != BEAM_OK || code == CURLE_OUT_OF_MEMORY)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for the answer of %.*s", len,
                               x->request->url);
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return beam_http_cancelled(x->request->url, err);
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "%.*s is no address: %s", len,
                               x->request->url, words);

@@ -38,6 +38,7 @@ typedef struct beam_http_request {
     int connect_seconds; /* 0: 20 */
     int stall_seconds;   /* without a byte; 0: 60 */
     int64_t timeout_ms;  /* from beginning to end; 0: no limit */
+    const int *stop;     /* broken off within a second or so after *stop is not 0; NULL: never */
 } beam_http_request;
 
 /* Headers of the answer that anything here looks at; "" where it has none. */
@@ -60,10 +61,12 @@ typedef struct beam_http_response {
 enum { BEAM_HTTP_MOST = 16 << 20 };
 
 /* BEAM_OK when an answer came whole, whatever its code.  UNAVAILABLE: no answer, or half of one;
- * may be tried again.  A header with a line break in it, or a URL with other than printable ASCII,
- * is INVALID_ARGUMENT.  `response` need not be set before. */
+ * may be tried again.  CANCELLED: it was broken off.  A header with a line break in it, or a URL
+ * with other than printable ASCII, is INVALID_ARGUMENT.  `response` need not be set before. */
 beam_status beam_http_perform(beam_http *http, const beam_http_request *request,
                               beam_http_response *response, beam_error *err);
+/* BEAM_CANCELLED, in words, for who asks again and is not to any more. */
+beam_status beam_http_cancelled(const char *url, beam_error *err);
 void beam_http_response_free(beam_http_response *response);
 
 /* One line of an answer's head, as it came; for http.c and its fuzzer. */

@@ -11,7 +11,8 @@
 
 enum { MOST_PAUSE_MS = 30 * 1000 };
 
-bool beam_rest_pause(int n, int64_t began, const char *retry_after, int first_ms, int deadline_ms)
+bool beam_rest_pause(int n, int64_t began, const char *retry_after, int first_ms, int deadline_ms,
+                     const int *stop)
 {
     int64_t ms = beam_retry_pause_ms(n, first_ms, MOST_PAUSE_MS);
     int64_t wanted = beam_retry_after_ms(retry_after);
@@ -19,8 +20,7 @@ bool beam_rest_pause(int n, int64_t began, const char *retry_after, int first_ms
         ms = wanted < MOST_PAUSE_MS ? wanted : MOST_PAUSE_MS;
     if (beam_clock_ms() + ms - began > deadline_ms)
         return false;
-    beam_retry_sleep_ms(ms);
-    return true;
+    return beam_retry_sleep_ms(ms, stop);
 }
 
 beam_status beam_rest_status(long code)
@@ -87,10 +87,14 @@ beam_status beam_rest_perform(const beam_rest_call *call, beam_rest_answer *answ
         }
         beam_free(token);
         token = NULL;
-        if ((status != BEAM_UNAVAILABLE && status != BEAM_DATA_LOSS) || call->once ||
-            !beam_rest_pause(n, began, answer->headers.retry_after, call->first_ms,
-                             call->deadline_ms))
+        if ((status != BEAM_UNAVAILABLE && status != BEAM_DATA_LOSS) || call->once)
             break;
+        if (!beam_rest_pause(n, began, answer->headers.retry_after, call->first_ms,
+                             call->deadline_ms, call->stop)) {
+            if (call->stop && __atomic_load_n(call->stop, __ATOMIC_RELAXED))
+                status = beam_http_cancelled(call->request.url, err);
+            break;
+        }
     }
     beam_free(refused);
     return status;

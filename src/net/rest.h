@@ -21,6 +21,8 @@ typedef struct beam_rest_call {
     int first_ms;              /* the first pause */
     int deadline_ms;           /* no further try after this */
     bool once;                 /* no tries but the first */
+    const int *stop; /* no further try once *stop is not 0, but BEAM_CANCELLED; NULL: never.
+                      * request.stop breaks off the one under way, too. */
     /* What an answer means, or (response NULL) that none came: `why` says so then.  After
      * BEAM_UNAVAILABLE and BEAM_DATA_LOSS it is tried again; after a 401 once, with a new token. */
     beam_status (*understand)(void *user, const beam_http_response *response, const beam_error *why,
@@ -32,9 +34,10 @@ typedef struct beam_rest_call {
 beam_status beam_rest_perform(const beam_rest_call *call, beam_rest_answer *answer,
                               beam_error *err);
 
-/* Waits before try `n` + 1 (n from 1); false when the deadline that began at `began` is over.
- * `retry_after`: the header's value. */
-bool beam_rest_pause(int n, int64_t began, const char *retry_after, int first_ms, int deadline_ms);
+/* Waits before try `n` + 1 (n from 1); false when the deadline that began at `began` is over, or
+ * *stop not 0.  `retry_after`: the header's value. */
+bool beam_rest_pause(int n, int64_t began, const char *retry_after, int first_ms, int deadline_ms,
+                     const int *stop);
 
 /* What a code other than 2xx means. */
 beam_status beam_rest_status(long code);

@@ -1,10 +1,11 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "net/retry.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
+
+#include "base/clock.h"
 
 int64_t beam_retry_pause_ms(int n, int64_t first_ms, int64_t most_ms)
 {
@@ -35,9 +36,19 @@ int64_t beam_retry_after_ms(const char *value)
     return seconds > 0 && seconds <= most ? seconds * 1000 : 0;
 }
 
-void beam_retry_sleep_ms(int64_t ms)
+bool beam_retry_sleep_ms(int64_t ms, const int *stop)
 {
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    while (ms > 0 && nanosleep(&left, &left) != 0 && errno == EINTR)
-        ;
+    enum { TICK_MS = 100 };
+    const int64_t until = beam_clock_ms() + ms;
+    for (;;) {
+        int64_t left = until - beam_clock_ms();
+        if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED))
+            return false;
+        if (left <= 0)
+            return true;
+        if (stop && left > TICK_MS)
+            left = TICK_MS;
+        (void)nanosleep(&(struct timespec){.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000},
+                        NULL);
+    }
 }

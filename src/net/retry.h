@@ -3,6 +3,7 @@
 #ifndef NET_RETRY_H
 #define NET_RETRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The n-th pause (from 1): between a half and all, by chance, of what begins at first_ms, doubles
@@ -12,6 +13,7 @@ int64_t beam_retry_pause_ms(int n, int64_t first_ms, int64_t most_ms);
 /* What an answer's Retry-After asks for, in seconds or as a date; 0: nothing that makes sense. */
 int64_t beam_retry_after_ms(const char *value);
 
-void beam_retry_sleep_ms(int64_t ms);
+/* False once *stop is not 0, which breaks it off; NULL: nothing does. */
+bool beam_retry_sleep_ms(int64_t ms, const int *stop);
 
 #endif

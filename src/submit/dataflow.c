@@ -146,6 +146,7 @@ static beam_status go(run *r, beam_arena *arena, beam_job_metrics *metrics, beam
     beam_dataflow_job job;
     BEAM_TRY(prepare(r, err));
     BEAM_TRY(beam_dataflow_client_open(s->options, &r->client, err));
+    r->client.cancel = s->watch.cancel;
     BEAM_TRY(beam_dataflow_preflight(&r->client, &r->wanted, s->watch.logger, err));
     BEAM_TRY(
         beam_dataflow_stage(&r->staged, s->job.artifacts, s->watch.logger, s->watch.cancel, err));

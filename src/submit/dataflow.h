@@ -123,6 +123,9 @@ typedef struct beam_dataflow_client {
     beam_auth *auth; /* NULL: --no_auth */
     const beam_dataflow_options *options;
     int first_ms, deadline_ms;
+    int64_t timeout_ms; /* of one request; 0: no limit but http.h's */
+    const int *cancel;  /* requests are not made again once *cancel is not 0, and those that change
+                         * nothing broken off: BEAM_CANCELLED.  NULL: never */
 } beam_dataflow_client;
 
 /* Finds credentials. */

@@ -116,9 +116,12 @@ static beam_status perform(beam_dataflow_client *client, const beam_dataflow_cal
                                        .url = call->url,
                                        .headers = headers,
                                        .body = body,
-                                       .body_size = body ? strlen(body) : 0},
+                                       .body_size = body ? strlen(body) : 0,
+                                       .timeout_ms = client->timeout_ms,
+                                       .stop = body ? NULL : client->cancel},
                            .first_ms = client->first_ms,
                            .deadline_ms = client->deadline_ms,
+                           .stop = client->cancel,
                            .understand = understand,
                            .user = &x};
     if (body)

@@ -14,6 +14,7 @@ enum {
     FIRST_LOOK = 200,
     SLOWEST_LOOK = 5000,
     CANCEL_PATIENCE = 60000,   /* then the job ends without us */
+    LAST_PATIENCE = 10000,     /* with a service that is to cancel the job and does not answer */
     SILENCE_PATIENCE = 600000, /* without an answer to any question */
     MOST_PAGES = 1000          /* of messages at once */
 };
@@ -48,6 +49,11 @@ beam_status beam_dataflow_create(beam_dataflow_client *client, const json_t *req
                                      .body = request};
     beam_status status = ask_job(client, &call, job, err);
     beam_arena_free(&arena);
+    if (status == BEAM_CANCELLED)
+        return beam_error_set(err, status,
+                              "cancelled before Dataflow told of the job, which it may have begun: "
+                              "see https://console.cloud.google.com/dataflow/jobs?project=%s",
+                              client->options->project);
     /* Of a name that runs already, Dataflow answers with that job instead. */
     if (status == BEAM_OK && job->request_id[0] && strcmp(job->request_id, request_id) != 0)
         return beam_error_set(
@@ -223,15 +229,32 @@ static beam_status leave(const follower *f, beam_status code, const char *why, b
                           why, o->region, f->job->id, o->project);
 }
 
+/* What is asked from here on is not broken off, but whoever wants to leave does not wait long. */
+static beam_status tell_cancel(follower *f, beam_error *err)
+{
+    beam_dataflow_client *client = f->client;
+    beam_error why = {0};
+    client->cancel = NULL;
+    client->timeout_ms = LAST_PATIENCE;
+    if (client->deadline_ms > LAST_PATIENCE)
+        client->deadline_ms = LAST_PATIENCE;
+    if (beam_dataflow_ask_for(client, f->job->id, "JOB_STATE_CANCELLED", &why) != BEAM_OK) {
+        char words[sizeof why.message];
+        (void)snprintf(words, sizeof words, "cancelled here, but the job may go on: %.300s",
+                       why.message);
+        return leave(f, BEAM_CANCELLED, words, err);
+    }
+    BEAM_LOG(f->watch->logger, BEAM_LOG_NOTICE, "Dataflow was told to cancel the job");
+    f->give_up = beam_clock_ms() + CANCEL_PATIENCE;
+    return BEAM_OK;
+}
+
 static beam_status handle_cancel(follower *f, beam_error *err)
 {
     if (!cancelled(f))
         return BEAM_OK;
-    if (!f->give_up) {
-        BEAM_TRY(beam_dataflow_ask_for(f->client, f->job->id, "JOB_STATE_CANCELLED", err));
-        BEAM_LOG(f->watch->logger, BEAM_LOG_NOTICE, "Dataflow was told to cancel the job");
-        f->give_up = beam_clock_ms() + CANCEL_PATIENCE;
-    }
+    if (!f->give_up)
+        BEAM_TRY(tell_cancel(f, err));
     if (beam_clock_ms() > f->give_up)
         return leave(f, BEAM_CANCELLED,
                      "cancelled; Dataflow was told, and has not ended the job within a minute",
@@ -271,6 +294,8 @@ static beam_status look(follower *f, beam_error *err)
     }
     if (status == BEAM_OK)
         f->heard = beam_clock_ms();
+    else if (status == BEAM_CANCELLED && cancelled(f))
+        return BEAM_OK; /* broken off: wait_for does what there is to do */
     else if (!may_pass(status))
         return beam_error_set(err, status, "%s", why.message);
     else if (beam_clock_ms() > f->heard + SILENCE_PATIENCE)
