@@ -91,6 +91,7 @@ struct beam_model_context {
     beam_model *model;
     beam_tensor *inputs; /* as fed */
     int64_t batch;       /* 0: nothing fed */
+    const int *stop;     /* see beam_model_context_stop */
     void *state;
 };
 

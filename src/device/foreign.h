@@ -37,6 +37,10 @@ beam_status beam_remote_check_address(const char *address, beam_error *err);
 beam_status beam_remote_load(beam_model *model, const char *address,
                              const beam_load_options *options, beam_error *err);
 
+/* Runs of the context that wait for a server are broken off (BEAM_CANCELLED) soon after *stop is
+ * not 0; NULL: they are not. */
+void beam_model_context_stop(beam_model_context *context, const int *stop);
+
 /* BEAM_INVALID_ARGUMENT: the device runs no StableHLO. */
 beam_status beam_foreign_needs_pjrt(const beam_device *device, beam_error *err);
 

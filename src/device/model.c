@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "device/device.h"
+#include "device/foreign.h"
 
 /* Above any batch that makes sense, and small enough that no size in bytes overflows. */
 static const int64_t MAX_BATCH = 1 << 20;
@@ -195,6 +195,11 @@ void beam_model_context_effort(const beam_model_context *context, beam_remote_ef
     *effort = (beam_remote_effort){0};
     if (context->model->driver->effort)
         context->model->driver->effort(context, effort);
+}
+
+void beam_model_context_stop(beam_model_context *context, const int *stop)
+{
+    context->stop = stop;
 }
 
 static beam_status check_inputs(const beam_model *model, const beam_tensor *inputs,

@@ -257,7 +257,8 @@ static beam_status remote_execute(beam_model_context *context, beam_tensor *outp
     beam_http_response response;
     beam_remote_call call = {.url = state->infer,
                              .body = &c->body,
-                             .most = beam_remote_answer_most(&state->ports, context->batch)};
+                             .most = beam_remote_answer_most(&state->ports, context->batch),
+                             .stop = context->stop};
     c->body.len = 0;
     BEAM_TRY(beam_remote_write_request(&state->ports, context->inputs, context->batch,
                                        state->binary, &c->body, &call.json_size, err));

@@ -174,31 +174,32 @@ void beam_remote_client_close(beam_remote_client *client)
 /* ---- When a request may go --------------------------------------------------------------------
  */
 
-/* Waits while the server wants to be left alone. */
-static void wait_throttled(beam_remote_client *client, beam_remote_effort *effort)
+/* Waits while the server wants to be left alone; false when it is to be asked no more. */
+static bool wait_throttled(beam_remote_client *client, const int *stop, beam_remote_effort *effort)
 {
     for (;;) {
         (void)pthread_mutex_lock(&client->mutex);
         int64_t left = client->throttled_until - beam_clock_ms();
         (void)pthread_mutex_unlock(&client->mutex);
         if (left <= 0)
-            return;
-        (void)beam_retry_sleep_ms(left, NULL);
+            return true;
+        if (!beam_retry_sleep_ms(left, stop))
+            return false;
         effort->throttled_ms += left;
     }
 }
 
-/* Waits for this request's turn, where so many a second are allowed. */
-static void wait_turn(beam_remote_client *client)
+/* Waits for this request's turn, where so many a second are allowed; false as above. */
+static bool wait_turn(beam_remote_client *client, const int *stop)
 {
     if (client->microseconds_each == 0)
-        return;
+        return beam_retry_sleep_ms(0, stop);
     (void)pthread_mutex_lock(&client->mutex);
     int64_t now = beam_clock_ms() * 1000;
     int64_t turn = client->next_request > now ? client->next_request : now;
     client->next_request = turn + client->microseconds_each;
     (void)pthread_mutex_unlock(&client->mutex);
-    (void)beam_retry_sleep_ms((turn - now + 999) / 1000, NULL);
+    return beam_retry_sleep_ms((turn - now + 999) / 1000, stop);
 }
 
 /* An overloaded server says how long; a bit more than that, so that not all come at once. */
@@ -273,7 +274,8 @@ static beam_status try_once(beam_remote_client *client, const beam_remote_call *
                                  .url = call->url,
                                  .headers = headers,
                                  .most = call->most,
-                                 .timeout_ms = client->timeout_ms};
+                                 .timeout_ms = client->timeout_ms,
+                                 .stop = call->stop};
     if (call->body) {
         bool binary = call->json_size < call->body->len;
         request.body = call->body->data;
@@ -309,11 +311,12 @@ beam_status beam_remote_perform(beam_remote_client *client, const beam_remote_ca
     int tries = 0;
     bool failed_inside = false;
     for (;;) {
-        char *header;
+        char *header = NULL;
         bool throttled = false;
-        wait_throttled(client, effort);
-        wait_turn(client);
-        status = get_header(client, refused, &header, &why);
+        if (wait_throttled(client, call->stop, effort) && wait_turn(client, call->stop))
+            status = get_header(client, refused, &header, &why);
+        else
+            status = beam_http_cancelled(call->url, &why);
         if (status == BEAM_OK)
             status = try_once(client, call, header, response, &throttled, &why);
         if (status == BEAM_UNAUTHENTICATED && header && !refused) {
@@ -329,14 +332,14 @@ beam_status beam_remote_perform(beam_remote_client *client, const beam_remote_ca
             break;
         tries++;
         effort->retries++;
-        if (!throttled)
-            (void)beam_retry_sleep_ms(
-                beam_retry_pause_ms(tries, client->retry_ms, MOST_PAUSE_MS), NULL);
+        if (!throttled) /* where it is broken off, the next turn does not come */
+            (void)beam_retry_sleep_ms(beam_retry_pause_ms(tries, client->retry_ms, MOST_PAUSE_MS),
+                                      call->stop);
     }
     forget_header(refused);
     if (status == BEAM_OK)
         return BEAM_OK;
-    if (tries > 0)
+    if (tries > 0 && status != BEAM_CANCELLED)
         return beam_error_set(err, status, "%s; tried %d times", why.message, tries + 1);
     return beam_error_set(err, status, "%s", why.message);
 }

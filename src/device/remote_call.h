@@ -30,6 +30,7 @@ typedef struct beam_remote_call {
     const beam_buffer *body; /* NULL: GET, else POST */
     size_t json_size;        /* of the body; the rest is binary */
     size_t most;             /* bytes of an answer */
+    const int *stop;         /* broken off soon after *stop is not 0: BEAM_CANCELLED; NULL: never */
 } beam_remote_call;
 
 /* BEAM_OK: an answer of code 2xx, the caller's to free; `effort` is added to.  An overloaded server

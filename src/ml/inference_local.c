@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "device/foreign.h"
 #include "ml/inference.h"
 #include "ml/timed_run.h"
 
@@ -312,14 +313,19 @@ static beam_status run_timed(beam_inference *state, int64_t timeout_ms, int64_t 
     return status;
 }
 
-static beam_status run_here(beam_inference *state, int64_t *took, beam_error *err)
+/* A server that is away keeps no run that is cancelled.  (A run that may be left behind has its
+ * time-out instead: the flag might go before it does.) */
+static beam_status run_here(const beam_ctx *ctx, beam_inference *state, int64_t *took,
+                            beam_error *err)
 {
     local *own = state->local;
     BEAM_TRY(beam_model_feed(own->lease.context, own->part, own->inputs.count, err));
     beam_device_acquire(own->lease.device);
     int64_t began = beam_clock_ns();
+    beam_model_context_stop(own->lease.context, &ctx->frame->cancelled);
     beam_status status =
         beam_model_execute(own->lease.context, own->made, state->outputs.count, err);
+    beam_model_context_stop(own->lease.context, NULL);
     *took = beam_clock_ns() - began;
     beam_device_release(own->lease.device);
     return status;
@@ -354,7 +360,7 @@ static beam_status run_rows(beam_ctx *ctx, beam_inference *state, int64_t first,
     const beam_model_context *context = own->lease.context;
     beam_model_context_effort(context, &before);
     beam_status status =
-        timeout > 0 ? run_timed(state, timeout, &took, err) : run_here(state, &took, err);
+        timeout > 0 ? run_timed(state, timeout, &took, err) : run_here(ctx, state, &took, err);
     count_effort(ctx, own, context, &before);
     beam_inference_count_batch(ctx,
                                &(beam_inference_batch){.struct_size = sizeof(beam_inference_batch),

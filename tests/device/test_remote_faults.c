@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "device/foreign.h"
 #include "device/nets.h"
 #include "device/remote.h"
 
@@ -333,6 +334,26 @@ static void test_down(void **state)
     test_server_stop(&own);
 }
 
+/* Who is not to ask any more does not begin to. */
+static void test_stopped(void **state)
+{
+    (void)state;
+    static int stop = 1;
+    const float in[4] = {0}, *out;
+    beam_error err = {0};
+    infer_reset(&remote_server);
+    beam_model *model = remote_load("affine", &remote_quick);
+    beam_model_context *context = remote_context(model);
+    beam_model_context_stop(context, &stop);
+    assert_int_equal(remote_run(context, model, in, 1, &out, &err), BEAM_CANCELLED);
+    remote_says(&err, "cancelled before http://127.0.0.1");
+    assert_int_equal(infer_count(&remote_server, "inferences"), 0);
+    beam_model_context_stop(context, NULL);
+    remote_run_affine(context, model, 5);
+    beam_model_context_free(context);
+    beam_model_free(model);
+}
+
 static void *restart(void *user)
 {
     test_server *own = user;
@@ -406,7 +427,8 @@ int main(void)
         cmocka_unit_test(test_throttling),   cmocka_unit_test(test_rate),
         cmocka_unit_test(test_deadlines),    cmocka_unit_test(test_wrong_answers),
         cmocka_unit_test(test_wrong_models), cmocka_unit_test(test_down),
-        cmocka_unit_test(test_comes_back),   cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_stopped),      cmocka_unit_test(test_comes_back),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, remote_start, remote_stop);
 }

@@ -285,6 +285,39 @@ static void test_server_dies_for_good(void **state)
     beam_result_free(result);
 }
 
+static int cancel;
+
+static void *cancel_after_a_fault(void *user)
+{
+    while (infer_count(user, "faults") == 0)
+        (void)usleep(5000);
+    __atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+/* The server would answer the second time, 20 s later at the soonest. */
+static void test_cancelled_between_tries(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    beam_error err = {0};
+    beam_run_options options = threads;
+    options.cancel = &cancel;
+    infer_reset(&server);
+    infer_control(&server, "{\"script\": [\"ok\", \"ok\", 503]}");
+    beam_model_spec model = affine(&server);
+    model.remote.retry_delay_secs = 40;
+    assert_int_equal(pthread_create(&thread, NULL, cancel_after_a_fault, &server), 0);
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    /* What beam_create() makes is one bundle: one thread asks. */
+    (void)beam_run_inference(beam_create(p, beam_int64, ((beam_int64[]){1, 2}), 2), &ask,
+                             .model = model);
+    assert_fails(beam_pipeline_run(p, &options, NULL, &err), BEAM_CANCELLED, err, "cancelled");
+    beam_pipeline_free(p);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(infer_count(&server, "inferences"), 0);
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -335,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_throttled),
         cmocka_unit_test(test_server_dies_and_comes_back),
         cmocka_unit_test(test_server_dies_for_good),
+        cmocka_unit_test(test_cancelled_between_tries),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, start, stop);
