@@ -367,18 +367,23 @@ static beam_status publish_one(beam_ctx *c, const char *temp, size_t shard, cons
     return beam_fs_rename(temp, final, beam_ctx_error(c));
 }
 
-/* The temporary file of a shard in the sorted list, or NULL. Shards beyond the list's are empty;
- * with a given number of shards the name begins with the shard's. */
-static const char *temp_of(const beam_write_config *config, const name_list *list, size_t shard)
+/* With a given number of shards a temporary file's name begins with its shard's. */
+static size_t shard_of(const char *temp)
+{
+    const char *slash = strrchr(temp, '/');
+    return slash ? (size_t)strtoull(slash + 1, NULL, 10) : 0;
+}
+
+/* The temporary file of a shard, or NULL where it is empty.  Shards are asked for in their order,
+ * which is the sorted list's too, so that a look at where the last one was, *at, is enough. */
+static const char *temp_of(const beam_write_config *config, const name_list *list, size_t shard,
+                           size_t *at)
 {
     if (config->num_shards == 0)
         return shard < list->n ? list->names[shard] : NULL;
-    for (size_t i = 0; i < list->n; i++) {
-        const char *name = strrchr(list->names[i], '/');
-        if (name && strtoull(name + 1, NULL, 10) == shard)
-            return list->names[i];
-    }
-    return NULL;
+    while (*at < list->n && shard_of(list->names[*at]) < shard)
+        ++*at;
+    return *at < list->n && shard_of(list->names[*at]) == shard ? list->names[*at] : NULL;
 }
 
 static beam_status publish(beam_ctx *c, const void *element)
@@ -388,12 +393,12 @@ static beam_status publish(beam_ctx *c, const void *element)
     BEAM_TRY(collect(c, element, &list));
     if (list.n)
         qsort(list.names, list.n, sizeof *list.names, by_name);
-    size_t shards = config->num_shards ? (size_t)config->num_shards : list.n ? list.n : 1;
+    size_t shards = config->num_shards ? (size_t)config->num_shards : list.n ? list.n : 1, at = 0;
     for (size_t i = 0; i < shards; i++) {
         char *final = final_name(c, i, shards);
         if (!final)
             return beam_fail(c, BEAM_RESOURCE_EXHAUSTED, "out of memory");
-        BEAM_TRY(publish_one(c, temp_of(config, &list, i), i, final));
+        BEAM_TRY(publish_one(c, temp_of(config, &list, i, &at), i, final));
         BEAM_TRY(beam_emit(c, beam_str, final, strlen(final)));
     }
     return BEAM_OK;

@@ -339,6 +339,50 @@ static void failed(void **state)
     assert_int_equal(stat(folder, &st), 0);
 }
 
+/* ---- Publishing, alone --------------------------------------------------------------------------
+ */
+
+static beam_write_config to_publish(const char *prefix, int64_t num_shards)
+{
+    return (beam_write_config){.prefix = beam_str_of(prefix),
+                               .temp_folder = beam_str_of(test_path(folder, "p/.temp")),
+                               .compression = BEAM_COMPRESSION_NONE,
+                               .num_shards = num_shards};
+}
+
+/* The second half of writing, for temporary files that bundles are said to have written. */
+static beam_pipeline *publishing(const beam_write_config *config, const char *const *temps,
+                                 size_t n)
+{
+    beam_temp_file files[4];
+    for (size_t i = 0; i < n; i++)
+        files[i] = (beam_temp_file){0, beam_str_of(temps[i])};
+    beam_pipeline *p = pipeline();
+    beam_pcoll names = beam_group_by_key(beam_create(p, beam_temp_file, files, n));
+    beam_pardo(names, &beam_publish_fn, .config = config);
+    return p;
+}
+
+static void shards_without_elements(void **state)
+{
+    (void)state;
+    char prefix[300], one[300], three[300], name[64];
+    snprintf(prefix, sizeof prefix, "%s/p/x", folder);
+    snprintf(one, sizeof one, "%s/p/.temp/00001-b", folder);
+    snprintf(three, sizeof three, "%s/p/.temp/00003-a", folder);
+    const beam_write_config config = to_publish(prefix, 5);
+    assert_int_equal(mkdir(test_path(folder, "p"), 0700), 0);
+    assert_int_equal(mkdir(test_path(folder, "p/.temp"), 0700), 0);
+    test_write_file(one, "1", 1);
+    test_write_file(three, "3", 1);
+    run_ok(publishing(&config, (const char *const[]){three, one}, 2), NULL, false);
+    for (int i = 0; i < 5; i++) {
+        snprintf(name, sizeof name, "p/x-0000%d-of-00005", i);
+        assert_file(name, i == 1 ? "1" : i == 3 ? "3" : "");
+    }
+    test_remove_folder(strdup(test_path(folder, "p")));
+}
+
 /* ---- Records and whole files -------------------------------------------------------------------
  */
 
@@ -392,6 +436,7 @@ int main(void)
         cmocka_unit_test(wrong_arguments),
         cmocka_unit_test(retried),
         cmocka_unit_test(failed),
+        cmocka_unit_test(shards_without_elements),
         cmocka_unit_test(records),
         cmocka_unit_test(whole_files),
     };
