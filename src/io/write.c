@@ -354,17 +354,45 @@ static beam_status make_empty(beam_ctx *c, int64_t shard, const char *final)
     return beam_fs_rename(path, final, beam_ctx_error(c));
 }
 
+/* The first try finds all temporary files, and notes that beside them.  After that one may be gone,
+ * since it was renamed; before, a file that has the final name is of an earlier run. */
+static beam_status begin(beam_ctx *c, const name_list *list)
+{
+    bool there = true;
+    const char *name = NULL;
+    if (list->n == 0)
+        return BEAM_OK;
+    beam_str note = beam_format(c, "%s.found", list->names[0]);
+    char *path = note.at ? beam_cstr(c, note) : NULL;
+    if (!path)
+        return beam_fail(c, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+    for (size_t i = 0; there && i < list->n; i++) {
+        name = list->names[i];
+        BEAM_TRY(beam_fs_exists(name, &there, beam_ctx_error(c)));
+    }
+    if (there)
+        return beam_fs_write(path, "", 0, beam_ctx_error(c));
+    BEAM_TRY(beam_fs_exists(path, &there, beam_ctx_error(c)));
+    if (there)
+        return BEAM_OK;
+    return beam_fail(c, BEAM_DATA_LOSS,
+                     "the temporary file %s is gone, so there is nothing to publish; was it "
+                     "removed, or do workers write to disks that others do not see?",
+                     name);
+}
+
 static beam_status publish_one(beam_ctx *c, const char *temp, size_t shard, const char *final)
 {
+    beam_error why = {0};
+    bool done = false;
     if (!temp)
         return make_empty(c, (int64_t)shard, final);
-    bool waits, done = false;
-    BEAM_TRY(beam_fs_exists(temp, &waits, beam_ctx_error(c)));
-    if (!waits)
+    beam_status status = beam_fs_rename(temp, final, &why);
+    if (status == BEAM_NOT_FOUND)
         BEAM_TRY(beam_fs_exists(final, &done, beam_ctx_error(c)));
-    if (done)
-        return BEAM_OK; /* an earlier try came this far */
-    return beam_fs_rename(temp, final, beam_ctx_error(c));
+    if (status == BEAM_OK || done) /* by an earlier try */
+        return BEAM_OK;
+    return beam_fail(c, status, "%s", why.message);
 }
 
 /* With a given number of shards a temporary file's name begins with its shard's. */
@@ -393,6 +421,7 @@ static beam_status publish(beam_ctx *c, const void *element)
     BEAM_TRY(collect(c, element, &list));
     if (list.n)
         qsort(list.names, list.n, sizeof *list.names, by_name);
+    BEAM_TRY(begin(c, &list));
     size_t shards = config->num_shards ? (size_t)config->num_shards : list.n ? list.n : 1, at = 0;
     for (size_t i = 0; i < shards; i++) {
         char *final = final_name(c, i, shards);

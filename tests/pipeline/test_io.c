@@ -383,6 +383,51 @@ static void shards_without_elements(void **state)
     test_remove_folder(strdup(test_path(folder, "p")));
 }
 
+/* A file of an earlier run is none of this one's, though it has the name. */
+static void after_an_earlier_run(void **state)
+{
+    (void)state;
+    char prefix[300], gone[300];
+    snprintf(prefix, sizeof prefix, "%s/p/x", folder);
+    snprintf(gone, sizeof gone, "%s/p/.temp/00000-a", folder);
+    const beam_write_config config = to_publish(prefix, 0);
+    assert_int_equal(mkdir(test_path(folder, "p"), 0700), 0);
+    test_write_file(test_path(folder, "p/x-00000-of-00001"), "earlier", 7);
+    beam_error err;
+    run_fails(publishing(&config, (const char *const[]){gone}, 1), NULL, BEAM_DATA_LOSS, &err);
+    assert_mentions(&err, gone);
+    assert_file("p/x-00000-of-00001", "earlier");
+    test_remove_folder(strdup(test_path(folder, "p")));
+}
+
+/* Something is in the way of the second file; once it is gone, the next try does what is left. */
+static void half_published(void **state)
+{
+    (void)state;
+    char prefix[300], first[300], second[300], in_the_way[300];
+    snprintf(prefix, sizeof prefix, "%s/p/x", folder);
+    snprintf(first, sizeof first, "%s/p/.temp/00000-a", folder);
+    snprintf(second, sizeof second, "%s/p/.temp/00000-b", folder);
+    snprintf(in_the_way, sizeof in_the_way, "%s/p/x-00001-of-00002", folder);
+    const beam_write_config config = to_publish(prefix, 0);
+    assert_int_equal(mkdir(test_path(folder, "p"), 0700), 0);
+    assert_int_equal(mkdir(test_path(folder, "p/.temp"), 0700), 0);
+    assert_int_equal(mkdir(in_the_way, 0700), 0);
+    test_write_file(first, "1", 1);
+    test_write_file(second, "2", 1);
+    const char *const temps[] = {second, first};
+    beam_error err;
+    run_fails(publishing(&config, temps, 2), NULL, BEAM_INVALID_ARGUMENT, &err);
+    assert_mentions(&err, in_the_way);
+    assert_int_equal(access(first, F_OK), -1);
+    assert_int_equal(rmdir(in_the_way), 0);
+    run_ok(publishing(&config, temps, 2), NULL, false);
+    run_ok(publishing(&config, temps, 2), NULL, false); /* and once more */
+    assert_file("p/x-00000-of-00002", "1");
+    assert_file("p/x-00001-of-00002", "2");
+    test_remove_folder(strdup(test_path(folder, "p")));
+}
+
 /* ---- Records and whole files -------------------------------------------------------------------
  */
 
@@ -437,6 +482,8 @@ int main(void)
         cmocka_unit_test(retried),
         cmocka_unit_test(failed),
         cmocka_unit_test(shards_without_elements),
+        cmocka_unit_test(after_an_earlier_run),
+        cmocka_unit_test(half_published),
         cmocka_unit_test(records),
         cmocka_unit_test(whole_files),
     };
