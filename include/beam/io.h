@@ -6,7 +6,8 @@
  *
  * Files appear whole or not at all: what is written goes to temporary names first and is
  * renamed, with the total number of shards known, after every bundle is done; a try that
- * failed or an engine repeated leaves nothing behind.
+ * failed or an engine repeated leaves nothing behind.  When a run has ended, its files are on the
+ * disk: a power failure does not leave them empty.
  */
 #ifndef BEAM_IO_H
 #define BEAM_IO_H

@@ -162,9 +162,18 @@ beam_status beam_new_file_write(beam_new_file *file, const void *data, size_t si
     return BEAM_OK;
 }
 
-/* A rename is only on the disk once its folder is. Where a folder cannot be synced (some
- * network file systems), the file itself is whole all the same. */
-static void sync_folder_of(const char *path)
+beam_status beam_close_synced(int fd, const char *path, beam_error *err)
+{
+    beam_status status = BEAM_OK;
+    if (fsync(fd) != 0)
+        status = failed(err, "write", path);
+    if (close(fd) != 0 && status == BEAM_OK)
+        status = failed(err, "write", path);
+    return status;
+}
+
+/* Where a folder cannot be synced (some network file systems), the files are whole all the same. */
+void beam_sync_folder_of(const char *path)
 {
     char *folder = beam_strdup(path);
     if (!folder)
@@ -182,11 +191,7 @@ static void sync_folder_of(const char *path)
 
 beam_status beam_new_file_commit(beam_new_file *file, beam_error *err)
 {
-    beam_status status = BEAM_OK;
-    if (fsync(file->fd) != 0)
-        status = failed(err, "write", file->path);
-    if (close(file->fd) != 0 && status == BEAM_OK)
-        status = failed(err, "write", file->path);
+    beam_status status = beam_close_synced(file->fd, file->path, err);
     file->fd = -1;
     if (status == BEAM_OK && rename(file->temp, file->path) != 0)
         status = failed(err, "write", file->path);
@@ -194,7 +199,7 @@ beam_status beam_new_file_commit(beam_new_file *file, beam_error *err)
         beam_new_file_abandon(file);
         return status;
     }
-    sync_folder_of(file->path);
+    beam_sync_folder_of(file->path);
     beam_free(file->temp);
     beam_free(file->path);
     *file = (beam_new_file){.fd = -1};

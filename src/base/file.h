@@ -36,6 +36,13 @@ beam_status beam_new_file_commit(beam_new_file *file, beam_error *err);
 /* Closes and removes; of a zeroed, committed or abandoned one: nothing. */
 void beam_new_file_abandon(beam_new_file *file);
 
+/* The pieces of that.  A file's bytes reach the disk later than its name does, so that after a
+ * power failure it may be empty, unless it is synced before it is renamed. */
+/* The file is closed whatever comes back. */
+beam_status beam_close_synced(int fd, const char *path, beam_error *err);
+/* Names that were given in the folder of `path` are on the disk then. */
+void beam_sync_folder_of(const char *path);
+
 /* Makes a folder and those above it, as mkdir -p. */
 beam_status beam_make_folders(const char *path, beam_error *err);
 

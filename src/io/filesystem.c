@@ -221,6 +221,12 @@ beam_status beam_fs_rename(const char *from, const char *to, beam_error *err)
     return source->rename(from, to, err);
 }
 
+void beam_fs_settle(const char *path)
+{
+    if (driver_of(&path, NULL) == &beam_local_driver)
+        beam_sync_folder_of(path);
+}
+
 beam_status beam_fs_remove(const char *path, beam_error *err)
 {
     const beam_fs_driver *driver = driver_of(&path, err);

@@ -52,8 +52,7 @@ beam_status beam_fs_view(const char *path, beam_file_view *view, beam_error *err
 /* A file that nobody sees under its name before it is complete. */
 typedef struct beam_writer beam_writer;
 
-/* A `temporary` one has a name that nobody knows before it is complete, and need not survive a
- * power failure, which makes it cheaper. */
+/* A `temporary` one has a name that nobody knows before it is complete, which makes it cheaper. */
 beam_status beam_fs_create(const char *path, bool temporary, beam_writer **writer, beam_error *err);
 beam_status beam_writer_write(beam_writer *writer, const void *data, size_t size, beam_error *err);
 /* Ends the writer whatever comes back; on an error nothing is left. */
@@ -81,6 +80,8 @@ bool beam_fs_is_local(const char *path);
 beam_status beam_fs_exists(const char *path, bool *exists, beam_error *err);
 /* Replaces what is there.  Not to another file system. */
 beam_status beam_fs_rename(const char *from, const char *to, beam_error *err);
+/* Has files that were renamed to the folder of `path` keep their names through a power failure. */
+void beam_fs_settle(const char *path);
 /* A file; nothing there is no error. */
 beam_status beam_fs_remove(const char *path, beam_error *err);
 beam_status beam_fs_make_folder(const char *path, beam_error *err);

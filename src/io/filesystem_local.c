@@ -244,10 +244,10 @@ static beam_status commit(beam_writer *writer, beam_error *err)
     beam_status status = BEAM_OK;
     if (!w->path[0]) {
         status = beam_new_file_commit(&w->file, err);
-    } else if (close(w->file.fd) != 0) {
-        status = beam_error_set(err, beam_status_of_errno(errno), "cannot write %s: %s", w->path,
-                                strerror(errno));
-        (void)unlink(w->path);
+    } else {
+        status = beam_close_synced(w->file.fd, w->path, err);
+        if (status != BEAM_OK)
+            (void)unlink(w->path);
     }
     beam_free(w);
     return status;

@@ -418,18 +418,20 @@ static beam_status publish(beam_ctx *c, const void *element)
 {
     const beam_write_config *config = beam_config(c, beam_write_config);
     name_list list = {0};
+    char *final = NULL;
     BEAM_TRY(collect(c, element, &list));
     if (list.n)
         qsort(list.names, list.n, sizeof *list.names, by_name);
     BEAM_TRY(begin(c, &list));
     size_t shards = config->num_shards ? (size_t)config->num_shards : list.n ? list.n : 1, at = 0;
     for (size_t i = 0; i < shards; i++) {
-        char *final = final_name(c, i, shards);
+        final = final_name(c, i, shards);
         if (!final)
             return beam_fail(c, BEAM_RESOURCE_EXHAUSTED, "out of memory");
         BEAM_TRY(publish_one(c, temp_of(config, &list, i, &at), i, final));
         BEAM_TRY(beam_emit(c, beam_str, final, strlen(final)));
     }
+    beam_fs_settle(final); /* they all lie in one folder, and there is at least one */
     return BEAM_OK;
 }
 

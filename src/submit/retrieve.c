@@ -203,8 +203,9 @@ static beam_status fetch_to(listing *l, const wanted *file, const char *path, be
     if (status == BEAM_OK)
         status = check(digest, &file->artifact, err);
     beam_digest_free(digest);
-    if (close(fd) != 0 && status == BEAM_OK)
-        status = system_error("write", path, err);
+    if (status == BEAM_OK)
+        return beam_close_synced(fd, path, err); /* whoever finds the folder takes it as it is */
+    (void)close(fd);
     return status;
 }
 

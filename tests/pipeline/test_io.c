@@ -3,8 +3,11 @@
  * that fail, and what is left behind. */
 #include "pipeline/pipeline_test.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <beam/io.h>
@@ -428,6 +431,59 @@ static void half_published(void **state)
     test_remove_folder(strdup(test_path(folder, "p")));
 }
 
+/* ---- What a power failure would find ------------------------------------------------------------
+ */
+
+/* Instead of libc's: what was synced and renamed, in this order. */
+static pthread_mutex_t journal_lock = PTHREAD_MUTEX_INITIALIZER;
+static char journal[16384];
+
+static void note(const char *what, const char *path)
+{
+    pthread_mutex_lock(&journal_lock);
+    size_t len = strlen(journal);
+    snprintf(journal + len, sizeof journal - len, "%s %s\n", what, path);
+    pthread_mutex_unlock(&journal_lock);
+}
+
+int fsync(int fd)
+{
+    char link[64], path[300] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (readlink(link, path, sizeof path - 1) > 0)
+        note("sync", path);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int rename(const char *from, const char *to)
+{
+    note("rename", from);
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+static void files_are_synced(void **state)
+{
+    (void)state;
+    char last[300], name[300];
+    beam_pipeline *p = pipeline();
+    beam_write_text(fruits(p), test_path(folder, "y/x"), .num_shards = 7); /* two are empty */
+    journal[0] = '\0';
+    run_ok(p, NULL, false);
+    snprintf(last, sizeof last, "sync %s/y\n", folder);
+    const char *folder_synced = strstr(journal, last);
+    assert_non_null(folder_synced);
+    size_t renamed = 0;
+    for (const char *at = journal; (at = strstr(at, "rename ")); renamed++) {
+        at += strlen("rename ");
+        snprintf(name, sizeof name, "sync %.*s\n", (int)strcspn(at, "\n"), at);
+        const char *synced = strstr(journal, name);
+        if (!synced || synced > at || at > folder_synced)
+            fail_msg("not synced in time: %s\n%s", name, journal);
+    }
+    assert_int_equal(renamed, 8); /* with the note that all were found */
+    test_remove_folder(strdup(test_path(folder, "y")));
+}
+
 /* ---- Records and whole files -------------------------------------------------------------------
  */
 
@@ -484,6 +540,7 @@ int main(void)
         cmocka_unit_test(shards_without_elements),
         cmocka_unit_test(after_an_earlier_run),
         cmocka_unit_test(half_published),
+        cmocka_unit_test(files_are_synced),
         cmocka_unit_test(records),
         cmocka_unit_test(whole_files),
     };
