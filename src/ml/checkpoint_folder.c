@@ -229,5 +229,6 @@ beam_status beam_checkpoints_save(const beam_checkpoints *c, const beam_checkpoi
                                "the checkpoint of step %lld was not saved; the one before it, if "
                                "any, is still there",
                                (long long)head->step);
+    BEAM_TRY(check_owner(c, err)); /* writing takes time, and others' are not ours to remove */
     return remove_old(c, head->step, err);
 }

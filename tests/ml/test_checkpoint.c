@@ -19,6 +19,7 @@
 enum { WEIGHTS = 300000, BIASES = 3 };
 static float weights[WEIGHTS], biases[BIASES];
 static bool unreadable;
+static const char *taken_over; /* the folder that another training takes and saves in meanwhile */
 
 static beam_status describe(void *user, size_t index, const char **name, beam_tensor *tensor)
 {
@@ -37,6 +38,10 @@ static beam_status read_state(void *user, const char *name, float *data, beam_er
     int64_t small = *(const int64_t *)user;
     if (unreadable)
         return beam_error_set(err, BEAM_UNAVAILABLE, "the device is gone");
+    if (taken_over) {
+        test_write_file(test_path(taken_over, "owner"), "process 7 on z, 0", 17);
+        test_write_file(test_path(taken_over, "checkpoint-000000000009.safetensors"), "", 0);
+    }
     if (*name == 'b')
         memcpy(data, biases, sizeof biases);
     else
@@ -306,6 +311,23 @@ static void test_taken_over(void **state)
                  "no longer this training's");
 }
 
+/* Who has lost the folder removes nothing: what it takes for damaged may be the new owner's. */
+static void test_taken_over_while_saving(void **state)
+{
+    beam_error err = {0};
+    beam_checkpoints c = {.folder = *state, .keep = 1};
+    const beam_checkpoint_head head = head_of(2);
+    assert_ok(beam_checkpoints_take(&c, &err), err);
+    save(&c, 1);
+    taken_over = *state;
+    beam_status status = beam_checkpoints_save(&c, &head, &small, &err);
+    taken_over = NULL;
+    assert_int_equal(status, BEAM_FAILED_PRECONDITION);
+    assert_non_null(strstr(err.message, "was taken over by another process (process 7 on z)"));
+    assert_int_equal(access(test_path(*state, "checkpoint-000000000009.safetensors"), F_OK), 0);
+    assert_int_equal(access(test_path(*state, "checkpoint-000000000001.safetensors"), F_OK), 0);
+}
+
 static void test_unfinished_go(void **state)
 {
     beam_error err = {0};
@@ -401,6 +423,7 @@ int main(void)
         TEST(test_damaged_are_passed_over),
         TEST(test_renamed_is_passed_over),
         TEST(test_taken_over),
+        TEST(test_taken_over_while_saving),
         TEST(test_unfinished_go),
         TEST(test_full_disk),
         TEST(test_bad_folders),
