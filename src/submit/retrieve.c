@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -238,7 +239,33 @@ static void remove_tree(const char *path)
     (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* What nobody has used for a day; what cannot be removed stays. */
+/* Under its name it goes at once: nobody finds half of it. */
+static void remove_unless_held(const char *path)
+{
+    char *dying = beam_asprintf("%s.old", path);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool held = fd < 0 || (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK);
+    if (dying && !held && rename(path, dying) == 0)
+        remove_tree(dying);
+    if (fd >= 0)
+        (void)close(fd);
+    beam_free(dying);
+}
+
+/* -1: it is not there, or not any more.  Where nothing can be locked, it stays for a day. */
+static int hold(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY); /* to be inherited by the job's program */
+    if (fd < 0)
+        return -1;
+    (void)flock(fd, LOCK_SH);
+    if (utimensat(AT_FDCWD, folder, NULL, 0) == 0)
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+/* What nobody has asked for in a day; what cannot be removed stays. */
 static void clear_old(const char *home, const char *except)
 {
     DIR *dir = opendir(home);
@@ -247,7 +274,7 @@ static void clear_old(const char *home, const char *except)
         char *path = beam_asprintf("%s/%s", home, e->d_name);
         if (path && e->d_name[0] != '.' && strcmp(path, except) != 0 && stat(path, &info) == 0 &&
             info.st_mtime + A_DAY < time(NULL))
-            remove_tree(path);
+            remove_unless_held(path);
         beam_free(path);
     }
     if (dir)
@@ -310,7 +337,18 @@ static beam_status fill(listing *l, const char *home, const char *folder, beam_e
     return status;
 }
 
-static beam_status provide(listing *l, char **folder, beam_error *err)
+static beam_status find_or_fill(listing *l, const char *home, const char *folder, int *held,
+                                beam_error *err)
+{
+    *held = hold(folder);
+    if (*held >= 0)
+        return BEAM_OK;
+    BEAM_TRY(fill(l, home, folder, err));
+    *held = hold(folder);
+    return *held >= 0 ? BEAM_OK : system_error("open", folder, err);
+}
+
+static beam_status provide(listing *l, char **folder, int *held, beam_error *err)
 {
     char *home = NULL;
     beam_status status = own_folder(&home, err);
@@ -318,8 +356,7 @@ static beam_status provide(listing *l, char **folder, beam_error *err)
         status = name_folder(l, home, folder, err);
     if (status == BEAM_OK) {
         clear_old(home, *folder);
-        if (utimensat(AT_FDCWD, *folder, NULL, 0) != 0) /* it is not there yet */
-            status = fill(l, home, *folder, err);
+        status = find_or_fill(l, home, *folder, held, err);
     }
     beam_free(home);
     if (status != BEAM_OK) {
@@ -351,7 +388,7 @@ beam_status beam_retrieve(const beam_retrieval *retrieval, beam_retrieved *retri
     if (status == BEAM_OK)
         status = copy_url(l.provision->info->status_endpoint, &retrieved->status_endpoint, err);
     if (status == BEAM_OK && l.n)
-        status = provide(&l, &retrieved->folder, err);
+        status = provide(&l, &retrieved->folder, &retrieved->held, err);
     free_listing(&l);
     if (status != BEAM_OK)
         beam_retrieved_free(retrieved);
@@ -360,6 +397,8 @@ beam_status beam_retrieve(const beam_retrieval *retrieval, beam_retrieved *retri
 
 void beam_retrieved_free(beam_retrieved *retrieved)
 {
+    if (retrieved->folder)
+        (void)close(retrieved->held); /* was only held */
     beam_free(retrieved->folder);
     beam_free(retrieved->control_endpoint);
     beam_free(retrieved->logging_endpoint);

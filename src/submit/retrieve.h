@@ -3,7 +3,8 @@
  * worker of the same job.
  *
  * They lie in $TMPDIR/libbeam-<user>/<digest of their checksums and names>, which appears whole or
- * not at all; folders that no worker has asked for in a day are cleared away by the next. */
+ * not at all; folders that no worker uses, nor has asked for in a day, are cleared away by the
+ * next. */
 #ifndef SUBMIT_RETRIEVE_H
 #define SUBMIT_RETRIEVE_H
 
@@ -20,6 +21,7 @@ typedef struct beam_retrieval {
 /* What a worker learns; NULL where the engine says nothing of it. */
 typedef struct beam_retrieved {
     char *folder; /* where its files lie */
+    int held;     /* if there is one: it stays while this is open, which goes on through exec */
     char *control_endpoint, *logging_endpoint, *status_endpoint;
 } beam_retrieved;
 
