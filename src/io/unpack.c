@@ -23,6 +23,7 @@ typedef struct unpacking {
     gzFile in;
     const char *archive, *folder;
     const char *const *members;
+    bool *found; /* of each member */
     size_t count, max_size;
     uint8_t *chunk;
     beam_error *err;
@@ -109,7 +110,12 @@ static beam_status unpack(const unpacking *u)
             if (strncmp((const char *)header, u->members[i], NAME_SIZE) == 0)
                 wanted = i;
         if (wanted < u->count) {
+            if (u->found[wanted])
+                return beam_error_set(u->err, BEAM_DATA_LOSS,
+                                      "%s: damaged archive: it has %s twice", u->archive,
+                                      u->members[wanted]);
             BEAM_TRY(extract(u, u->members[wanted], size));
+            u->found[wanted] = true;
             found++;
         } else {
             BEAM_TRY(copy(u, size, NULL));
@@ -136,12 +142,14 @@ beam_status beam_unpack_tar_gz(const char *archive, const char *folder, const ch
     if (!u.in)
         return beam_error_set(err, BEAM_NOT_FOUND, "cannot open %s", archive);
     u.chunk = beam_malloc(CHUNK);
+    u.found = beam_calloc(count, sizeof *u.found);
     beam_status status = BEAM_RESOURCE_EXHAUSTED;
-    if (u.chunk)
+    if (u.chunk && u.found)
         status = unpack(&u);
     else
         (void)beam_error_set(err, status, "%s: no memory to unpack it", archive);
     (void)gzclose_r(u.in); /* only read */
     beam_free(u.chunk);
+    beam_free(u.found);
     return status;
 }

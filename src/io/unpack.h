@@ -8,7 +8,8 @@
 
 /* Writes the members called members[0..count) below `folder` under these names, each whole or
  * not at all.  Whatever else is in the archive is passed over, so no name in it can lead
- * anywhere.  A missing one is BEAM_NOT_FOUND; a member larger than max_size, BEAM_DATA_LOSS. */
+ * anywhere.  A missing one is BEAM_NOT_FOUND; a member larger than max_size, or a second one of
+ * its name, BEAM_DATA_LOSS. */
 beam_status beam_unpack_tar_gz(const char *archive, const char *folder, const char *const *members,
                                size_t count, size_t max_size, beam_error *err);
 

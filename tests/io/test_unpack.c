@@ -69,6 +69,25 @@ static void test_unpack(void **state)
     test_remove_folder(folder);
 }
 
+/* Of two members of one name neither is taken for a third. */
+static void test_one_name_twice(void **state)
+{
+    (void)state;
+    char *folder = test_folder(), archive[4096];
+    (void)snprintf(archive, sizeof archive, "%s/a.tar.gz", folder);
+    gzFile out = gzopen(archive, "wb");
+    assert_non_null(out);
+    add_member(out, "one", '0', "first");
+    add_member(out, "one", '0', "again");
+    add_member(out, "two", '0', "second");
+    assert_int_equal(gzclose(out), Z_OK);
+    const char *const members[] = {"one", "two"};
+    beam_error err = {0};
+    assert_fails(beam_unpack_tar_gz(archive, folder, members, 2, 100, &err), BEAM_DATA_LOSS, err,
+                 "it has one twice");
+    test_remove_folder(folder);
+}
+
 static void expect_folder(const char *want)
 {
     char *path;
@@ -99,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unpack),
+        cmocka_unit_test(test_one_name_twice),
         cmocka_unit_test(test_cache_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
