@@ -38,8 +38,10 @@ typedef struct beam_read_text_args {
 } beam_read_text_args;
 
 /* Every line of every regular file that matches, as beam_str; a last line without line end counts.
- * Plain files are read in ranges, split while they are read; compressed ones whole.  Bytes
- * that are no UTF-8 pass as they are. */
+ * Plain files are read in ranges, split while they are read; compressed ones whole.  An object
+ * of Cloud Storage that is replaced meanwhile, or a local file that is cut short, fails the run; of
+ * a local file that grows what was there at first is read.  Bytes that are no UTF-8 pass as they
+ * are. */
 BEAM_API beam_pcoll beam_read_text_(beam_pipeline *pipeline, const beam_read_text_args *args);
 #define beam_read_text(pipeline, ...) \
     beam_read_text_((pipeline), BEAM_ARGS_(beam_read_text_args, __VA_ARGS__))

@@ -105,6 +105,13 @@ const char *beam_fs_path(const beam_file *file)
     return file->path;
 }
 
+bool beam_fs_is_same(const beam_file *file, int64_t size, int64_t last_modified)
+{
+    if (!file->last_modified)
+        return file->size >= size;
+    return file->size == size && file->last_modified == last_modified;
+}
+
 beam_status beam_fs_read(beam_file *file, void *data, size_t size, int64_t offset, size_t *got,
                          beam_error *err)
 {

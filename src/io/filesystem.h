@@ -39,6 +39,9 @@ beam_status beam_fs_open(beam_str path, beam_file **file, beam_error *err);
 void beam_fs_close(beam_file *file);
 int64_t beam_fs_size(const beam_file *file);
 const char *beam_fs_path(const beam_file *file); /* for messages */
+/* Whether it is still the one that beam_fs_match found.  Of a local file only its being shorter
+ * tells: a log is written on, and copies on several machines have times of their own. */
+bool beam_fs_is_same(const beam_file *file, int64_t size, int64_t last_modified);
 /* Up to `size` bytes at `offset`; fewer only at the end of the file. */
 beam_status beam_fs_read(beam_file *file, void *data, size_t size, int64_t offset, size_t *got,
                          beam_error *err);

@@ -33,6 +33,7 @@ typedef struct beam_fs_driver {
 struct beam_file {
     const beam_fs_driver *driver;
     int64_t size;
+    int64_t last_modified; /* as beam_fs_match tells it; 0: it may be another, and the same file */
     const char *path;
 };
 struct beam_writer {

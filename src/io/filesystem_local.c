@@ -163,7 +163,7 @@ static beam_status open_file(const char *path, beam_file **out, beam_error *err)
         close_file(&file->head);
         return status;
     }
-    file->head = (beam_file){&beam_local_driver, st.st_size, file->path};
+    file->head = (beam_file){&beam_local_driver, st.st_size, 0, file->path};
     *out = &file->head;
     return BEAM_OK;
 }

@@ -112,7 +112,7 @@ beam_status beam_gs_open(const char *path, beam_file **out, beam_error *err)
     beam_status status = beam_gs_parse_path(beam_str_of(path), &f->place, err);
     if (status == BEAM_OK)
         status = beam_gs_stat(&f->place, &f->object, err);
-    f->head = (beam_file){&beam_gs_driver, f->object.size, f->path};
+    f->head = (beam_file){&beam_gs_driver, f->object.size, f->object.updated, f->path};
     if (status == BEAM_OK &&
         (beam_gs_address(&f->address, "/storage/v1", &f->place, true) != BEAM_OK ||
          beam_buffer_printf(&f->address, "?alt=media&generation=%" PRId64, f->object.generation) !=

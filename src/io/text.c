@@ -206,6 +206,21 @@ static bool has_ranges(const beam_ctx *c, const beam_file_metadata *file)
     return file->size > 0 && compression_of(c, file) == BEAM_COMPRESSION_NONE;
 }
 
+/* Each range is opened on its own, maybe by another worker. */
+static beam_status open_ranges(beam_ctx *c, const beam_file_metadata *file, beam_file **out)
+{
+    BEAM_TRY(beam_fs_open(file->path, out, beam_ctx_error(c)));
+    if (beam_fs_is_same(*out, file->size, file->last_modified))
+        return BEAM_OK;
+    int64_t size = beam_fs_size(*out);
+    beam_fs_close(*out);
+    *out = NULL;
+    return beam_fail(c, BEAM_DATA_LOSS,
+                     "%.*s was replaced while it was read (it had %lld bytes, now %lld), so lines "
+                     "would be of two files; run again when nobody writes to it",
+                     (int)file->path.len, file->path.at, (long long)file->size, (long long)size);
+}
+
 static void start_reader(text_reader *r, beam_ctx *c, beam_str path)
 {
     memset(r, 0, offsetof(text_reader, lines)); /* the array needs no zeros */
@@ -223,7 +238,7 @@ static beam_status process(beam_ctx *c, const void *element, beam_tracker *track
     start_reader(&r, c, file->path);
     beam_status status;
     if (has_ranges(c, file)) {
-        BEAM_TRY(beam_fs_open(file->path, &r.file, beam_ctx_error(c)));
+        BEAM_TRY(open_ranges(c, file, &r.file));
         status = read_lines(&r, tracker, config);
     } else {
         BEAM_TRY(

@@ -55,7 +55,8 @@ void gcs_reset(void)
     json_decref(gcs_control("{\"clear\": true, \"rate\": 0, \"faults\": [], \"page\": 1000, "
                             "\"rewrite_steps\": 1, \"token_uses\": 0, \"payer\": \"\", "
                             "\"wrong_crc\": false, \"redirect\": \"\", \"accept\": 0, "
-                            "\"hang_after\": 0}"));
+                            "\"hang_after\": 0, "
+                            "\"updated\": \"2026-01-31T12:00:00.123Z\"}"));
 }
 
 int gcs_count(const char *what)

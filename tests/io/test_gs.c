@@ -320,6 +320,33 @@ static void a_reader_sees_one_generation(void **state)
     beam_fs_close(file);
 }
 
+/* Whoever reads a file in ranges opens it more than once. */
+static void a_replaced_file_is_told(void **state)
+{
+    beam_arena arena = {0};
+    beam_file_entry *entries;
+    size_t n;
+    beam_file *before, *longer, *rewritten;
+    const beam_str path = beam_str_of("gs://bucket/file");
+    beam_error err = {0};
+    (void)state;
+    assert_ok(put("gs://bucket/file", 1000, &err), err);
+    assert_ok(beam_fs_match("gs://bucket/f*", &arena, &entries, &n, &err), err);
+    assert_ok(beam_fs_open(path, &before, &err), err);
+    assert_ok(put("gs://bucket/file", 1001, &err), err);
+    assert_ok(beam_fs_open(path, &longer, &err), err);
+    set("{\"updated\": \"2026-01-31T12:00:01.123Z\"}");
+    assert_ok(put("gs://bucket/file", 1000, &err), err);
+    assert_ok(beam_fs_open(path, &rewritten, &err), err);
+    assert_true(beam_fs_is_same(before, entries[0].size, entries[0].last_modified));
+    assert_false(beam_fs_is_same(longer, entries[0].size, entries[0].last_modified));
+    assert_false(beam_fs_is_same(rewritten, entries[0].size, entries[0].last_modified));
+    beam_fs_close(before);
+    beam_fs_close(longer);
+    beam_fs_close(rewritten);
+    beam_arena_free(&arena);
+}
+
 static void who_is_overtaken_is_told(void **state)
 {
     beam_gs_place place;
@@ -500,6 +527,7 @@ int main(void)
         cmocka_unit_test_setup(a_service_that_stays_away, reset),
         cmocka_unit_test_setup(damage_is_found, reset),
         cmocka_unit_test_setup(a_reader_sees_one_generation, reset),
+        cmocka_unit_test_setup(a_replaced_file_is_told, reset),
         cmocka_unit_test_setup(who_is_overtaken_is_told, reset),
         cmocka_unit_test_setup_teardown(an_upload_survives_faults, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_killed_upload_goes_on, make_folder, remove_folder),

@@ -120,6 +120,28 @@ static void every_cut(void **state)
     }
 }
 
+/* Found longer than it is when its lines are read, and shorter. */
+static void a_file_that_changes(void **state)
+{
+    (void)state;
+    const char *path = test_path(folder, "changing");
+    static const beam_str lines[] = {STR("a"), STR("b")};
+    const beam_read_text_config config = {0};
+    beam_file_metadata file = {beam_str_of(path), 20, 1};
+    beam_error err;
+    test_write_file(path, "a\nb\nc\n", 6);
+    beam_pipeline *p = pipeline();
+    beam_pardo(beam_create(p, beam_file_metadata, &file, 1), &beam_read_text_fn, .config = &config);
+    run_fails(p, NULL, BEAM_DATA_LOSS, &err);
+    assert_mentions(&err, "changing was replaced while it was read (it had 20 bytes, now 6)");
+    file.size = 4; /* lines that were added later are the next run's */
+    p = pipeline();
+    beam_assert_that(beam_pardo(beam_create(p, beam_file_metadata, &file, 1), &beam_read_text_fn,
+                                .config = &config),
+                     beam_str, lines, 2);
+    run_ok(p, NULL, false);
+}
+
 static void long_lines_and_empty_files(void **state)
 {
     (void)state;
@@ -527,6 +549,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cut),
+        cmocka_unit_test(a_file_that_changes),
         cmocka_unit_test(long_lines_and_empty_files),
         cmocka_unit_test(a_file_without_size),
         cmocka_unit_test(patterns),

@@ -37,6 +37,7 @@ control = {
     "redirect": "",  # all is said to be there
     "accept": 0,  # bytes of a resumable upload taken at most at once
     "location": "US-CENTRAL1",  # where buckets are
+    "updated": "2026-01-31T12:00:00.123Z",  # when objects were
     "hang_after": 0,  # bytes of resumable uploads after which nothing is answered
 }
 counts = {}
@@ -250,7 +251,7 @@ class Handler(BaseHTTPRequestHandler):
     def resource(self, key):
         generation, data, crc = objects[key]
         return {"name": key[1], "bucket": key[0], "generation": str(generation),
-                "size": str(len(data)), "updated": "2026-01-31T12:00:00.123Z",
+                "size": str(len(data)), "updated": control["updated"],
                 "crc32c": crc_text(crc ^ (1 if control["wrong_crc"] else 0))}
 
     def check_generation(self, key, expected=None):
