@@ -2,6 +2,7 @@
 /* file.c - files as one piece of memory, and files that appear whole or not at all. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -240,5 +241,44 @@ beam_status beam_make_folders(const char *path, beam_error *err)
             break;
     }
     beam_free(copy);
+    return status;
+}
+
+static beam_status add_name(const char *name, beam_arena *arena, char ***names, size_t *n,
+                            size_t *capacity)
+{
+    if (*n == *capacity) {
+        char **grown = beam_arena_calloc(arena, *capacity * 2 + 16, sizeof *grown);
+        if (!grown)
+            return BEAM_RESOURCE_EXHAUSTED;
+        if (*n)
+            memcpy(grown, *names, *n * sizeof *grown);
+        *names = grown;
+        *capacity = *capacity * 2 + 16;
+    }
+    (*names)[*n] = beam_arena_strdup(arena, name);
+    return (*names)[(*n)++] ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+}
+
+beam_status beam_folder_names(const char *path, bool only_files, beam_arena *arena, char ***names,
+                              size_t *n, beam_error *err)
+{
+    size_t capacity = 0;
+    beam_status status = BEAM_OK;
+    *names = NULL;
+    *n = 0;
+    DIR *folder = opendir(path);
+    if (!folder)
+        return failed(err, "read folder", path);
+    errno = 0; /* or the end would look as a failure does */
+    for (struct dirent *e; status == BEAM_OK && (e = readdir(folder)); errno = 0)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            !(only_files && e->d_type == DT_DIR))
+            status = add_name(e->d_name, arena, names, n, &capacity);
+    if (status != BEAM_OK)
+        (void)beam_error_set(err, status, "no memory to read folder %s", path);
+    else if (errno)
+        status = failed(err, "read folder", path);
+    (void)closedir(folder); /* was only read */
     return status;
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
+
 /* A file's bytes, mapped where the file system can, read into memory where not (a pipe).
  * Whoever cuts the file short meanwhile makes a mapped read fail with SIGBUS. */
 typedef struct beam_file_view {
@@ -45,6 +47,11 @@ void beam_sync_folder_of(const char *path);
 
 /* Makes a folder and those above it, as mkdir -p. */
 beam_status beam_make_folders(const char *path, beam_error *err);
+
+/* The names in a folder, in any order, without "." and ".."; with `only_files` without those of
+ * folders, too.  They live in the arena. */
+beam_status beam_folder_names(const char *path, bool only_files, beam_arena *arena, char ***names,
+                              size_t *n, beam_error *err);
 
 /* The status that stands for an errno value. */
 beam_status beam_status_of_errno(int number);

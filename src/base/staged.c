@@ -1,14 +1,15 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "base/staged.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/hash.h"
 
 void beam_staged_name(const char *kind, const char *name, char text[BEAM_STAGED_NAME])
@@ -20,19 +21,15 @@ void beam_staged_name(const char *kind, const char *name, char text[BEAM_STAGED_
 /* The one thing in a folder; NULL when there is no such folder. */
 static beam_status only_entry(const char *folder, char **path, beam_error *err)
 {
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return errno == ENOENT ? BEAM_OK
-                               : beam_error_set(err, BEAM_UNAVAILABLE, "cannot read %s: %s", folder,
-                                                strerror(errno));
-    struct dirent *entry;
-    while ((entry = readdir(dir)) && entry->d_name[0] == '.' &&
-           (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0))
-        ;
-    beam_status status = BEAM_OK;
-    if (entry && !(*path = beam_asprintf("%s/%s", folder, entry->d_name)))
+    beam_arena arena = {0};
+    char **names;
+    size_t n;
+    if (access(folder, F_OK) != 0 && errno == ENOENT)
+        return BEAM_OK;
+    beam_status status = beam_folder_names(folder, false, &arena, &names, &n, err);
+    if (status == BEAM_OK && n && !(*path = beam_asprintf("%s/%s", folder, names[0])))
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to find a staged file");
-    (void)closedir(dir); /* only read */
+    beam_arena_free(&arena);
     return status;
 }
 

@@ -82,45 +82,12 @@ static beam_status match(const char *pattern, beam_arena *arena, beam_file_entry
     return status;
 }
 
-static beam_status add_name(const char *name, beam_arena *arena, char ***names, size_t *n,
-                            size_t *capacity)
-{
-    if (*n == *capacity) {
-        char **grown = beam_arena_calloc(arena, *capacity * 2 + 16, sizeof *grown);
-        if (!grown)
-            return BEAM_RESOURCE_EXHAUSTED;
-        if (*n)
-            memcpy(grown, *names, *n * sizeof *grown);
-        *names = grown;
-        *capacity = *capacity * 2 + 16;
-    }
-    (*names)[*n] = beam_arena_strdup(arena, name);
-    return (*names)[(*n)++] ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
-}
-
 static beam_status list(const char *path, beam_arena *arena, char ***names, size_t *n,
                         beam_error *err)
 {
-    size_t capacity = 0;
-    beam_status status = BEAM_OK;
-    DIR *folder = opendir(path);
-    if (!folder && errno == ENOENT)
+    if (access(path, F_OK) != 0 && errno == ENOENT)
         return BEAM_OK;
-    if (!folder)
-        return beam_error_set(err, beam_status_of_errno(errno), "cannot read folder %s: %s", path,
-                              strerror(errno));
-    errno = 0; /* or the end would look as a failure does */
-    for (struct dirent *e; status == BEAM_OK && (e = readdir(folder)); errno = 0)
-        if (e->d_type != DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            status = add_name(e->d_name, arena, names, n, &capacity);
-    int number = errno;
-    (void)closedir(folder); /* was only read */
-    if (status != BEAM_OK)
-        return beam_error_set(err, status, "out of memory listing files");
-    if (number)
-        return beam_error_set(err, beam_status_of_errno(number), "cannot read folder %s: %s", path,
-                              strerror(number));
-    return BEAM_OK;
+    return beam_folder_names(path, true, arena, names, n, err);
 }
 
 static beam_status exists(const char *path, bool *there, beam_error *err)

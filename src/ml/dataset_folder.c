@@ -1,7 +1,5 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* dataset_folder.c - images that are files, one folder a class. */
-#include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +13,8 @@
 
 /* The names in a folder that `wanted` likes, sorted by their bytes, in the arena. */
 typedef struct names {
-    const char **items;
-    size_t count, capacity;
+    char **items;
+    size_t count;
 } names;
 
 static bool is_folder(const char *folder, const char *name)
@@ -44,32 +42,16 @@ static beam_status list(beam_dataset *d, const char *folder,
                         bool (*wanted)(const char *folder, const char *name), names *found,
                         beam_error *err)
 {
-    DIR *dir = opendir(folder);
-    if (!dir) {
-        int number = errno;
-        return beam_error_set(err, beam_status_of_errno(number), "cannot read folder %s: %s",
-                              folder, strerror(number));
-    }
-    beam_status status = BEAM_OK;
-    errno = 0; /* or the end would look as a failure does */
-    for (struct dirent *e; status == BEAM_OK && (e = readdir(dir)) != NULL; errno = 0) {
-        if (e->d_name[0] == '.' || !wanted(folder, e->d_name))
-            continue;
-        const char *name = beam_arena_strdup(&d->arena, e->d_name);
-        if (!name || beam_grow((void **)&found->items, &found->capacity, found->count + 1,
-                               sizeof *found->items))
-            status = beam_dataset_no_memory(err);
-        else
-            found->items[found->count++] = name;
-    }
-    int number = status == BEAM_OK ? errno : 0;
-    (void)closedir(dir); /* only read */
-    if (number)
-        return beam_error_set(err, beam_status_of_errno(number), "cannot read folder %s: %s",
-                              folder, strerror(number));
+    char **all;
+    size_t n;
+    BEAM_TRY(beam_folder_names(folder, false, &d->arena, &all, &n, err));
+    found->items = all;
+    for (size_t i = 0; i < n; i++)
+        if (all[i][0] != '.' && wanted(folder, all[i]))
+            found->items[found->count++] = all[i];
     if (found->count)
         qsort(found->items, found->count, sizeof *found->items, by_bytes);
-    return status;
+    return BEAM_OK;
 }
 
 static beam_status add_images(beam_dataset *d, const char *folder, const names *files,
@@ -95,7 +77,6 @@ static beam_status add_class(beam_dataset *d, const char *folder, const char *cl
     beam_status status = list(d, path, is_image, &files, err);
     if (status == BEAM_OK)
         status = add_images(d, path, &files, label, err);
-    beam_free(files.items);
     beam_free(path);
     return status;
 }
@@ -120,12 +101,8 @@ static beam_status add_classes(beam_dataset *d, const char *folder, beam_error *
         status = add_class(d, folder, classes.items[i], (uint32_t)i, err);
     if (status == BEAM_OK && !again && classes.count) {
         d->info.num_classes = (uint32_t)classes.count;
-        d->info.class_names =
-            beam_arena_copy(&d->arena, classes.items, classes.count * sizeof *classes.items);
-        if (!d->info.class_names)
-            status = beam_dataset_no_memory(err);
+        d->info.class_names = (const char *const *)classes.items;
     }
-    beam_free(classes.items);
     return status;
 }
 

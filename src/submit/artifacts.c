@@ -1,7 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "submit/artifacts.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <link.h>
@@ -68,27 +67,21 @@ static beam_status add_below(beam_artifacts *a, const char *path, const char *na
 static beam_status add_folder(beam_artifacts *a, const char *path, const char *name, int depth,
                               beam_error *err)
 {
-    DIR *dir = depth < 32 ? opendir(path) : NULL; /* a link may lead back up */
-    if (!dir)
-        return beam_error_set(err, BEAM_UNAVAILABLE, "cannot read folder %s: %s", path,
-                              depth < 32 ? strerror(errno) : "too deep");
-    beam_status status = BEAM_OK;
-    errno = 0; /* or the end would look as a failure does */
-    for (struct dirent *e; status == BEAM_OK && (e = readdir(dir)); errno = 0) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        char *inner = beam_asprintf("%s/%s", path, e->d_name);
-        char *inner_name = beam_asprintf("%s/%s", name, e->d_name);
+    beam_arena arena = {0};
+    char **names;
+    size_t n;
+    if (depth >= 32)
+        return beam_error_set(err, BEAM_UNAVAILABLE,
+                              "cannot read folder %s: too deep; does a link in it lead back up?",
+                              path);
+    beam_status status = beam_folder_names(path, false, &arena, &names, &n, err);
+    for (size_t i = 0; status == BEAM_OK && i < n; i++) {
+        char *inner = beam_arena_printf(&arena, "%s/%s", path, names[i]);
+        char *inner_name = beam_arena_printf(&arena, "%s/%s", name, names[i]);
         status =
             inner && inner_name ? add_below(a, inner, inner_name, depth + 1, err) : no_memory(err);
-        beam_free(inner);
-        beam_free(inner_name);
     }
-    int number = status == BEAM_OK ? errno : 0;
-    (void)closedir(dir); /* only read */
-    if (number)
-        return beam_error_set(err, beam_status_of_errno(number), "cannot read folder %s: %s", path,
-                              strerror(number));
+    beam_arena_free(&arena);
     return status;
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/crc32c.h"
+#include "base/staged.h"
 #include "io/filesystem.h"
 #include "io/stream.h"
 #include "io/tfrecord.h"
@@ -240,6 +241,21 @@ struct dirent *readdir(DIR *dir)
     return (struct dirent *)readdir64(dir);
 }
 
+/* What cannot be seen is not taken for not staged. */
+static beam_status find_staged(beam_error *err)
+{
+    char name[BEAM_STAGED_NAME], *path;
+    beam_staged_name("weights", "w", name);
+    assert_int_equal(beam_fs_make_folder(path_of(name), err), BEAM_OK);
+    entries_before_failure = 0;
+    beam_status status = beam_staged_find("weights", "w", &path, err);
+    entries_before_failure = -1;
+    assert_null(path);
+    assert_int_equal(rmdir(path_of(name)), 0);
+    assert_int_equal(rmdir(path_of("files")), 0);
+    return status;
+}
+
 static void a_folder_that_is_read_by_half(void **state)
 {
     (void)state;
@@ -255,6 +271,10 @@ static void a_folder_that_is_read_by_half(void **state)
     beam_arena_free(&arena);
     assert_int_not_equal(status, BEAM_OK);
     assert_non_null(strstr(err.message, folder));
+    assert_int_equal(setenv("BEAM_STAGED_DIR", folder, 1), 0);
+    status = find_staged(&err);
+    assert_int_equal(unsetenv("BEAM_STAGED_DIR"), 0);
+    assert_int_not_equal(status, BEAM_OK);
 }
 
 /* A folder's own name is no pattern for what is relative to it. */
