@@ -200,9 +200,12 @@ void beam_device_get_info(const beam_device *device, beam_device_info *info)
 
 /* ---- memory ---- */
 
-static void raise_peak(beam_device *device)
+/* The sum is kept, too: of parts that are read one after the other, the first may have gone down
+ * before the second went up, and the peak would be one that never was. */
+static void count(beam_device *device, atomic_llong *part, int64_t bytes)
 {
-    long long now = atomic_load(&device->weight_bytes) + atomic_load(&device->working_bytes);
+    atomic_fetch_add(part, bytes);
+    long long now = atomic_fetch_add(&device->held_bytes, bytes) + bytes;
     long long peak = atomic_load(&device->peak_bytes);
     while (now > peak && !atomic_compare_exchange_weak(&device->peak_bytes, &peak, now))
         ;
@@ -211,26 +214,26 @@ static void raise_peak(beam_device *device)
 void beam_device_count_weights(beam_model *model, int64_t bytes)
 {
     atomic_fetch_add(&model->weight_bytes, bytes);
-    atomic_fetch_add(&model->device->weight_bytes, bytes);
-    raise_peak(model->device);
+    count(model->device, &model->device->weight_bytes, bytes);
 }
 
+/* Not a peak: what is shared was, or will be, counted for a model as well. */
 void beam_device_count_shared(beam_device *device, int64_t bytes)
 {
     atomic_fetch_add(&device->weight_bytes, bytes);
+    atomic_fetch_add(&device->held_bytes, bytes);
 }
 
 void beam_device_count_working(beam_device *device, int64_t bytes)
 {
-    atomic_fetch_add(&device->working_bytes, bytes);
-    raise_peak(device);
+    count(device, &device->working_bytes, bytes);
 }
 
 void beam_device_count_training(beam_training *training, int64_t state_bytes, int64_t working_bytes)
 {
     training->state_bytes += (uint64_t)state_bytes;
     training->working_bytes += (uint64_t)working_bytes;
-    atomic_fetch_add(&training->device->weight_bytes, state_bytes);
+    count(training->device, &training->device->weight_bytes, state_bytes);
     beam_device_count_working(training->device, working_bytes);
 }
 

@@ -72,7 +72,7 @@ struct beam_device {
     uint32_t slots, free_slots;
     uint32_t chips; /* that one training may span */
 
-    atomic_llong weight_bytes, working_bytes, peak_bytes;
+    atomic_llong weight_bytes, working_bytes, held_bytes /* their sum */, peak_bytes;
 };
 
 struct beam_model {

@@ -224,7 +224,8 @@ static beam_status make_room(entry *e, const beam_model_request *request, int64_
     return BEAM_OK;
 }
 
-/* After a load, whose size was a guess, or with a new context. */
+/* After a load, whose size was a guess, or with a new context, or one that has grown with its
+ * batches since. */
 static void trim(const entry *e, const beam_model_request *request, int64_t *evicted)
 {
     while (request->budget > 0 && bytes_in_use(e) > (uint64_t)request->budget && evict(e))
@@ -420,15 +421,15 @@ beam_status beam_model_cache_lease(beam_model_entry *e, const beam_model_request
     }
     if (e->num_idle)
         lease->context = e->idle[--e->num_idle];
-    (void)pthread_mutex_unlock(&mutex);
-    if (lease->context)
-        return BEAM_OK;
-    status = beam_model_context_new(lease->model, &lease->context, err);
-    if (status != BEAM_OK) {
-        beam_model_cache_return(lease);
-        return status;
+    if (!lease->context) {
+        (void)pthread_mutex_unlock(&mutex);
+        status = beam_model_context_new(lease->model, &lease->context, err);
+        if (status != BEAM_OK) {
+            beam_model_cache_return(lease);
+            return status;
+        }
+        (void)pthread_mutex_lock(&mutex);
     }
-    (void)pthread_mutex_lock(&mutex);
     trim(e, request, &lease->evicted);
     (void)pthread_mutex_unlock(&mutex);
     return BEAM_OK;

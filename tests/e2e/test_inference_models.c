@@ -376,7 +376,7 @@ static void test_ten_models_in_little_room(void **state)
     static crowd c;
     int64_t loads;
     fill(&c, *state, 10, 10, 2000);
-    uint64_t all = run_crowd(&c, 2, 0, &loads);
+    uint64_t all = run_crowd(&c, 1, 0, &loads); /* ten models, each with the context of a thread */
     assert_int_equal(loads, 10);
     assert_true(all >= 10 * (uint64_t)SCALED_BYTES);
     for (uint64_t room = 1; room <= 3; room += 2) {
@@ -384,7 +384,8 @@ static void test_ten_models_in_little_room(void **state)
             uint64_t budget = room * (all / 10);
             uint64_t peak = run_crowd(&c, threads, (int64_t)budget, &loads);
             assert_true(loads > 10);
-            /* A context is made after its model is there; then the oldest makes room. */
+            /* A context is made, or grows with the batches, after its model is there; then the
+             * oldest makes room. */
             uint64_t context = all / 10 - SCALED_BYTES;
             if (peak > budget + threads * (context + 1))
                 fail_msg("%u threads: %llu bytes at most, the budget is %llu", threads,
