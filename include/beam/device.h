@@ -93,7 +93,7 @@ BEAM_API void beam_device_get_memory(const beam_device *device, beam_device_memo
 /* A lease on one slot: waits until fewer than `slots` are out.  Take it before beam_model_run
  * and give it back before doing anything else; never take a second while holding one. */
 BEAM_API void beam_device_acquire(beam_device *device);
-/* The same without waiting: false if none is free. */
+/* The same without waiting: false if none is free, or another waits for several. */
 BEAM_API bool beam_device_try_acquire(beam_device *device);
 BEAM_API void beam_device_release(beam_device *device);
 

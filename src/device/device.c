@@ -255,13 +255,35 @@ static uint32_t at_most_all(const beam_device *device, uint32_t slots)
     return slots < device->slots ? slots : device->slots;
 }
 
+/* One slot is taken at once where it is free, past others who wait for one: to hand it to the first
+ * of them would leave it idle until that thread runs.  But nobody passes who waits for several,
+ * which come free one after another. */
+static bool take_free_slot(beam_device *device)
+{
+    bool got = device->free_slots > 0 && device->wide_waiting == 0;
+    device->free_slots -= got;
+    return got;
+}
+
+static void wait_in_line(beam_device *device, uint32_t slots)
+{
+    const uint64_t place = device->asked++;
+    device->wide_waiting += slots > 1;
+    while (device->served != place || device->free_slots < slots)
+        (void)pthread_cond_wait(&device->slot_freed, &device->mutex);
+    device->wide_waiting -= slots > 1;
+    device->served++;
+    device->free_slots -= slots;
+    if (device->free_slots && device->served != device->asked)
+        (void)pthread_cond_broadcast(&device->slot_freed); /* there may be enough for the next */
+}
+
 void beam_device_take_slots(beam_device *device, uint32_t slots)
 {
     slots = at_most_all(device, slots);
     (void)pthread_mutex_lock(&device->mutex);
-    while (device->free_slots < slots)
-        (void)pthread_cond_wait(&device->slot_freed, &device->mutex);
-    device->free_slots -= slots;
+    if (slots != 1 || !take_free_slot(device))
+        wait_in_line(device, slots);
     (void)pthread_mutex_unlock(&device->mutex);
 }
 
@@ -281,8 +303,7 @@ void beam_device_acquire(beam_device *device)
 bool beam_device_try_acquire(beam_device *device)
 {
     (void)pthread_mutex_lock(&device->mutex);
-    bool got = device->free_slots > 0;
-    device->free_slots -= got;
+    bool got = take_free_slot(device);
     (void)pthread_mutex_unlock(&device->mutex);
     return got;
 }

@@ -67,10 +67,12 @@ struct beam_device {
     bool fell_back, native_bf16, native_f16;
     void *state;
 
-    pthread_mutex_t mutex; /* guards free_slots */
+    pthread_mutex_t mutex; /* guards what follows, but for slots */
     pthread_cond_t slot_freed;
     uint32_t slots, free_slots;
-    uint32_t chips; /* that one training may span */
+    uint64_t asked, served; /* places in the line of those who wait, and those of them served */
+    uint32_t wide_waiting;  /* of those who wait: for more than one slot */
+    uint32_t chips;         /* that one training may span */
 
     atomic_llong weight_bytes, working_bytes, held_bytes /* their sum */, peak_bytes;
 };
@@ -134,7 +136,8 @@ void beam_device_count_training(beam_training *training, int64_t state_bytes,
                                 int64_t working_bytes);
 
 /* Several slots at once, or all where there are fewer, so that two who want several cannot each
- * hold what the other waits for. */
+ * hold what the other waits for.  Who comes later for one slot does not pass who waits for several.
+ */
 void beam_device_take_slots(beam_device *device, uint32_t slots);
 void beam_device_give_slots(beam_device *device, uint32_t slots);
 

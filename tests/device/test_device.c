@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "device/device.h"
 #include "device/nets.h"
 #include "device/onednn_library.h"
 #include "device/pjrt_find.h"
@@ -194,6 +196,66 @@ static void test_leases(void **state)
     for (int i = 0; i < LEASE_THREADS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_in_range(atomic_load(&most_holders), 1, SLOTS);
+    beam_device_close(device);
+}
+
+/* One who waits for slots, and writes into a list that the lease itself guards: the first two get
+ * all slots. */
+typedef struct queued {
+    beam_device *device;
+    uint32_t slots;
+    uint32_t *served; /* how many slots each took, in order */
+    size_t *n_served;
+    pthread_t thread;
+} queued;
+
+static void *wait_in_line(void *user)
+{
+    const queued *q = user;
+    beam_device_take_slots(q->device, q->slots);
+    q->served[(*q->n_served)++] = q->slots;
+    beam_device_give_slots(q->device, q->slots);
+    return NULL;
+}
+
+/* Returns when so many wait. */
+static void join_line(queued *q, uint64_t waiting)
+{
+    assert_int_equal(pthread_create(&q->thread, NULL, wait_in_line, q), 0);
+    for (uint64_t now = 0; now < waiting; sched_yield()) {
+        (void)pthread_mutex_lock(&q->device->mutex);
+        now = q->device->asked - q->device->served;
+        (void)pthread_mutex_unlock(&q->device->mutex);
+    }
+}
+
+/* Who wants both slots is not overtaken by those who come later for the one that is free. */
+static void test_leases_in_order(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    beam_device *device = NULL;
+    beam_device_options options = {.struct_size = sizeof options, .slots = SLOTS};
+    nets_ok(beam_device_open("reference", &options, &device, &err), &err);
+    uint32_t served[3];
+    size_t n_served = 0;
+    queued both = {device, 2, served, &n_served, 0}, single = {device, 1, served, &n_served, 0},
+           more = {device, 5, served, &n_served, 0};
+    beam_device_acquire(device);
+    join_line(&both, 1);
+    assert_false(beam_device_try_acquire(device));
+    join_line(&single, 2);
+    join_line(&more, 3);
+    assert_int_equal(n_served, 0);
+    beam_device_release(device);
+    queued *const all[] = {&both, &single, &more};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_join(all[i]->thread, NULL), 0);
+    const uint32_t order[] = {2, 1, 5};
+    assert_int_equal(n_served, 3);
+    assert_memory_equal(served, order, sizeof order);
+    assert_true(beam_device_try_acquire(device));
+    beam_device_release(device);
     beam_device_close(device);
 }
 
@@ -480,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_names_that_are_not_there),
         cmocka_unit_test(test_no_device_at_all),
         cmocka_unit_test(test_leases),
+        cmocka_unit_test(test_leases_in_order),
         cmocka_unit_test(test_threads_share_a_model),
         cmocka_unit_test(test_every_batch_size),
         cmocka_unit_test(test_no_thread_is_started),
