@@ -21,12 +21,15 @@ struct beam_arena_block {
 /* A block whose memory, header included, is `size` bytes. */
 static beam_arena_block *new_block(size_t size)
 {
-    if (size < HUGE_PAGE)
-        return beam_malloc(size);
-    void *block = beam_aligned_alloc(HUGE_PAGE, size);
-    if (block)
-        (void)madvise(block, size, MADV_HUGEPAGE); /* a wish: small pages work too */
-    return block;
+    /* Not aligned to huge pages: until glibc 2.38 an aligned block that was freed is not found
+     * again for one of the same size, and what arenas give back piles up. */
+    char *block = beam_malloc(size);
+    if (!block || size < HUGE_PAGE)
+        return (beam_arena_block *)(void *)block;
+    size_t skip = -(uintptr_t)block % HUGE_PAGE;
+    if (skip < size)
+        (void)madvise(block + skip, size - skip, MADV_HUGEPAGE); /* a wish: small ones work too */
+    return (beam_arena_block *)(void *)block;
 }
 
 void *beam_arena_slow_(beam_arena *arena, size_t size)
