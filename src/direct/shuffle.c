@@ -85,7 +85,7 @@ static void free_runs(beam_shuffle *shuffle)
 {
     while (shuffle->runs) {
         beam_run *next = shuffle->runs->next;
-        beam_free(shuffle->runs);
+        beam_run_free(shuffle, shuffle->runs);
         shuffle->runs = next;
     }
     beam_run_files_close(shuffle);
@@ -124,11 +124,7 @@ beam_status beam_shuffle_write_begin(beam_shuffle *shuffle, beam_shuffle_writer 
 static void end_writer(beam_shuffle_writer *w)
 {
     beam_generation_free(w->generation, w->shuffle->options.budget);
-    while (w->runs) {
-        beam_run *next = w->runs->next;
-        beam_run_forget(w->runs);
-        w->runs = next;
-    }
+    beam_runs_forget(w->shuffle, w->runs);
     beam_buffer_free(&w->key_image);
     beam_free(w);
 }
@@ -164,7 +160,7 @@ static beam_status spill_writer(beam_shuffle_writer *w)
     beam_generation_free(w->generation, shuffle->options.budget);
     w->generation = fresh;
     beam_generation_account(fresh, shuffle->options.budget);
-    return BEAM_OK;
+    return beam_runs_merge(shuffle, &w->runs, &w->error);
 }
 
 /* All committed generations become one run. The caller holds the lock. */
@@ -213,9 +209,13 @@ beam_status beam_shuffle_commit(beam_shuffle_writer *w, beam_error *err)
 {
     beam_shuffle *shuffle = w->shuffle;
     beam_status status = beam_generation_finish(w->generation, &shuffle->layout);
+    if (status != BEAM_OK)
+        (void)beam_error_set(err, status, "out of memory committing a bundle to a shuffle");
+    else /* those of bundles before it: what is there stays as it is when this fails */
+        status = beam_runs_merge(shuffle, &shuffle->runs, err);
     if (status != BEAM_OK) {
         end_writer(w);
-        return beam_error_set(err, status, "out of memory committing a bundle to a shuffle");
+        return status;
     }
     beam_generation_account(w->generation, shuffle->options.budget);
     pthread_mutex_lock(&shuffle->lock);
@@ -271,6 +271,7 @@ beam_status beam_shuffle_seal(beam_shuffle *shuffle, beam_error *err)
 {
     if (shuffle->runs) /* reading merges runs only, so what is left becomes one */
         BEAM_TRY(spill_committed(shuffle, err));
+    BEAM_TRY(beam_runs_merge(shuffle, &shuffle->runs, err));
     shuffle->weights = beam_calloc(BEAM_SHUFFLE_PARTITIONS + 1, sizeof *shuffle->weights);
     if (!shuffle->weights)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory sealing a shuffle");

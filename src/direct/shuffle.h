@@ -16,7 +16,8 @@
  * partitions of whole elements when there are many.  When the memory budget is reached,
  * groups go to unlinked files in the temp folder as runs ordered by (hash, key image), and
  * reading merges the runs; one key's values need never fit in memory then (but for session
- * windows, which are merged key by key in memory).
+ * windows, which are merged key by key in memory).  Who adds runs merges some of them when there
+ * are many, so that what is read ahead of all of them fits in what the budget leaves.
  */
 #ifndef DIRECT_SHUFFLE_H
 #define DIRECT_SHUFFLE_H

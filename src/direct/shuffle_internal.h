@@ -4,7 +4,8 @@
  *   shuffle.c        open, commit, seal, release: who owns which generation
  *   shuffle_write.c  one generation filled by one writer
  *   shuffle_group.c  one partition of some generations turned into groups, in memory
- *   shuffle_spill.c  groups to a run file and back
+ *   shuffle_spill.c  groups to a run file; many runs to one
+ *   shuffle_runs.c   runs back from files, merged
  *   shuffle_read.c   the reader: groups as elements, iterables, session windows
  */
 #ifndef DIRECT_SHUFFLE_INTERNAL_H
@@ -98,10 +99,13 @@ typedef struct beam_run_file {
     uint64_t end;
 } beam_run_file;
 
+enum { BEAM_RUN_LEVELS = 8 };
+
 /* Groups in a file, ordered by (partition, hash, image). */
 typedef struct beam_run {
     struct beam_run *next;
-    int fd; /* the file's */
+    int fd;         /* the file's */
+    uint32_t level; /* 0: from memory; else it was merged of runs of the level below */
     uint64_t elements;
     uint64_t offsets[BEAM_SHUFFLE_PARTITIONS + 1];
 } beam_run;
@@ -234,14 +238,25 @@ void beam_grouping_free(beam_grouping *grouping);
 
 /* ---- shuffle_spill.c ---- */
 
-/* Writes all groups of the generations to a new run, which is freed with beam_free or, when nobody
- * will read it, forgotten, so that the file gives its room back. */
-beam_status beam_run_write(beam_shuffle *shuffle, const beam_generation *generations,
-                           beam_run **run, beam_error *err);
-void beam_run_forget(beam_run *run);
+/* Writes all groups of the generations to a new run.  The budget knows of what a run takes of
+ * memory, which goes with beam_run_free. */
+beam_status beam_run_write(beam_shuffle *shuffle, beam_generation *generations, beam_run **run,
+                           beam_error *err);
+void beam_run_free(beam_shuffle *shuffle, beam_run *run);
+/* Frees a list of runs that nobody will read, so that files give their room back. */
+void beam_runs_forget(beam_shuffle *shuffle, beam_run *runs);
+/* Makes fewer runs of a list with many, which is changed under the shuffle's lock only.  The list
+ * holds the same groups whatever comes back. */
+beam_status beam_runs_merge(beam_shuffle *shuffle, beam_run **runs, beam_error *err);
 uint64_t beam_run_bytes(const beam_run *run);
+/* Bytes to read of each run at once by a thread that reads so many. */
+size_t beam_run_read_ahead(const beam_shuffle *shuffle, size_t runs);
 /* When nobody writes any more. */
 void beam_run_files_close(beam_shuffle *shuffle);
+
+/* ---- shuffle_runs.c ---- */
+
+int beam_run_compare_images(const void *a, size_t a_len, const void *b, size_t b_len);
 
 /* One group in a run: this head, the key's image, then the values. */
 typedef struct beam_run_block {
@@ -251,28 +266,47 @@ typedef struct beam_run_block {
     uint32_t image_len, zero; /* no padding: heads are written as they are */
 } beam_run_block;
 
-/* Reads a partition's blocks one after another. */
+/* Reads a run's blocks one after another. */
 typedef struct beam_run_cursor {
     const beam_run *run;
-    uint64_t at, end; /* file offset of the next block, end of the partition */
+    uint64_t at, end; /* file offset of the next block, end of the last partition */
     beam_run_block block;
     uint64_t values_at; /* file offset of the current block's values */
     beam_buffer image;  /* of its key */
     beam_buffer ahead;  /* file bytes read ahead, from ahead_at on */
     uint64_t ahead_at;
-    bool done;
+    size_t most_ahead;
 } beam_run_cursor;
 
-void beam_run_cursor_start(beam_run_cursor *cursor, const beam_run *run, uint32_t partition);
-/* To the next block, or sets done. */
-beam_status beam_run_cursor_next(beam_run_cursor *cursor, beam_error *err);
-void beam_run_cursor_free(beam_run_cursor *cursor);
-/* Order of (hash, image); 0: the same key. */
-int beam_run_cursor_compare(const beam_run_cursor *a, const beam_run_cursor *b);
+/* Some bytes of the current block's values, `from` its first on. */
+beam_status beam_run_cursor_look(beam_run_cursor *cursor, uint64_t from, const uint8_t **bytes,
+                                 size_t *n, beam_error *err);
+
+/* Reads the blocks of some runs in order, those of one key together. */
+typedef struct beam_run_merge {
+    beam_run_cursor *cursors; /* one a run */
+    size_t n;
+    beam_run_cursor **heap; /* the least block first; behind it those of the key at hand */
+    size_t n_heap, n_same;
+} beam_run_merge;
+
+/* Of a zeroed merge; RESOURCE_EXHAUSTED.  Close it whatever comes back. */
+beam_status beam_run_merge_open(beam_run_merge *merge, const beam_shuffle *shuffle,
+                                const beam_run *runs);
+/* To before the partitions [first, last). */
+void beam_run_merge_start(beam_run_merge *merge, uint32_t first, uint32_t last);
+/* To the next key: n_same blocks, 0 at the end. */
+beam_status beam_run_merge_next(beam_run_merge *merge, beam_error *err);
+void beam_run_merge_close(beam_run_merge *merge);
+
+static inline beam_run_cursor *const *beam_run_merge_blocks(const beam_run_merge *merge)
+{
+    return merge->heap + merge->n_heap;
+}
 
 /* Reads the kept values of a block one after another. */
 typedef struct beam_run_values {
-    const beam_run *run;
+    const beam_run_cursor *block;
     uint64_t at, end;  /* file offsets of what is not in the buffer yet */
     uint64_t left;     /* values not yet read */
     beam_buffer bytes; /* a window on the file */
@@ -282,9 +316,9 @@ typedef struct beam_run_values {
     beam_arena memory; /* what decoded values point to */
 } beam_run_values;
 
-/* A zeroed beam_run_values is ready; each start goes to another block. */
-void beam_run_values_start(beam_run_values *values, const beam_run *run, uint64_t at,
-                           uint64_t bytes, uint64_t count);
+/* A zeroed beam_run_values is ready; each start goes to another block, whose cursor stays there
+ * until the last value is read. */
+void beam_run_values_start(beam_run_values *values, const beam_run_cursor *block);
 /* Some of the next values (n == 0 at the end), which live until the next call. */
 beam_status beam_run_values_next(beam_run_values *values, const beam_shuffle_layout *layout,
                                  const char **batch, size_t *n, beam_error *err);

@@ -14,12 +14,6 @@
 
 enum { GROUPS = 64 }; /* given at once, at most */
 
-/* A block of the group at hand. */
-typedef struct block_ref {
-    const beam_run *run;
-    uint64_t at, bytes, count;
-} block_ref;
-
 /* One value of a key with session windows. */
 typedef struct session_value {
     beam_window window;
@@ -35,7 +29,7 @@ typedef struct walk {
     bool array_left;
     size_t block;
     beam_run_values values;
-    bool open;            /* values is on blocks[block] */
+    bool open;            /* values is on the block */
     const char *at, *end; /* kept values at hand */
 } walk;
 
@@ -43,18 +37,15 @@ struct beam_shuffle_reader {
     beam_shuffle *shuffle;
     const beam_shuffle_layout *layout;
     uint32_t partition, last; /* partition: the one being read, or the next */
-    bool in_partition;
+    bool in_partition;        /* or, of runs, in the range of them */
     beam_grouping grouping;
     size_t next_group;
-    beam_run_cursor *cursors; /* one a run; NULL: all is in memory */
-    size_t n_runs;
+    beam_run_merge merge; /* of no runs: all is in memory */
 
     beam_arena key_memory;   /* of the key at hand: its C layout, session values */
     beam_arena group_memory; /* of the group at hand: walks */
     walk *walks;
     const beam_group_entry *entry;
-    block_ref *blocks;
-    size_t n_blocks;
     uint64_t total; /* values of the key */
     session_value *sessions;
     size_t n_sessions, next_session, session_end;
@@ -105,10 +96,9 @@ static beam_status walk_blocks(walk *w, const char **kept, size_t *n)
 {
     beam_shuffle_reader *reader = w->reader;
     *n = 0;
-    while (w->block < reader->n_blocks) {
-        const block_ref *block = &reader->blocks[w->block];
+    while (w->block < reader->merge.n_same) {
         if (!w->open)
-            beam_run_values_start(&w->values, block->run, block->at, block->bytes, block->count);
+            beam_run_values_start(&w->values, beam_run_merge_blocks(&reader->merge)[w->block]);
         w->open = true;
         BEAM_TRY(beam_run_values_next(&w->values, reader->layout, kept, n, &reader->error));
         if (*n)
@@ -123,7 +113,7 @@ static beam_status walk_blocks(walk *w, const char **kept, size_t *n)
 /* The next kept values side by side; *n == 0 at the end. */
 static beam_status walk_next(walk *w, const char **kept, size_t *n)
 {
-    return w->reader->cursors ? walk_blocks(w, kept, n) : walk_memory(w, kept, n);
+    return w->reader->merge.n ? walk_blocks(w, kept, n) : walk_memory(w, kept, n);
 }
 
 static void end_walks(beam_shuffle_reader *reader)
@@ -328,57 +318,21 @@ static beam_status next_in_array(beam_shuffle_reader *reader, beam_shuffle_group
     return BEAM_OK;
 }
 
-static beam_status start_cursors(beam_shuffle_reader *reader)
-{
-    const beam_run *run = reader->shuffle->runs;
-    for (size_t i = 0; i < reader->n_runs; i++, run = run->next) {
-        beam_run_cursor_start(&reader->cursors[i], run, reader->partition);
-        BEAM_TRY(beam_run_cursor_next(&reader->cursors[i], &reader->error));
-    }
-    return BEAM_OK;
-}
-
-static const beam_run_cursor *least_cursor(const beam_shuffle_reader *reader)
-{
-    const beam_run_cursor *least = NULL;
-    for (size_t i = 0; i < reader->n_runs; i++) {
-        const beam_run_cursor *cursor = &reader->cursors[i];
-        if (!cursor->done && (!least || beam_run_cursor_compare(cursor, least) < 0))
-            least = cursor;
-    }
-    return least;
-}
-
 static beam_status next_key_in_runs(beam_shuffle_reader *reader, bool *found)
 {
-    const beam_run_cursor *least = NULL;
-    while (!reader->in_partition || !(least = least_cursor(reader))) {
-        reader->partition += reader->in_partition;
-        reader->in_partition = false;
-        if (reader->partition >= reader->last)
-            return BEAM_OK;
-        BEAM_TRY(start_cursors(reader));
-        reader->in_partition = true;
-    }
-    void *image = beam_arena_copy(&reader->key_memory, least->image.data, least->image.len);
-    if (!image)
-        return BEAM_RESOURCE_EXHAUSTED;
-    BEAM_TRY(take_image(reader, image, least->image.len, reader->elements));
-    const beam_run_cursor key = {.block = least->block,
-                                 .image = {.data = image, .len = least->image.len}};
-    reader->n_blocks = 0;
+    beam_run_merge *merge = &reader->merge;
+    if (!reader->in_partition)
+        beam_run_merge_start(merge, reader->partition, reader->last);
+    reader->in_partition = true;
+    BEAM_TRY(beam_run_merge_next(merge, &reader->error));
+    if (merge->n_same == 0)
+        return BEAM_OK;
+    beam_run_cursor *const *blocks = beam_run_merge_blocks(merge);
     reader->total = 0;
-    for (size_t i = 0; i < reader->n_runs; i++) {
-        beam_run_cursor *cursor = &reader->cursors[i];
-        if (cursor->done || beam_run_cursor_compare(cursor, &key) != 0)
-            continue;
-        reader->blocks[reader->n_blocks++] = (block_ref){
-            cursor->run, cursor->values_at, cursor->block.value_bytes, cursor->block.count};
-        reader->total += cursor->block.count;
-        BEAM_TRY(beam_run_cursor_next(cursor, &reader->error));
-    }
+    for (size_t i = 0; i < merge->n_same; i++)
+        reader->total += blocks[i]->block.count;
     *found = true;
-    return BEAM_OK;
+    return take_image(reader, blocks[0]->image.data, blocks[0]->image.len, reader->elements);
 }
 
 /* ---- Sessions ------------------------------------------------------------------------- */
@@ -390,7 +344,7 @@ static beam_status gather_batch(beam_shuffle_reader *reader, const char *kept, s
         session_value *value = &reader->sessions[(*at)++];
         memcpy(&value->window, kept + layout->window_offset, sizeof value->window);
         value->kept = kept;
-        if (!reader->cursors)
+        if (!reader->merge.n)
             continue;
         char *copy = beam_arena_copy(&reader->key_memory, kept, layout->stride);
         if (!copy)
@@ -456,17 +410,6 @@ static void next_session(beam_shuffle_reader *reader, beam_shuffle_groups *group
 
 /* ---- The reader ------------------------------------------------------------------------ */
 
-static beam_status open_runs(beam_shuffle_reader *reader)
-{
-    for (const beam_run *run = reader->shuffle->runs; run; run = run->next)
-        reader->n_runs++;
-    if (reader->n_runs == 0)
-        return BEAM_OK;
-    reader->cursors = beam_calloc(reader->n_runs, sizeof *reader->cursors);
-    reader->blocks = beam_calloc(reader->n_runs, sizeof *reader->blocks);
-    return reader->cursors && reader->blocks ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
-}
-
 void beam_shuffle_reader_restart(beam_shuffle_reader *reader, uint32_t first, uint32_t last)
 {
     end_walks(reader);
@@ -489,7 +432,8 @@ beam_status beam_shuffle_read(beam_shuffle *shuffle, uint32_t first, uint32_t la
     beam_shuffle_reader_restart(reader, first, last);
     reader->window = (beam_window)BEAM_GLOBAL_WINDOW;
     reader->elements = beam_calloc(GROUPS, shuffle->layout.group_size);
-    if (!reader->elements || open_runs(reader) != BEAM_OK) {
+    if (!reader->elements ||
+        (shuffle->runs && beam_run_merge_open(&reader->merge, shuffle, shuffle->runs) != BEAM_OK)) {
         beam_shuffle_reader_close(reader);
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a shuffle");
     }
@@ -512,7 +456,7 @@ static beam_status next_groups(beam_shuffle_reader *reader, beam_shuffle_groups 
         return BEAM_OK;
     }
     beam_arena_reset(&reader->key_memory);
-    BEAM_TRY(reader->cursors ? next_key_in_runs(reader, found) : next_key_in_memory(reader, found));
+    BEAM_TRY(reader->merge.n ? next_key_in_runs(reader, found) : next_key_in_memory(reader, found));
     if (!*found)
         return BEAM_OK;
     if (reader->layout->sessions) {
@@ -544,10 +488,7 @@ void beam_shuffle_reader_close(beam_shuffle_reader *reader)
     if (!reader)
         return;
     end_walks(reader);
-    for (size_t i = 0; reader->cursors && i < reader->n_runs; i++)
-        beam_run_cursor_free(&reader->cursors[i]);
-    beam_free(reader->cursors);
-    beam_free(reader->blocks);
+    beam_run_merge_close(&reader->merge);
     beam_grouping_free(&reader->grouping);
     beam_arena_free(&reader->key_memory);
     beam_arena_free(&reader->group_memory);

@@ -1,11 +1,13 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* shuffle_spill.c - groups in files.
+/* shuffle_spill.c - groups to files.
  *
  * A run holds, partition by partition, one block a group in the order of (hash, key image), so
  * that runs merge by reading each once from front to back, and a group nobody reads is
  * skipped by a seek.  Flat values are written as they lie in memory, others encoded: a run
  * never leaves the machine.  Files have no name from the start: nothing is left behind,
  * however the process ends.
+ *
+ * Many runs are merged into one before there are more than a reader has memory for.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,11 +15,17 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "direct/shuffle_internal.h"
 #include "base/spill_file.h"
+#include "direct/shuffle_internal.h"
 #include "type/coder.h"
 
-enum { WRITE_BUFFER = 1 << 20, READ_BUFFER = 64 << 10, BATCH_BYTES = 32 << 10 };
+enum {
+    LEAST_WRITTEN = 64 << 10, /* bytes at once */
+    MOST_WRITTEN = 1 << 20,
+    WORTH_READING = 16 << 10, /* of a run at once: with less, a disk that seeks does little else */
+    LEAST_MERGED = 16,        /* runs */
+    MOST_MERGED = 1024
+};
 
 /* ---- Files --------------------------------------------------------------------------- */
 
@@ -67,10 +75,14 @@ typedef struct run_writer {
     const beam_shuffle_layout *layout;
     beam_run *run;
     beam_buffer out;
+    size_t most;        /* bytes in `out` */
     beam_buffer values; /* of one group, encoded */
     uint64_t written;   /* where in the file `out` goes */
     beam_error *err;
 } run_writer;
+
+/* Puts all of a run's groups there, and sets the offsets. */
+typedef beam_status fill_run(run_writer *w, void *from);
 
 static beam_status flush(run_writer *w)
 {
@@ -83,7 +95,7 @@ static beam_status flush(run_writer *w)
 static beam_status put(run_writer *w, const void *data, size_t len)
 {
     BEAM_TRY(beam_buffer_append(&w->out, data, len));
-    return w->out.len >= WRITE_BUFFER ? flush(w) : BEAM_OK;
+    return w->out.len >= w->most ? flush(w) : BEAM_OK;
 }
 
 static beam_status encode_values(run_writer *w, const char *value, uint64_t n)
@@ -135,13 +147,6 @@ static beam_status put_group(run_writer *w, const beam_group_entry *group)
     return layout->flat_value ? each_value_run(w, group) : put(w, w->values.data, w->values.len);
 }
 
-static int compare_images(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    size_t shared = a_len < b_len ? a_len : b_len;
-    int order = shared ? memcmp(a, b, shared) : 0; /* an image of no bytes is nowhere */
-    return order ? order : (a_len > b_len) - (a_len < b_len);
-}
-
 static int by_scalar(const void *a, const void *b)
 {
     uint64_t x = beam_shuffle_mix(((const beam_group_entry *)a)->tag);
@@ -154,11 +159,13 @@ static int by_hash_and_image(const void *a, const void *b)
     const beam_group_entry *x = a, *y = b;
     if (x->tag != y->tag)
         return x->tag > y->tag ? 1 : -1;
-    return compare_images(x->key->image, x->key->image_len, y->key->image, y->key->image_len);
+    return beam_run_compare_images(x->key->image, x->key->image_len, y->key->image,
+                                   y->key->image_len);
 }
 
-static beam_status write_partitions(run_writer *w, const beam_generation *generations)
+static beam_status fill_from_memory(run_writer *w, void *from)
 {
+    const beam_generation *generations = from;
     beam_grouping grouping = {0};
     beam_status status = BEAM_OK;
     for (uint32_t p = 0; p < BEAM_SHUFFLE_PARTITIONS && status == BEAM_OK; p++) {
@@ -172,40 +179,53 @@ static beam_status write_partitions(run_writer *w, const beam_generation *genera
             status = put_group(w, &grouping.groups[g]);
     }
     beam_grouping_free(&grouping);
-    if (status == BEAM_OK)
-        status = flush(w);
-    w->run->offsets[BEAM_SHUFFLE_PARTITIONS] = w->written;
     return status;
 }
 
-static beam_status write_run(beam_shuffle *shuffle, run_writer *w,
-                             const beam_generation *generations)
+static beam_status write_run(beam_shuffle *shuffle, run_writer *w, fill_run *fill, void *from)
 {
     beam_run_file *file;
     BEAM_TRY(take_file(shuffle, &file, w->err));
     w->run->fd = file->fd;
     w->written = file->end;
-    beam_status status = write_partitions(w, generations);
+    beam_status status = fill(w, from);
+    if (status == BEAM_OK)
+        status = flush(w);
+    w->run->offsets[BEAM_SHUFFLE_PARTITIONS] = w->written;
     if (status == BEAM_OK)
         file->end = w->written; /* else the next run is written over this one */
     give_back_file(shuffle, file);
     return status;
 }
 
-beam_status beam_run_write(beam_shuffle *shuffle, const beam_generation *generations,
-                           beam_run **out, beam_error *err)
+/* What a thread may take to read runs, or to write one: its part of what the budget leaves. */
+static uint64_t thread_share(const beam_shuffle *shuffle)
+{
+    return shuffle->options.budget->limit / (6 * (uint64_t)shuffle->options.threads);
+}
+
+static uint64_t within(uint64_t least, uint64_t n, uint64_t most)
+{
+    return n < least ? least : n > most ? most : n;
+}
+
+static beam_status make_run(beam_shuffle *shuffle, fill_run *fill, void *from, beam_run **out,
+                            beam_error *err)
 {
     *out = NULL;
     beam_error reason = {0};
-    run_writer w = {.layout = &shuffle->layout, .err = &reason};
+    run_writer w = {.layout = &shuffle->layout,
+                    .most = (size_t)within(LEAST_WRITTEN, thread_share(shuffle) / 4, MOST_WRITTEN),
+                    .err = &reason};
     w.run = beam_calloc(1, sizeof *w.run);
     if (!w.run)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory spilling");
-    beam_status status = write_run(shuffle, &w, generations);
+    beam_memory_budget_add(shuffle->options.budget, sizeof *w.run);
+    beam_status status = write_run(shuffle, &w, fill, from);
     beam_buffer_free(&w.out);
     beam_buffer_free(&w.values);
     if (status != BEAM_OK) {
-        beam_free(w.run);
+        beam_run_free(shuffle, w.run);
         return beam_error_set(err, status, "%s",
                               reason.message[0] ? reason.message : "out of memory spilling");
     }
@@ -213,206 +233,153 @@ beam_status beam_run_write(beam_shuffle *shuffle, const beam_generation *generat
     return BEAM_OK;
 }
 
+beam_status beam_run_write(beam_shuffle *shuffle, beam_generation *generations, beam_run **run,
+                           beam_error *err)
+{
+    return make_run(shuffle, fill_from_memory, generations, run, err);
+}
+
 uint64_t beam_run_bytes(const beam_run *run)
 {
     return run->offsets[BEAM_SHUFFLE_PARTITIONS] - run->offsets[0];
 }
 
-void beam_run_forget(beam_run *run)
+void beam_run_free(beam_shuffle *shuffle, beam_run *run)
 {
-    /* Where a file cannot have holes the room comes back with the file. */
-    if (beam_run_bytes(run))
-        (void)fallocate(run->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)run->offsets[0],
-                        (off_t)beam_run_bytes(run));
+    beam_memory_budget_sub(shuffle->options.budget, sizeof *run);
     beam_free(run);
 }
 
-/* ---- Reading ------------------------------------------------------------------------- */
-
-void beam_run_cursor_start(beam_run_cursor *cursor, const beam_run *run, uint32_t partition)
+void beam_runs_forget(beam_shuffle *shuffle, beam_run *runs)
 {
-    cursor->run = run;
-    cursor->at = run->offsets[partition];
-    cursor->end = run->offsets[partition + 1];
-    cursor->done = false;
-    cursor->ahead.len = 0;
-    cursor->ahead_at = cursor->at;
-}
-
-/* `size` bytes at `offset`, from the bytes read ahead where they hold them. */
-static beam_status look(beam_run_cursor *cursor, uint64_t offset, size_t size,
-                        const uint8_t **bytes, beam_error *err)
-{
-    beam_buffer *ahead = &cursor->ahead;
-    if (offset < cursor->ahead_at || offset + size > cursor->ahead_at + ahead->len) {
-        uint64_t want = cursor->end - offset;
-        if (want < size)
-            return beam_error_set(err, BEAM_DATA_LOSS, "a temporary file's blocks do not add up");
-        if (want > READ_BUFFER && want > size)
-            want = size > READ_BUFFER ? size : READ_BUFFER;
-        ahead->len = 0;
-        if (beam_buffer_reserve(ahead, (size_t)want) != BEAM_OK)
-            return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a run");
-        BEAM_TRY(beam_spill_file_read(cursor->run->fd, offset, ahead->data, (size_t)want, err));
-        ahead->len = (size_t)want;
-        cursor->ahead_at = offset;
+    for (beam_run *next; runs; runs = next) {
+        next = runs->next;
+        /* Where a file cannot have holes the room comes back with the file. */
+        if (beam_run_bytes(runs))
+            (void)fallocate(runs->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                            (off_t)runs->offsets[0], (off_t)beam_run_bytes(runs));
+        beam_run_free(shuffle, runs);
     }
-    *bytes = ahead->data + (offset - cursor->ahead_at);
-    return BEAM_OK;
 }
 
-beam_status beam_run_cursor_next(beam_run_cursor *cursor, beam_error *err)
+/* ---- Merging ------------------------------------------------------------------------- */
+
+size_t beam_run_read_ahead(const beam_shuffle *shuffle, size_t runs)
 {
-    if (cursor->at == cursor->end) {
-        cursor->done = true;
-        return BEAM_OK;
-    }
-    const uint8_t *bytes = NULL;
-    BEAM_TRY(look(cursor, cursor->at, sizeof cursor->block, &bytes, err));
-    memcpy(&cursor->block, bytes, sizeof cursor->block);
-    uint64_t image_at = cursor->at + sizeof cursor->block;
-    BEAM_TRY(look(cursor, image_at, cursor->block.image_len, &bytes, err));
-    cursor->image.len = 0;
-    if (beam_buffer_append(&cursor->image, bytes, cursor->block.image_len) != BEAM_OK)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a run");
-    cursor->values_at = image_at + cursor->block.image_len;
-    if (cursor->block.value_bytes > cursor->end - cursor->values_at)
-        return beam_error_set(err, BEAM_DATA_LOSS, "a temporary file's blocks do not add up");
-    cursor->at = cursor->values_at + cursor->block.value_bytes;
-    return BEAM_OK;
+    return (size_t)within(4 << 10, thread_share(shuffle) / (runs ? runs : 1), 64 << 10);
 }
 
-int beam_run_cursor_compare(const beam_run_cursor *a, const beam_run_cursor *b)
+/* Copies the block's values as they are. */
+static beam_status put_values_of(run_writer *w, beam_run_cursor *cursor)
 {
-    if (a->block.hash != b->block.hash)
-        return a->block.hash > b->block.hash ? 1 : -1;
-    return compare_images(a->image.data, a->image.len, b->image.data, b->image.len);
-}
-
-void beam_run_cursor_free(beam_run_cursor *cursor)
-{
-    beam_buffer_free(&cursor->image);
-    beam_buffer_free(&cursor->ahead);
-}
-
-/* ---- Values -------------------------------------------------------------------------- */
-
-void beam_run_values_start(beam_run_values *values, const beam_run *run, uint64_t at,
-                           uint64_t bytes, uint64_t count)
-{
-    values->run = run;
-    values->at = at;
-    values->end = at + bytes;
-    values->left = count;
-    values->bytes.len = 0;
-    values->used = 0;
-}
-
-/* Moves what is left of the window to its front and fills it up from the file; it grows only
- * when a single value is larger than the window. */
-static beam_status refill_window(beam_run_values *values, beam_error *err)
-{
-    beam_buffer *bytes = &values->bytes;
-    size_t left = bytes->len - values->used;
-    if (left)
-        memmove(bytes->data, bytes->data + values->used, left);
-    bytes->len = left;
-    values->used = 0;
-    uint64_t want = left < READ_BUFFER ? READ_BUFFER - left : left;
-    if (want > values->end - values->at)
-        want = values->end - values->at;
-    if (beam_buffer_reserve(bytes, (size_t)want) != BEAM_OK)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a run");
-    BEAM_TRY(
-        beam_spill_file_read(values->run->fd, values->at, bytes->data + left, (size_t)want, err));
-    bytes->len += (size_t)want;
-    values->at += want;
-    return BEAM_OK;
-}
-
-static beam_status next_flat(beam_run_values *values, const beam_shuffle_layout *layout,
-                             const char **batch, size_t *n, beam_error *err)
-{
-    while (values->bytes.len - values->used < layout->stride && values->at < values->end)
-        BEAM_TRY(refill_window(values, err)); /* twice as much where one value is larger */
-    size_t have = (values->bytes.len - values->used) / layout->stride;
-    if (have > values->left)
-        have = (size_t)values->left;
-    if (have == 0)
-        return beam_error_set(err, BEAM_DATA_LOSS, "a temporary file ends within a value");
-    *batch = (const char *)values->bytes.data + values->used;
-    *n = have;
-    values->used += have * layout->stride;
-    values->left -= have;
-    return BEAM_OK;
-}
-
-static beam_status decode_one(const beam_shuffle_layout *layout, beam_reader *reader, char *value,
-                              beam_arena *arena, beam_error *err)
-{
-    const beam_decoder decoder = {.arena = arena, .err = err, .any_text = true};
-    BEAM_TRY(beam_decode_with(&decoder, layout->value, BEAM_NESTED, reader, value));
-    const uint8_t *extra;
-    if (layout->sessions) {
-        BEAM_TRY(beam_read_bytes(reader, sizeof(beam_window), &extra));
-        memcpy(value + layout->window_offset, extra, sizeof(beam_window));
-    }
-    if (layout->keep_timestamp) {
-        BEAM_TRY(beam_read_bytes(reader, sizeof(beam_timestamp), &extra));
-        memcpy(value + layout->timestamp_offset, extra, sizeof(beam_timestamp));
+    const uint8_t *bytes;
+    size_t n;
+    for (uint64_t done = 0; done < cursor->block.value_bytes; done += n) {
+        BEAM_TRY(beam_run_cursor_look(cursor, done, &bytes, &n, w->err));
+        BEAM_TRY(put(w, bytes, n));
     }
     return BEAM_OK;
 }
 
-static beam_status next_encoded(beam_run_values *values, const beam_shuffle_layout *layout,
-                                const char **batch, size_t *n, beam_error *err)
+/* One block of all that the runs have of a key. */
+static beam_status put_merged(run_writer *w, const beam_run_merge *merge)
 {
-    size_t room = BATCH_BYTES / layout->stride ? BATCH_BYTES / layout->stride : 1;
-    if (!values->batch && !(values->batch = beam_malloc(room * layout->stride)))
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading a run");
-    beam_arena_reset(&values->memory);
-    *batch = values->batch;
-    *n = 0;
-    while (*n < room && values->left) {
-        const beam_buffer *bytes = &values->bytes;
-        beam_reader reader = beam_reader_of(bytes->data ? bytes->data + values->used : NULL,
-                                            bytes->len - values->used);
-        const uint8_t *start = reader.at;
-        beam_error reason = {0};
-        beam_status status = decode_one(layout, &reader, values->batch + *n * layout->stride,
-                                        &values->memory, &reason);
-        if (status == BEAM_OUT_OF_RANGE && values->at < values->end) {
-            if (*n)
-                break; /* the values of this batch point into the arena, not the window */
-            BEAM_TRY(refill_window(values, err));
+    beam_run_cursor *const *same = beam_run_merge_blocks(merge);
+    beam_run_block block = same[0]->block;
+    for (size_t i = 1; i < merge->n_same; i++) {
+        block.count += same[i]->block.count;
+        block.value_bytes += same[i]->block.value_bytes;
+    }
+    BEAM_TRY(put(w, &block, sizeof block));
+    BEAM_TRY(put(w, same[0]->image.data, same[0]->image.len));
+    for (size_t i = 0; i < merge->n_same; i++)
+        BEAM_TRY(put_values_of(w, same[i]));
+    w->run->elements += block.count;
+    return BEAM_OK;
+}
+
+static beam_status fill_from_runs(run_writer *w, void *from)
+{
+    beam_run_merge *merge = from;
+    beam_run_merge_start(merge, 0, BEAM_SHUFFLE_PARTITIONS);
+    uint32_t p = 0; /* partitions whose offset is known */
+    for (;;) {
+        BEAM_TRY(beam_run_merge_next(merge, w->err));
+        uint32_t partition = BEAM_SHUFFLE_PARTITIONS - 1;
+        if (merge->n_same)
+            partition = beam_shuffle_partition(beam_run_merge_blocks(merge)[0]->block.hash);
+        while (p <= partition)
+            w->run->offsets[p++] = w->written + w->out.len;
+        if (merge->n_same == 0)
+            return BEAM_OK;
+        BEAM_TRY(put_merged(w, merge));
+    }
+}
+
+/* Takes some runs of one level off the list, if there are enough. */
+static beam_run *take_level(const beam_shuffle *shuffle, beam_run **runs)
+{
+    const size_t enough =
+        (size_t)within(LEAST_MERGED, thread_share(shuffle) / WORTH_READING, MOST_MERGED);
+    size_t n[BEAM_RUN_LEVELS] = {0};
+    uint32_t level = BEAM_RUN_LEVELS;
+    for (const beam_run *run = *runs; run && level == BEAM_RUN_LEVELS; run = run->next)
+        if (++n[run->level] == enough)
+            level = run->level;
+    beam_run *taken = NULL;
+    for (size_t left = level < BEAM_RUN_LEVELS ? enough : 0; left;) {
+        beam_run *run = *runs;
+        if (run->level != level) {
+            runs = &run->next;
             continue;
         }
-        if (status == BEAM_OUT_OF_RANGE)
-            status = BEAM_DATA_LOSS; /* the other is what a reader's end is called */
-        if (status != BEAM_OK)
-            return beam_error_set(err, status, "cannot read a value back from a temporary file: %s",
-                                  reason.message);
-        values->used += (size_t)(reader.at - start);
-        values->left--;
-        ++*n;
+        *runs = run->next;
+        run->next = taken;
+        taken = run;
+        left--;
     }
-    return BEAM_OK;
+    return taken;
 }
 
-beam_status beam_run_values_next(beam_run_values *values, const beam_shuffle_layout *layout,
-                                 const char **batch, size_t *n, beam_error *err)
+static beam_status merge_level(beam_shuffle *shuffle, const beam_run *runs, beam_run **merged,
+                               beam_error *err)
 {
-    *n = 0;
-    if (values->left == 0)
-        return BEAM_OK;
-    return layout->flat_value ? next_flat(values, layout, batch, n, err)
-                              : next_encoded(values, layout, batch, n, err);
+    beam_run_merge merge = {0};
+    *merged = NULL;
+    beam_status status = beam_run_merge_open(&merge, shuffle, runs);
+    if (status == BEAM_OK)
+        status = make_run(shuffle, fill_from_runs, &merge, merged, err);
+    else
+        (void)beam_error_set(err, status, "out of memory merging runs");
+    if (status == BEAM_OK)
+        (*merged)->level = runs->level + (runs->level < BEAM_RUN_LEVELS - 1);
+    beam_run_merge_close(&merge);
+    return status;
 }
 
-void beam_run_values_free(beam_run_values *values)
+/* Puts a list of runs before another. */
+static void put_runs(beam_shuffle *shuffle, beam_run **runs, beam_run *first)
 {
-    beam_buffer_free(&values->bytes);
-    beam_arena_free(&values->memory);
-    beam_free(values->batch);
-    *values = (beam_run_values){0};
+    beam_run *last = first;
+    while (last->next)
+        last = last->next;
+    pthread_mutex_lock(&shuffle->lock);
+    last->next = *runs;
+    *runs = first;
+    pthread_mutex_unlock(&shuffle->lock);
+}
+
+beam_status beam_runs_merge(beam_shuffle *shuffle, beam_run **runs, beam_error *err)
+{
+    for (;;) {
+        pthread_mutex_lock(&shuffle->lock);
+        beam_run *taken = take_level(shuffle, runs), *merged;
+        pthread_mutex_unlock(&shuffle->lock);
+        if (!taken)
+            return BEAM_OK;
+        beam_status status = merge_level(shuffle, taken, &merged, err);
+        put_runs(shuffle, runs, status == BEAM_OK ? merged : taken);
+        BEAM_TRY(status);
+        beam_runs_forget(shuffle, taken);
+    }
 }

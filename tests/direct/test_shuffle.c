@@ -415,8 +415,8 @@ static void readers_of_ranges(void **state)
     close_both(reader, shuffle);
 }
 
-/* Everything once, in memory and spilled, leaving at the first failure. */
-static beam_status small_run(uint64_t limit)
+/* Everything once, leaving at the first failure. */
+static beam_status small_run(uint64_t limit, int n)
 {
     beam_memory_budget budget = {.limit = limit};
     beam_shuffle_options options = {
@@ -427,7 +427,7 @@ static beam_status small_run(uint64_t limit)
     beam_shuffle_reader *reader = NULL;
     beam_status status = beam_shuffle_write_begin(shuffle, &writer, NULL);
     if (status == BEAM_OK) {
-        for (int i = 0; i < 200 && status == BEAM_OK; i++) {
+        for (int i = 0; i < n && status == BEAM_OK; i++) {
             char key[16];
             int len = snprintf(key, sizeof key, "%d", i % 90);
             str_str e = {{key, (size_t)len}, {key, (size_t)len}};
@@ -456,7 +456,7 @@ static beam_status small_run(uint64_t limit)
     }
     close_both(reader, shuffle);
     if (status == BEAM_OUT_OF_RANGE) {
-        assert_int_equal(values, 200);
+        assert_int_equal(values, n);
         return BEAM_OK;
     }
     return status;
@@ -465,10 +465,15 @@ static beam_status small_run(uint64_t limit)
 static void each_allocation_fails(void **state)
 {
     (void)state;
-    for (int spill = 0; spill < 2; spill++)
+    /* In memory; spilled; in so many runs that some are merged. */
+    static const struct {
+        uint64_t limit;
+        int elements;
+    } ways[] = {{0, 200}, {20000, 200}, {1, 17}};
+    for (size_t way = 0; way < 3; way++)
         for (uint64_t n = 1;; n++) {
             beam_alloc_fail_at(n, 0);
-            beam_status status = small_run(spill ? 20000 : 0);
+            beam_status status = small_run(ways[way].limit, ways[way].elements);
             uint64_t tried = beam_alloc_count();
             beam_alloc_fail_at(0, 0);
             if (tried < n) {

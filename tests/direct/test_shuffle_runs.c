@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* The shuffle's runs: groups that went to files, and come back. */
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,7 @@ BEAM_GROUPED(int_larges, beam_int64, large);
 static void large_flat_values(void **state)
 {
     (void)state;
-    enum { N = 5 };
+    enum { N = 20 }; /* a run each; some are merged */
     beam_memory_budget budget = {.limit = 1};
     beam_shuffle *shuffle = open_shuffle(&int_large_type, (beam_windowing){0}, &budget);
     beam_shuffle_writer *writer = begin(shuffle);
@@ -186,6 +187,113 @@ static void no_temp_folder(void **state)
     beam_shuffle_close(shuffle);
 }
 
+/* ---- Merging ----------------------------------------------------------------------------- */
+
+/* 15 of each level, and of three levels: 16 are merged at least. */
+enum { MOST_RUNS = 45 };
+
+/* A budget that makes a run of each write leaves few runs all the same. */
+static void many_runs_become_few(void **state)
+{
+    (void)state;
+    enum { N = 8000, KEYS = 700 };
+    beam_memory_budget budget = {.limit = 1};
+    beam_shuffle *shuffle = open_shuffle(&int_int_type, (beam_windowing){0}, &budget);
+    for (int64_t x = 0; x < N; x += N / 8) /* within bundles, and from one to the next */
+        write_ints(shuffle, x, x + N / 8, KEYS, x < N / 2 ? 5 : 500);
+    assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+    beam_shuffle_stats stats = beam_shuffle_get_stats(shuffle);
+    assert_in_range(stats.runs, 1, MOST_RUNS);
+    assert_int_equal(stats.elements, N);
+    check_ints(shuffle, N, KEYS);
+    check_ints(shuffle, N, KEYS);
+    beam_shuffle_close(shuffle);
+    assert_int_equal(atomic_load(&budget.used), 0);
+}
+
+/* Values that are encoded in files, each with its window and timestamp. */
+static void merged_sessions(void **state)
+{
+    (void)state;
+    enum { N = 300, KEYS = 7 };
+    beam_memory_budget budget = {.limit = 1};
+    beam_windowing windowing = beam_sessions(10);
+    windowing.timestamp_combiner = BEAM_LATEST;
+    beam_shuffle *shuffle = open_shuffle(&str_str_type, windowing, &budget);
+    beam_shuffle_writer *writer = begin(shuffle);
+    for (int64_t i = 0; i < N; i++) {
+        char key[16], value[16];
+        int key_len = snprintf(key, sizeof key, "%0*d", 1 + (int)(i % KEYS), (int)(i % KEYS));
+        int value_len = snprintf(value, sizeof value, "%d", (int)i);
+        beam_window window = {i, i + 10};
+        beam_element_info info = {.timestamp = i, .windows = &window, .n_windows = 1};
+        str_str e = {{key, (size_t)key_len}, {value, (size_t)value_len}};
+        assert_int_equal(beam_shuffle_write(writer, &info, &e, 1), BEAM_OK);
+    }
+    assert_int_equal(beam_shuffle_commit(writer, NULL), BEAM_OK);
+    beam_shuffle_reader *reader = read_all(shuffle);
+    assert_in_range(beam_shuffle_get_stats(shuffle).runs, 1, MOST_RUNS);
+    one_group group = {0};
+    int groups = 0, sum = 0;
+    for (; next_group(reader, sizeof(str_strs), &group) == BEAM_OK; groups++) {
+        const str_strs *g = (const void *)group.element;
+        const int k = (int)g->key.len - 1, last = (N - 1 - k) / KEYS * KEYS + k;
+        assert_int_equal(group.info.windows[0].start, k);
+        assert_int_equal(group.info.windows[0].end, last + 10);
+        assert_int_equal(group.info.timestamp, last);
+        beam_iter it = beam_iterate(&g->values, beam_str);
+        for (const beam_str *v; (v = beam_next(&it, beam_str));) {
+            char text[16];
+            snprintf(text, sizeof text, "%.*s", (int)v->len, v->at);
+            assert_int_equal(atoi(text) % KEYS, k);
+            sum += atoi(text);
+        }
+        assert_int_equal(it.status, BEAM_OK);
+    }
+    assert_int_equal(groups, KEYS);
+    assert_int_equal(sum, N * (N - 1) / 2);
+    close_both(reader, shuffle);
+}
+
+enum { WRITERS = 4, WRITTEN = 4000, BUNDLES = 8 }; /* elements of each bundle */
+
+typedef struct writing {
+    beam_shuffle *shuffle;
+    int64_t from;
+    pthread_t thread;
+} writing;
+
+static void *write_bundles(void *user)
+{
+    const writing *w = user;
+    for (int64_t b = 0; b < BUNDLES; b++)
+        write_ints(w->shuffle, w->from + b * WRITTEN, w->from + (b + 1) * WRITTEN, 1000, 100);
+    return NULL;
+}
+
+/* Each merges what all have committed. */
+static void threads_merge(void **state)
+{
+    (void)state;
+    beam_memory_budget budget = {.limit = 100000};
+    beam_shuffle_options options = {
+        .element = &int_int_type, .budget = &budget, .temp_dir = "/tmp", .threads = WRITERS};
+    beam_shuffle *shuffle;
+    assert_int_equal(beam_shuffle_open(&options, &shuffle, NULL), BEAM_OK);
+    writing writers[WRITERS];
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i] = (writing){shuffle, (int64_t)i * BUNDLES * WRITTEN, 0};
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, write_bundles, &writers[i]), 0);
+    }
+    for (int i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
+    assert_int_equal(beam_shuffle_seal(shuffle, NULL), BEAM_OK);
+    assert_in_range(beam_shuffle_get_stats(shuffle).runs, 1, MOST_RUNS);
+    check_ints(shuffle, WRITERS * BUNDLES * WRITTEN, 1000);
+    beam_shuffle_close(shuffle);
+    assert_int_equal(atomic_load(&budget.used), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +303,9 @@ int main(void)
         cmocka_unit_test(readings_of_a_group_leave_nothing),
         cmocka_unit_test(whatever_is_there_weighs_something),
         cmocka_unit_test(no_temp_folder),
+        cmocka_unit_test(many_runs_become_few),
+        cmocka_unit_test(merged_sessions),
+        cmocka_unit_test(threads_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
