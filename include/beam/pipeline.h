@@ -130,8 +130,10 @@ typedef struct beam_run_options {
      * service, which takes all else from pipeline_options: docs/howto/dataflow.md. */
     const char *runner;
     uint32_t direct_num_workers; /* threads; 0: one a core */
-    uint64_t memory_budget;      /* bytes that shuffles may hold before they spill; 0: no limit */
-    const char *temp_dir;        /* for what is spilled; NULL: $TMPDIR or /tmp */
+    /* Bytes that shuffles may hold before they spill, 1 MiB a thread at least; 0: no limit.  Side
+     * inputs count, but stay in memory however large they are. */
+    uint64_t memory_budget;
+    const char *temp_dir; /* for what is spilled; NULL: $TMPDIR or /tmp */
     const beam_logger *logger;
     const beam_functions *functions; /* NULL: those the graph was built with */
     const int *cancel;               /* the run stops soon after *cancel becomes non-zero */

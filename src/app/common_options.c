@@ -9,7 +9,9 @@ static const beam_option running[] = {
      false},
     {"direct_num_workers", "N", "0", "threads of the direct runner; 0: one a core", false},
     {"memory_budget", "BYTES", NULL,
-     "memory for grouping, as 500MB or 2GiB, before it spills to files; default: no limit", false},
+     "memory for grouping, as 500MB or 2GiB, before it spills to files; 1 MiB a thread at least; "
+     "default: no limit",
+     false},
     {"temp_location", "DIR", NULL,
      "folder for what is spilled, default: $TMPDIR or /tmp; on Dataflow gs://BUCKET/FOLDER", false},
     {"resource_hints", "HINT=VALUE", NULL,

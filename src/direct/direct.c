@@ -21,6 +21,8 @@ enum {
     TELL_PROGRESS = 500 * MS
 };
 
+uint64_t beam_direct_least_share = BEAM_DIRECT_LEAST_SHARE;
+
 static beam_status no_memory(beam_error *err)
 {
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to run the pipeline");
@@ -348,6 +350,9 @@ beam_status beam_direct_run(const void *proto, size_t size, const beam_direct_op
     if (run.n_workers > BEAM_DIRECT_MAX_WORKERS)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "direct_num_workers is %u, at most %d",
                               run.n_workers, BEAM_DIRECT_MAX_WORKERS);
+    const uint64_t least = run.n_workers * beam_direct_least_share;
+    if (run.budget.limit && run.budget.limit < least)
+        run.budget.limit = least;
     beam_status status = beam_direct_graph_read(&run.graph, proto, size, err);
     if (status == BEAM_OK)
         status = with_locks(&run, result, err);

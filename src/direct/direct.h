@@ -21,6 +21,12 @@ typedef struct beam_direct_options {
     void *user;
 } beam_direct_options;
 
+/* Bytes of the memory budget that each thread has at least, whatever run->memory_budget says: with
+ * less, a run of the shuffle would hold next to nothing.  Only tests change it, which spill little
+ * data. */
+enum { BEAM_DIRECT_LEAST_SHARE = 1 << 20 };
+extern uint64_t beam_direct_least_share;
+
 /* A stage: transforms that ran as one. */
 typedef struct beam_direct_stage {
     const char *name;              /* of its most telling transform, or "" */

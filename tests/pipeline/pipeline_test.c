@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/pipeline_test.h"
 
+#include "direct/direct.h"
 #include "support/runner.h"
 
 beam_result *run_ok(beam_pipeline *p, const beam_run_options *options, bool keep)
@@ -32,6 +33,11 @@ void assert_mentions(const beam_error *err, const char *text)
         fail_msg("\"%s\" does not mention \"%s\"", err->message, text);
 }
 
+void spill_soon(bool soon)
+{
+    beam_direct_least_share = soon ? 0 : BEAM_DIRECT_LEAST_SHARE;
+}
+
 static void run_once(void (*build)(beam_pipeline *p), const beam_run_options *options)
 {
     beam_pipeline *p = beam_pipeline_new(NULL);
@@ -52,8 +58,10 @@ void run_all_ways(void (*build)(beam_pipeline *p))
         {.struct_size = sizeof(beam_run_options), .direct_num_workers = 4},
         {.struct_size = sizeof(beam_run_options), .direct_num_workers = 3, .memory_budget = 30000},
     };
+    spill_soon(true);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
         run_once(build, &ways[i]);
+    spill_soon(false);
 }
 
 int64_t counter(const beam_result *result, const char *transform, const char *name)

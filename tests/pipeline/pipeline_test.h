@@ -25,6 +25,9 @@ beam_result *run_ok(beam_pipeline *p, const beam_run_options *options, bool keep
 void run_fails(beam_pipeline *p, const beam_run_options *options, beam_status status,
                beam_error *err);
 void assert_mentions(const beam_error *err, const char *text);
+/* Whether a memory budget counts as it is, and not as one that the embedded runner finds worth
+ * spilling for: so little data shows what spilling does. */
+void spill_soon(bool soon);
 int64_t counter(const beam_result *result, const char *transform, const char *name);
 
 /* The integers from 0 to n - 1. */

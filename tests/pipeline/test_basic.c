@@ -275,8 +275,31 @@ static void many_elements(void **state)
     beam_assert_that(beam_combine_globally(beam_values(sums), &beam_sum_int64), beam_int64, &total,
                      1);
     beam_assert_count(sums, (size_t)keys);
+    spill_soon(true);
     run_ok(p, &(beam_run_options){.struct_size = sizeof(beam_run_options), .memory_budget = 100000},
            false);
+    spill_soon(false);
+}
+
+/* A budget that nothing fits in counts as one that is worth spilling for. */
+static void tiny_budget(void **state)
+{
+    (void)state;
+    for (int soon = 1; soon >= 0; soon--) {
+        beam_pipeline *p = beam_pipeline_new(NULL);
+        beam_pcoll kvs = beam_pardo(count_to(p, 1000), &by_last_digit_fn);
+        beam_assert_count(beam_pardo(beam_group_by_key(kvs), &sum_group_fn), 10);
+        const beam_run_options options = {
+            .struct_size = sizeof options, .memory_budget = 1, .temp_dir = "/no/such/folder"};
+        beam_error err;
+        spill_soon(soon);
+        if (soon) {
+            run_fails(p, &options, BEAM_UNAVAILABLE, &err);
+            assert_mentions(&err, "/no/such/folder");
+        } else {
+            run_ok(p, &options, false);
+        }
+    }
 }
 
 /* Large values beside small ones, few enough of them that hardly two share a partition. */
@@ -323,6 +346,7 @@ int main(void)
         cmocka_unit_test(combine_globally),    cmocka_unit_test(compositions),
         cmocka_unit_test(co_group_by_key),     cmocka_unit_test(batches),
         cmocka_unit_test(many_elements),       cmocka_unit_test(uneven_values),
+        cmocka_unit_test(tiny_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,7 @@ static void sweep(bool for_good, uint64_t memory_budget, uint64_t step)
 {
     const beam_run_options options = {
         .struct_size = sizeof options, .direct_num_workers = 1, .memory_budget = memory_budget};
+    spill_soon(true);
     for (uint64_t n = 1; run_failing(n, for_good, &options); n += step)
         ;
 }

@@ -344,6 +344,7 @@ static void try_seed(uint64_t seed)
     beam_pipeline *p = beam_pipeline_new(NULL);
     assert_non_null(p);
     build(p);
+    spill_soon(true);
     run_ok(p, &options, false);
 }
 
