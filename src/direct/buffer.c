@@ -325,6 +325,14 @@ beam_status beam_element_buffer_seal(beam_element_buffer *buffer, beam_error *er
     return BEAM_OK;
 }
 
+uint64_t beam_element_buffer_bytes(const beam_element_buffer *buffer)
+{
+    uint64_t bytes = 0;
+    for (const beam_batch *batch = buffer->batches; batch; batch = batch->next)
+        bytes += batch->accounted;
+    return bytes;
+}
+
 const beam_span *beam_buffer_find(const beam_element_buffer *buffer, uint64_t index)
 {
     size_t low = 0, high = buffer->n_spans;

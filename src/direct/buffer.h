@@ -82,6 +82,8 @@ void beam_buffer_commit(beam_buffer_writer *writer);
 void beam_buffer_abort(beam_buffer_writer *writer);
 
 beam_status beam_element_buffer_seal(beam_element_buffer *buffer, beam_error *err);
+/* Memory that the elements of a sealed buffer take. */
+uint64_t beam_element_buffer_bytes(const beam_element_buffer *buffer);
 /* Gives memory back; the buffer has no elements any more. */
 void beam_element_buffer_clear(beam_element_buffer *buffer);
 

@@ -163,6 +163,19 @@ static void release_store(beam_execution *run, beam_store *store)
         beam_element_buffer_clear(&store->buffer);
 }
 
+/* Side inputs stay in memory, as they are read all over.  A budget cannot change that, but where
+ * one has no room for them everything else is spilled all the time, and that looks merely slow. */
+static void look_at_size(const beam_execution *run, const beam_store *store)
+{
+    const uint64_t limit = run->budget.limit, bytes = beam_element_buffer_bytes(&store->buffer);
+    if (limit && bytes > limit)
+        BEAM_LOG(run->options->logger, BEAM_LOG_WARNING,
+                 "the side input %s takes %llu bytes of memory and memory_budget is %llu: all else "
+                 "goes to files; give it more, or join by CoGroupByKey instead",
+                 run->graph.datasets[store->plan->dataset].entry->key, (unsigned long long)bytes,
+                 (unsigned long long)limit);
+}
+
 /* Everything in a store is written: readers need not wait for it any more. */
 static beam_status complete_store(beam_execution *run, beam_store *store, beam_error *err)
 {
@@ -170,6 +183,8 @@ static beam_status complete_store(beam_execution *run, beam_store *store, beam_e
         BEAM_TRY(beam_shuffle_seal(store->shuffle, err));
     if (store->buffer.options.type)
         BEAM_TRY(beam_element_buffer_seal(&store->buffer, err));
+    if (store->view)
+        look_at_size(run, store);
     const beam_index_list *lists[] = {&store->plan->readers, &store->plan->viewers};
     pthread_mutex_lock(&run->lock);
     for (size_t l = 0; l < 2; l++)

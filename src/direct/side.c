@@ -43,6 +43,7 @@ struct beam_side_view {
     bool indexed;
     side_window *windows; /* ordered by start, then end */
     size_t n_windows, windows_capacity;
+    uint64_t accounted; /* bytes of indexes, told to the budget */
 };
 
 static beam_status no_memory(beam_error *err)
@@ -89,11 +90,26 @@ static void drop_windows(beam_side_view *view)
     view->n_windows = view->windows_capacity = 0;
 }
 
+/* What a window's index by key takes. */
+static uint64_t keys_held(const side_window *w, size_t value_size)
+{
+    return w->n * (sizeof *w->keys + value_size) + (w->mask + 1) * sizeof *w->places +
+           w->images.total;
+}
+
+/* Adds to what the budget knows of; the caller holds the lock. */
+static void account(beam_side_view *view, uint64_t bytes)
+{
+    beam_memory_budget_add(view->buffer->options.budget, bytes);
+    view->accounted += bytes;
+}
+
 void beam_side_view_close(beam_side_view *view)
 {
     if (!view)
         return;
     drop_windows(view);
+    beam_memory_budget_sub(view->buffer->options.budget, view->accounted);
     pthread_mutex_destroy(&view->lock);
     beam_free(view);
 }
@@ -167,6 +183,9 @@ static beam_status index_windows(beam_side_view *view, beam_error *err)
             }
         }
     }
+    account(view, view->windows_capacity * sizeof *view->windows);
+    for (size_t i = 0; i < view->n_windows; i++)
+        account(view, view->windows[i].runs_capacity * sizeof(side_run));
     __atomic_store_n(&view->indexed, true, __ATOMIC_RELEASE);
     return BEAM_OK;
 }
@@ -229,9 +248,10 @@ static void place_values(side_window *w, const beam_type *kv, const uint64_t *nu
         }
 }
 
-static beam_status index_keys(side_window *w, const beam_type *kv, beam_buffer *image,
+static beam_status index_keys(beam_side_view *view, side_window *w, beam_buffer *image,
                               beam_error *err)
 {
+    const beam_type *kv = beam_type_bare(view->buffer->options.type);
     uint64_t capacity = 16;
     while (capacity < 2 * w->n)
         capacity *= 2;
@@ -245,6 +265,7 @@ static beam_status index_keys(side_window *w, const beam_type *kv, beam_buffer *
         status = count_keys(w, kv, numbers, image);
     if (status == BEAM_OK) {
         place_values(w, kv, numbers);
+        account(view, keys_held(w, kv->fields[1].type->size));
         __atomic_store_n(&w->keyed, true, __ATOMIC_RELEASE);
     } else {
         drop_keys(w);
@@ -273,7 +294,7 @@ static beam_status open_window(beam_side_view *view, const beam_window *window, 
     if (status == BEAM_OK)
         *found = find_window(view, *window);
     if (*found && keyed && !(*found)->keyed)
-        status = index_keys(*found, beam_type_bare(view->buffer->options.type), image, err);
+        status = index_keys(view, *found, image, err);
     pthread_mutex_unlock(&view->lock);
     return status;
 }

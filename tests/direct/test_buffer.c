@@ -189,6 +189,31 @@ static void side_inputs(void **state)
     assert_int_equal(sum_key(view, &early, "nothing"), 0);
     assert_int_equal(sum_key(view, &never, "a"), 0);
     beam_side_view_close(view);
+    assert_int_equal(atomic_load(&budget.used), beam_element_buffer_bytes(&buffer));
+    beam_element_buffer_close(&buffer);
+    assert_int_equal(atomic_load(&budget.used), 0);
+}
+
+/* Indexes count as memory, and once. */
+static void side_indexes_count(void **state)
+{
+    (void)state;
+    beam_memory_budget budget = {0};
+    beam_element_buffer buffer;
+    beam_side_view *view = open_words(&buffer, &budget);
+    const uint64_t elements = atomic_load(&budget.used);
+    assert_int_equal(elements, beam_element_buffer_bytes(&buffer));
+    (void)sum_all(view, &early);
+    const uint64_t windows = atomic_load(&budget.used);
+    assert_true(windows > elements);
+    for (int again = 0; again < 2; again++) {
+        (void)sum_key(view, &early, "a");
+        /* Four values, and as many numbers of keys at least. */
+        assert_in_range(atomic_load(&budget.used), windows + 4 * 2 * sizeof(beam_int64),
+                        windows + 16384);
+    }
+    beam_side_view_close(view);
+    assert_int_equal(atomic_load(&budget.used), elements);
     beam_element_buffer_close(&buffer);
 }
 
@@ -295,9 +320,13 @@ static void no_place_to_spill(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers),     cmocka_unit_test(infos),
-        cmocka_unit_test(side_inputs), cmocka_unit_test(side_without_memory),
-        cmocka_unit_test(texts),       cmocka_unit_test(no_place_to_spill),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(infos),
+        cmocka_unit_test(side_inputs),
+        cmocka_unit_test(side_without_memory),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(no_place_to_spill),
+        cmocka_unit_test(side_indexes_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

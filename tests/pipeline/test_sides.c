@@ -175,11 +175,40 @@ static void no_singleton(void **state)
     }
 }
 
+/* ---- Larger than the budget ----------------------------------------------------------------- */
+
+static void count_warnings(void *user, const beam_log_record *record)
+{
+    *(int *)user += record->level == BEAM_LOG_WARNING && strstr(record->message, "the side input");
+}
+
+/* It stays in memory, and the log says so; where it fits it says nothing. */
+static void too_large(void **state)
+{
+    (void)state;
+    static const beam_int64 expected[] = {50000, 50001, 50002};
+    for (int fits = 0; fits < 2; fits++) {
+        int warnings = 0;
+        const beam_logger logger = {
+            .sink = count_warnings, .user = &warnings, .min_level = BEAM_LOG_WARNING};
+        const beam_run_options options = {.struct_size = sizeof options,
+                                          .memory_budget = fits ? 100000000 : 100000,
+                                          .logger = &logger};
+        beam_pipeline *p = beam_pipeline_new(NULL);
+        beam_pcoll x = numbers(p, 3), big = count_to(p, 50000);
+        x = beam_pardo(x, &count_side_fn, BEAM_SIDE_INPUTS(beam_as_iterable(big)));
+        beam_assert_that(x, beam_int64, expected, 3);
+        spill_soon(true);
+        run_ok(p, &options, false);
+        assert_int_equal(warnings, !fits);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds), cmocka_unit_test(chain),        cmocka_unit_test(groups_as_side),
-        cmocka_unit_test(words), cmocka_unit_test(no_singleton),
+        cmocka_unit_test(words), cmocka_unit_test(no_singleton), cmocka_unit_test(too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
