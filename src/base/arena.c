@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 
-enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 8 << 20, HUGE_PAGE = 2 << 20 };
+enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 8 << 20, SMALL_PAGE = 4096, HUGE_PAGE = 2 << 20 };
 
 struct beam_arena_block {
     beam_arena_block *older;
@@ -24,11 +24,12 @@ static beam_arena_block *new_block(size_t size)
     /* Not aligned to huge pages: until glibc 2.38 an aligned block that was freed is not found
      * again for one of the same size, and what arenas give back piles up. */
     char *block = beam_malloc(size);
-    if (!block || size < HUGE_PAGE)
-        return (beam_arena_block *)(void *)block;
-    size_t skip = -(uintptr_t)block % HUGE_PAGE;
-    if (skip < size)
-        (void)madvise(block + skip, size - skip, MADV_HUGEPAGE); /* a wish: small ones work too */
+    if (block && size >= HUGE_PAGE) {
+        /* A wish: small pages work too.  From its first page on, so that blocks side by side leave
+         * no gaps. */
+        size_t before = (uintptr_t)block % SMALL_PAGE;
+        (void)madvise(block - before, size + before, MADV_HUGEPAGE);
+    }
     return (beam_arena_block *)(void *)block;
 }
 
