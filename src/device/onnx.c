@@ -2,9 +2,7 @@
 /* onnx.c - a look through an ONNX file before OpenVINO gets it: that it is whole, not nested
  * without end, and names no other file.  Numbers of fields are those of onnx.proto
  * (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). */
-#include <string.h>
-
-#include "base/buffer.h"
+#include "base/proto_field.h"
 #include "device/foreign.h"
 
 /* The kinds of messages on the way to tensors. */
@@ -25,9 +23,8 @@ static const struct {
 };
 
 enum { MAX_DEPTH = 64, TENSOR_EXTERNAL_DATA = 13, TENSOR_DATA_LOCATION = 14, MODEL_GRAPH = 7 };
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 
-static kind kind_of(kind in, uint64_t field)
+static kind kind_of(kind in, uint32_t field)
 {
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         if (members[i].in == in && members[i].field == field)
@@ -40,57 +37,27 @@ static beam_status damaged(beam_error *err)
     return beam_error_set(err, BEAM_DATA_LOSS, "no ONNX file, or a damaged one");
 }
 
-/* Reads a field's key and value: `part` of those that hold bytes, `number` of varints. */
-static beam_status read_field(beam_reader *reader, uint64_t *field, unsigned *wire,
-                              beam_reader *part, uint64_t *number)
-{
-    const uint8_t *data = NULL;
-    BEAM_TRY(beam_read_varint(reader, field));
-    *wire = (unsigned)(*field & 7);
-    *field >>= 3;
-    switch (*wire) {
-    case VARINT:
-        return beam_read_varint(reader, number);
-    case FIXED64:
-        return beam_read_bytes(reader, 8, &data);
-    case FIXED32:
-        return beam_read_bytes(reader, 4, &data);
-    case BYTES:
-        break;
-    default:
-        return BEAM_DATA_LOSS;
-    }
-    BEAM_TRY(beam_read_varint(reader, number));
-    if (*number > beam_reader_left(reader))
-        return BEAM_DATA_LOSS;
-    BEAM_TRY(beam_read_bytes(reader, (size_t)*number, &data));
-    *part = beam_reader_of(data, (size_t)*number);
-    return BEAM_OK;
-}
-
 static beam_status check(kind in, beam_reader reader, int depth, bool *graph, beam_error *err)
 {
     if (depth > MAX_DEPTH)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "ONNX nested more than %d deep",
                               MAX_DEPTH);
     while (beam_reader_left(&reader) > 0) {
-        uint64_t field, number = 0;
-        unsigned wire;
-        beam_reader part = {0};
-        if (read_field(&reader, &field, &wire, &part, &number) != BEAM_OK)
+        beam_proto_field f;
+        if (beam_proto_next_field(&reader, &f) != BEAM_OK)
             return damaged(err);
-        if (in == TENSOR &&
-            (field == TENSOR_EXTERNAL_DATA || (field == TENSOR_DATA_LOCATION && number != 0)))
+        if (in == TENSOR && (f.number == TENSOR_EXTERNAL_DATA ||
+                             (f.number == TENSOR_DATA_LOCATION && f.value != 0)))
             return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                                   "its weights lie in another file, which is not opened; save it "
                                   "as one file (torch.onnx.export: external_data=False)");
-        kind holds = kind_of(in, field);
+        kind holds = kind_of(in, f.number);
         if (holds == OTHER)
             continue;
-        if (wire != BYTES)
+        if (f.wire != BEAM_PROTO_BYTES)
             return damaged(err);
-        *graph |= in == MODEL && field == MODEL_GRAPH;
-        BEAM_TRY(check(holds, part, depth + 1, graph, err));
+        *graph |= in == MODEL && f.number == MODEL_GRAPH;
+        BEAM_TRY(check(holds, f.bytes, depth + 1, graph, err));
     }
     return BEAM_OK;
 }

@@ -310,6 +310,12 @@ static void put_number(beam_buffer *to, uint32_t field, uint64_t number)
     assert_int_equal(beam_buffer_varint(to, number), BEAM_OK);
 }
 
+/* A field behind the largest that there are, which protobuf's readers cut to 32 bits. */
+static void put_hidden(beam_buffer *to, uint32_t field, unsigned wire)
+{
+    assert_int_equal(beam_buffer_varint(to, UINT64_C(1) << 32 | field << 3 | wire), BEAM_OK);
+}
+
 static void put_message(beam_buffer *to, uint32_t field, beam_buffer *message)
 {
     put(to, field, message->data, message->len);
@@ -337,11 +343,30 @@ static void put_port(beam_buffer *graph, uint32_t field, const char *name, uint6
     put_message(graph, field, &info);
 }
 
+/* Where the weights lie in another file. */
+static void put_external(beam_buffer *tensor, const char *external, bool hidden)
+{
+    beam_buffer entry = {0};
+    put_text(&entry, 1, "location");
+    put_text(&entry, 2, external);
+    if (!hidden) {
+        put_message(tensor, 13, &entry);
+        put_number(tensor, 14, 1);
+        return;
+    }
+    put_hidden(tensor, 13, 2);
+    assert_int_equal(beam_buffer_varint(tensor, entry.len), BEAM_OK);
+    assert_int_equal(beam_buffer_append(tensor, entry.data, entry.len), BEAM_OK);
+    put_hidden(tensor, 14, 0);
+    assert_int_equal(beam_buffer_varint(tensor, 1), BEAM_OK);
+    beam_buffer_free(&entry);
+}
+
 /* y = x w, x {batch, 2}, w = {{1, 2, 3}, {10, 20, 30}}, or in a file of that name. */
-static beam_buffer make_onnx(uint64_t batch, const char *external)
+static beam_buffer make_onnx(uint64_t batch, const char *external, bool hidden)
 {
     static const float w[] = {1, 2, 3, 10, 20, 30};
-    beam_buffer node = {0}, tensor = {0}, entry = {0}, graph = {0}, opset = {0}, model = {0};
+    beam_buffer node = {0}, tensor = {0}, graph = {0}, opset = {0}, model = {0};
     put_text(&node, 1, "x");
     put_text(&node, 1, "w");
     put_text(&node, 2, "y");
@@ -350,14 +375,10 @@ static beam_buffer make_onnx(uint64_t batch, const char *external)
     put_number(&tensor, 1, 3);
     put_number(&tensor, 2, 1);
     put_text(&tensor, 8, "w");
-    if (external) {
-        put_text(&entry, 1, "location");
-        put_text(&entry, 2, external);
-        put_message(&tensor, 13, &entry);
-        put_number(&tensor, 14, 1);
-    } else {
+    if (external)
+        put_external(&tensor, external, hidden);
+    else
         put(&tensor, 9, w, sizeof w);
-    }
     put_message(&graph, 1, &node);
     put_text(&graph, 2, "g");
     put_message(&graph, 5, &tensor);
@@ -378,7 +399,7 @@ static void run_onnx(beam_device *device, uint64_t batch)
     beam_model *model = NULL;
     beam_model_info info;
     scratch s;
-    beam_buffer bytes = make_onnx(batch, NULL);
+    beam_buffer bytes = make_onnx(batch, NULL, false);
     const beam_load_options options = {.struct_size = sizeof options, .max_batch = 3};
     plugin_ok(beam_device_load(device, write_file(&s, ".onnx", bytes.data, bytes.len), &options,
                                &model, &err),
@@ -411,7 +432,7 @@ static void test_onnx_no_memory(void **state)
     static const float in[2];
     const beam_tensor one = {BEAM_F32, 2, {1, 2}, in}; /* padded to two */
     scratch s;
-    beam_buffer bytes = make_onnx(2, NULL);
+    beam_buffer bytes = make_onnx(2, NULL, false);
     const beam_load_options options = {.struct_size = sizeof options, .max_batch = 8};
     fail_each(device, write_file(&s, ".onnx", bytes.data, bytes.len), &options, &one);
     beam_buffer_free(&bytes);
@@ -433,8 +454,10 @@ static void test_bad_onnx(void **state)
     beam_error err = {0};
     beam_device *device = NULL;
     plugin_ok(beam_device_open("cpu", NULL, &device, &err), &err);
-    beam_buffer outside = make_onnx(0, "/etc/passwd"), whole = make_onnx(0, NULL), deep = {0};
+    beam_buffer outside = make_onnx(0, "/etc/passwd", false), deep = {0};
+    beam_buffer hidden = make_onnx(0, "/etc/passwd", true), whole = make_onnx(0, NULL, false);
     refused_onnx(device, &outside, outside.len, "its weights lie in another file");
+    refused_onnx(device, &hidden, hidden.len, "no ONNX file, or a damaged one");
     refused_onnx(device, &whole, whole.len - 1, "no ONNX file, or a damaged one");
     refused_onnx(device, &whole, 2, "no ONNX file, or a damaged one");
     for (int i = 0; i < 201; i++) { /* a graph in an attribute of a node of a graph ... */
@@ -450,6 +473,7 @@ static void test_bad_onnx(void **state)
     beam_buffer_free(&model);
     beam_buffer_free(&whole);
     beam_buffer_free(&outside);
+    beam_buffer_free(&hidden);
     beam_device_close(device);
 }
 
