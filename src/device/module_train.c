@@ -365,6 +365,10 @@ static void drop_inputs(module_training *s)
 static beam_status run(module_training *s, beam_error *err)
 {
     const PJRT_Api *api = s->client->api;
+    for (size_t i = 0; i < s->shape.num_results; i++) { /* of a step that failed half way */
+        beam_pjrt_buffer_free(api, s->came[i]);
+        s->came[i] = NULL;
+    }
     PJRT_ExecuteOptions options = {.struct_size = PJRT_ExecuteOptions_STRUCT_SIZE};
     PJRT_Buffer *const *arguments = s->given;
     PJRT_LoadedExecutable_Execute_Args *execute =

@@ -590,9 +590,10 @@ static beam_status train(const beam_network *net, uint32_t replicas, const float
     beam_status status = beam_device_open("pjrt:" FAKE, NULL, &device, err);
     if (status == BEAM_OK)
         status = beam_device_train(device, net, &options, &training, err);
-    for (int s = 0; status == BEAM_OK && s < 2; s++) {
+    for (int s = 0; training && s < 3; s++) { /* on, whatever came of the one before */
         beam_step_result result;
-        status = beam_training_step(training, &image, 1, labels, 0.1f, &result, err);
+        beam_status stepped = beam_training_step(training, &image, 1, labels, 0.1f, &result, err);
+        status = status == BEAM_OK ? stepped : status;
     }
     if (status == BEAM_OK)
         status = beam_training_read(training, "conv1.weight", weights, err);
@@ -665,9 +666,10 @@ static beam_status train_module(const beam_network *net, uint32_t replicas, cons
     beam_status status = beam_device_open("pjrt:" FAKE, NULL, &device, err);
     if (status == BEAM_OK)
         status = beam_device_train_module(device, &module, &training, err);
-    for (int s = 0; status == BEAM_OK && s < 2; s++) {
+    for (int s = 0; training && s < 3; s++) { /* on, whatever came of the one before */
         beam_step_result result;
-        status = beam_training_step(training, &input, 1, labels, 0.1f, &result, err);
+        beam_status stepped = beam_training_step(training, &input, 1, labels, 0.1f, &result, err);
+        status = status == BEAM_OK ? stepped : status;
     }
     if (status == BEAM_OK)
         status = beam_training_read(training, "w", w, err);
@@ -723,7 +725,7 @@ static void test_replicas(void **state)
     training_refused(3, "batch_size is 4, which 3 replicas cannot share evenly");
     training_refused(5, "device tpu has 4 chips");
     nets_ok(train(net, 4, images, &err), &err);
-    assert_int_equal(fake->executions, 2);
+    assert_int_equal(fake->executions, 3);
     beam_network_free(net);
 }
 
