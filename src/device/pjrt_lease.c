@@ -12,14 +12,16 @@
 
 #include "base/file.h"
 
-/* Another user's file is opened as it is: the kernel refuses O_CREAT on it in a shared folder. */
+/* Another user's file is opened as it is: the kernel refuses O_CREAT on it in a shared folder.  Nor
+ * is a link of theirs followed: what it leads to would be signed, and so lost. */
 static int open_lock(const char *path)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    const int flags = O_CLOEXEC | O_NOFOLLOW;
+    int fd = open(path, O_RDWR | flags);
     if (fd < 0 && errno == ENOENT)
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        fd = open(path, O_RDWR | O_CREAT | flags, 0666);
     if (fd < 0 && errno == EACCES)
-        fd = open(path, O_RDONLY | O_CLOEXEC); /* enough to lock, not to sign */
+        fd = open(path, O_RDONLY | flags); /* enough to lock, not to sign */
     return fd;
 }
 
@@ -80,5 +82,6 @@ void beam_pjrt_lease_end(int lease)
     if (lease < 0)
         return;
     (void)ftruncate(lease, 0);
+    (void)flock(lease, LOCK_UN); /* a child that was forked meanwhile has the file open too */
     (void)close(lease);
 }

@@ -197,6 +197,48 @@ static void test_lease(void **state)
     (void)state;
 }
 
+/* A lease ends when its holder says so, whatever processes were forked while it lasted. */
+static void test_lease_of_children(void **state)
+{
+    (void)state;
+    int lease = -1, ends[2];
+    beam_error err = {0};
+    assert_int_equal(pipe(ends), 0);
+    nets_ok(beam_pjrt_lease_take("tpu", &lease, &err), &err);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) { /* stays until the parent is done */
+        char byte;
+        (void)close(ends[1]);
+        _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    beam_pjrt_lease_end(lease);
+    beam_status status = beam_pjrt_lease_take("tpu", &lease, &err);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    int ended = -1;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
+    nets_ok(status, &err);
+    beam_pjrt_lease_end(lease);
+}
+
+/* Where everybody may write, a lock's name may have been made a link to a file of the user's. */
+static void test_lease_is_no_link(void **state)
+{
+    int lease = -1;
+    size_t size = 0;
+    beam_error err = {0};
+    const char *mine = test_path(*state, "mine"), *link = test_path(*state, "libbeam-tpu.lock");
+    test_write_file(mine, "precious", 8);
+    assert_int_equal(symlink(mine, link), 0);
+    assert_fails(beam_pjrt_lease_take("tpu", &lease, &err), BEAM_UNKNOWN, err,
+                 "cannot open its lock file");
+    char *kept = test_read_file(mine, &size);
+    assert_string_equal(kept, "precious");
+    free(kept);
+}
+
 /* ---- running ---- */
 
 static beam_model *compile(beam_device *device, int64_t max_batch)
@@ -761,6 +803,8 @@ int main(void)
         TEST(test_no_device),
         TEST(test_chain),
         TEST(test_lease),
+        TEST(test_lease_of_children),
+        TEST(test_lease_is_no_link),
         TEST(test_devices),
         TEST(test_odd_batches),
         TEST(test_sizes_asked_for),
