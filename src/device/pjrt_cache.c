@@ -20,6 +20,17 @@ typedef struct header {
 
 static const char MAGIC[8] = "BEAMEXE1";
 
+/* What the compilers read beside their options: XLA's flags, and libtpu's. */
+static uint64_t hash_environment(uint64_t hash)
+{
+    static const char *const names[] = {"XLA_FLAGS", "LIBTPU_INIT_ARGS"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *flags = getenv(names[i]);
+        hash = beam_hash64(flags ? flags : "", flags ? strlen(flags) : 0, hash);
+    }
+    return hash;
+}
+
 /* 128 bits of everything that the compiler's work depends on. */
 void beam_pjrt_cache_place(const beam_pjrt_client *client, const void *module, size_t size,
                            const beam_buffer *options, beam_pjrt_cached *place)
@@ -30,14 +41,13 @@ void beam_pjrt_cache_place(const beam_pjrt_client *client, const void *module, s
         return;
     size_t kind_size;
     beam_pjrt_device_kind(client, 0, &kind, &kind_size);
-    const char *flags = getenv("XLA_FLAGS"); /* the compiler reads it too */
     for (uint64_t i = 0; i < 2; i++) {
         uint64_t hash = beam_hash64(module, size, i + 1);
         hash = beam_hash64(options->data, options->len, hash);
         hash = beam_hash64(client->platform_name, strlen(client->platform_name), hash);
         hash = beam_hash64(client->platform_version, strlen(client->platform_version), hash);
-        hash = beam_hash64(flags ? flags : "", flags ? strlen(flags) : 0, hash);
-        place->key[i] = beam_hash64(kind, kind_size, hash);
+        hash = beam_hash64(&client->build, sizeof client->build, hash);
+        place->key[i] = beam_hash64(kind, kind_size, hash_environment(hash));
     }
     place->path =
         beam_asprintf("%s/%s-%016llx%016llx.pjrt", folder, client->platform_name,

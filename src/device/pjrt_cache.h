@@ -1,8 +1,8 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* pjrt_cache.h - compiled programs kept in files from run to run: one a program, compile options
- * and version of the compiler, in the folder $BEAM_COMPILATION_CACHE_DIR.  Files appear whole,
- * whoever else writes them, and one that is damaged or that the plugin does not take counts as
- * absent. */
+/* pjrt_cache.h - compiled programs kept in files from run to run: one a program, compile options,
+ * build of the plugin and kind of chip, in the folder $BEAM_COMPILATION_CACHE_DIR.  Files appear
+ * whole, whoever else writes them, and one that is damaged or that the plugin does not take counts
+ * as absent. */
 #ifndef DEVICE_PJRT_CACHE_H
 #define DEVICE_PJRT_CACHE_H
 

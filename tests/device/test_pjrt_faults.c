@@ -480,6 +480,27 @@ static void test_cache(void **state)
     beam_device_close(device);
 }
 
+/* What one build of a plugin compiled is nothing to another: they may call themselves alike. */
+static void test_cache_of_other_plugin(void **state)
+{
+    beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+    char folder[4096], other[4096];
+    (void)snprintf(folder, sizeof folder, "%s", test_path(*state, "programs"));
+    (void)snprintf(other, sizeof other, "pjrt:%s", test_path(*state, "other.so"));
+    set("BEAM_COMPILATION_CACHE_DIR", folder);
+    beam_model_free(compile(device, 2));
+    beam_device_close(device);
+    size_t size;
+    char *build = test_read_file(FAKE, &size);
+    build[size] = 'x'; /* where test_read_file has put a NUL: behind all that is loaded */
+    test_write_file(other + 5, build, size + 1);
+    free(build);
+    device = open_kind(other, "tpu");
+    beam_model_free(compile(device, 2));
+    assert_int_equal(test_count_files(folder), 2);
+    beam_device_close(device);
+}
+
 /* Programs that are asked for at once, by processes that know nothing of each other: each gets one,
  * and one whole file stays. */
 static void test_cache_of_many(void **state)
@@ -812,6 +833,7 @@ int main(void)
         TEST(test_out_of_memory),
         TEST(test_slow),
         TEST(test_cache),
+        TEST(test_cache_of_other_plugin),
         TEST(test_cache_of_many),
         TEST(test_cache_fails_everywhere),
         TEST(test_every_call_fails_once),
