@@ -140,6 +140,11 @@ beam_status beam_program_shape_parse(const void *data, size_t size, beam_program
 beam_status beam_program_shape_of(const PJRT_Api *api, PJRT_LoadedExecutable *program,
                                   beam_program_shape *shape, beam_error *err)
 {
+    if (!api->PJRT_Executable_OptimizedProgram)
+        return beam_error_set(err, BEAM_UNIMPLEMENTED,
+                              "this plugin does not tell what a module's main takes (it has no "
+                              "PJRT_Executable_OptimizedProgram): only networks made with libbeam "
+                              "run on it");
     PJRT_LoadedExecutable_GetExecutable_Args *get =
         BEAM_PJRT(PJRT_LoadedExecutable_GetExecutable, .loaded_executable = program);
     BEAM_TRY(beam_pjrt_status(api, api->PJRT_LoadedExecutable_GetExecutable(get),

@@ -480,22 +480,28 @@ static void test_cache(void **state)
     beam_device_close(device);
 }
 
+/* A device of another build of the plugin, which lies elsewhere. */
+static beam_device *open_other(const char *folder)
+{
+    size_t size;
+    char name[4096], *build = test_read_file(FAKE, &size);
+    (void)snprintf(name, sizeof name, "pjrt:%s", test_path(folder, "other.so"));
+    build[size] = 'x'; /* where test_read_file has put a NUL: behind all that is loaded */
+    test_write_file(name + strlen("pjrt:"), build, size + 1);
+    free(build);
+    return open_kind(name, "tpu");
+}
+
 /* What one build of a plugin compiled is nothing to another: they may call themselves alike. */
 static void test_cache_of_other_plugin(void **state)
 {
     beam_device *device = open_kind("pjrt:" FAKE, "tpu");
-    char folder[4096], other[4096];
+    char folder[4096];
     (void)snprintf(folder, sizeof folder, "%s", test_path(*state, "programs"));
-    (void)snprintf(other, sizeof other, "pjrt:%s", test_path(*state, "other.so"));
     set("BEAM_COMPILATION_CACHE_DIR", folder);
     beam_model_free(compile(device, 2));
     beam_device_close(device);
-    size_t size;
-    char *build = test_read_file(FAKE, &size);
-    build[size] = 'x'; /* where test_read_file has put a NUL: behind all that is loaded */
-    test_write_file(other + 5, build, size + 1);
-    free(build);
-    device = open_kind(other, "tpu");
+    device = open_other(*state);
     beam_model_free(compile(device, 2));
     assert_int_equal(test_count_files(folder), 2);
     beam_device_close(device);
@@ -631,6 +637,23 @@ static void test_every_allocation_fails_once(void **state)
             break;
     }
     beam_network_free(net);
+}
+
+/* A plugin that cannot tell what a module takes runs networks all the same. */
+static void test_no_program(void **state)
+{
+    static const char text[] = "func.func public @main(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>) {";
+    beam_error err;
+    beam_model *model = NULL;
+    set("PJRT_FAKE_NO_PROGRAM", "1");
+    beam_device *device = open_other(*state);
+    const char *path = test_path(*state, "model.mlir");
+    test_write_file(path, text, strlen(text));
+    assert_fails(beam_device_load(device, path, NULL, &model, &err), BEAM_UNIMPLEMENTED, err,
+                 "does not tell what a module's main takes");
+    beam_model_free(compile(device, 2));
+    beam_device_close(device);
+    set("PJRT_FAKE_NO_PROGRAM", NULL);
 }
 
 /* ---- training ---- */
@@ -838,6 +861,7 @@ int main(void)
         TEST(test_cache_fails_everywhere),
         TEST(test_every_call_fails_once),
         TEST(test_every_allocation_fails_once),
+        TEST(test_no_program),
         TEST(test_training_fails_everywhere),
         TEST(test_module_training_fails_everywhere),
         TEST(test_replicas_fail_everywhere),

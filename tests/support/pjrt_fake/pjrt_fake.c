@@ -658,6 +658,8 @@ const PJRT_Api *GetPjrtApi(void)
     };
     long long minor = number("PJRT_FAKE_MINOR", PJRT_API_MINOR);
     api.pjrt_api_version.minor_version = (int)minor;
+    if (getenv("PJRT_FAKE_NO_PROGRAM"))
+        api.PJRT_Executable_OptimizedProgram = NULL;
     /* An old table is a short one. */
     api.struct_size = minor < 20 ? offsetof(PJRT_Api, PJRT_Compile) : (size_t)PJRT_Api_STRUCT_SIZE;
     return &api;
