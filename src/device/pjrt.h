@@ -81,6 +81,10 @@ void beam_pjrt_short_buckets(beam_pjrt_model *state);
 beam_status beam_pjrt_program(beam_pjrt_model *state, beam_pjrt_replica *replica, size_t bucket,
                               PJRT_LoadedExecutable **program, beam_error *err);
 
+/* The same if it has been compiled, else NULL. */
+PJRT_LoadedExecutable *beam_pjrt_known_program(beam_pjrt_model *state,
+                                               const beam_pjrt_replica *replica, size_t bucket);
+
 /* pjrt_share.c: an array on a chip, which may be there already: nobody may write to it or give it
  * away.  The device counts it once, and models that have it each for itself. */
 beam_status beam_pjrt_share_join(beam_device *device, size_t chip, const void *data, size_t bytes,

@@ -153,7 +153,7 @@ static beam_status explain(const beam_model_context *context, beam_status status
     const pjrt_context *c = context->state;
     beam_pjrt_model *state = context->model->state;
     const char *network = context->model->network->name;
-    PJRT_LoadedExecutable *program = c->replica->programs[c->bucket];
+    PJRT_LoadedExecutable *program = beam_pjrt_known_program(state, c->replica, c->bucket);
     if (status == BEAM_RESOURCE_EXHAUSTED)
         beam_pjrt_short_buckets(state); /* a smaller batch is worth a smaller program now */
     int64_t batch = state->buckets[c->bucket];

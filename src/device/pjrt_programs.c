@@ -113,3 +113,12 @@ beam_status beam_pjrt_program(beam_pjrt_model *state, beam_pjrt_replica *replica
     (void)pthread_mutex_unlock(&state->mutex);
     return status;
 }
+
+PJRT_LoadedExecutable *beam_pjrt_known_program(beam_pjrt_model *state,
+                                               const beam_pjrt_replica *replica, size_t bucket)
+{
+    (void)pthread_mutex_lock(&state->mutex);
+    PJRT_LoadedExecutable *program = replica->programs[bucket];
+    (void)pthread_mutex_unlock(&state->mutex);
+    return program;
+}
