@@ -178,6 +178,19 @@ static uint64_t bytes_in_use(const entry *but)
     return bytes;
 }
 
+/* What a model takes of that: of an accelerator it is one chip, which has a copy like the others.
+ */
+static uint64_t bytes_of(const beam_model *model)
+{
+    beam_model_info info;
+    beam_device_info device;
+    beam_device_memory memory;
+    beam_model_get_info(model, &info);
+    beam_device_get_info(info.device, &device);
+    beam_device_get_memory(info.device, &memory);
+    return memory.chip_bytes_in_use ? info.weight_bytes / device.slots : info.weight_bytes;
+}
+
 /* Frees the model on the same device that nobody uses and nobody used for longest; false if there
  * is none. */
 static bool evict(const entry *but)
@@ -256,7 +269,6 @@ static beam_status load_model(entry *e, const beam_model_request *request, int64
                               beam_error *err)
 {
     beam_model *model = NULL;
-    beam_model_info info;
     if (request->budget > 0 && !e->bytes) {
         (void)pthread_mutex_unlock(&mutex);
         uint64_t guess = beam_model_estimate(request);
@@ -272,8 +284,7 @@ static beam_status load_model(entry *e, const beam_model_request *request, int64
     if (status != BEAM_OK)
         return status;
     e->model = model;
-    beam_model_get_info(model, &info);
-    e->bytes = info.weight_bytes;
+    e->bytes = bytes_of(model);
     return BEAM_OK;
 }
 
@@ -411,9 +422,11 @@ beam_status beam_model_cache_lease(beam_model_entry *e, const beam_model_request
     lease->model = e->model;
     lease->device = e->device;
     if (e->untold) {
+        beam_model_info info;
+        beam_model_get_info(e->model, &info);
         lease->loaded = true;
         lease->fell_back = e->fell_back;
-        lease->weight_bytes = (int64_t)e->bytes;
+        lease->weight_bytes = (int64_t)info.weight_bytes;
         lease->load_milliseconds = e->load_milliseconds;
         lease->evicted = e->evicted;
         e->untold = false;

@@ -255,12 +255,12 @@ typedef struct slow_device {
     beam_device *device;
 } slow_device;
 
-static slow_device open_slow(int destroy_ms)
+static slow_device open_slow(const char *platform, int destroy_ms)
 {
     slow_device d;
     bool fell_back;
     beam_error err = {0};
-    assert_int_equal(setenv("PJRT_FAKE_PLATFORM", "cpu", 1), 0);
+    assert_int_equal(setenv("PJRT_FAKE_PLATFORM", platform, 1), 0);
     assert_int_equal(setenv("PJRT_FAKE_MEMORY", "100000000", 1), 0);
     void *library = dlopen(FAKE, RTLD_NOW | RTLD_LOCAL);
     assert_non_null(library);
@@ -335,7 +335,7 @@ static void *leave(void *entry)
 static void test_a_model_that_leaves_is_waited_for(void **state)
 {
     (void)state;
-    slow_device d = open_slow(20);
+    slow_device d = open_slow("cpu", 20);
     beam_model_spec spec = chain(12, 16);
     beam_model_request request = {
         .spec = &spec, .make_network = chain_network, .max_batch = 1, .logger = &quiet};
@@ -362,7 +362,7 @@ static void test_a_model_that_leaves_is_waited_for(void **state)
 static void test_leaving_what_makes_room(void **state)
 {
     (void)state;
-    slow_device d = open_slow(20);
+    slow_device d = open_slow("cpu", 20);
     beam_model_spec spec = chain(12, 16);
     beam_model_request request = {
         .spec = &spec, .make_network = chain_network, .max_batch = 1, .logger = &quiet};
@@ -381,6 +381,35 @@ static void test_leaving_what_makes_room(void **state)
     assert_int_equal(on_chip(&d), 0);
     beam_model_cache_leave(first);
     close_slow(&d);
+}
+
+/* A budget is of each chip's memory, which has one copy of the weights: a model whose size is known
+ * because it was there once is no larger for the other chips' copies. */
+static void test_budget_of_several_chips(void **state)
+{
+    (void)state;
+    char *locks = test_folder();
+    assert_int_equal(setenv("BEAM_LOCK_DIR", locks, 1), 0);
+    assert_int_equal(setenv("PJRT_FAKE_DEVICES", "4", 1), 0);
+    slow_device d = open_slow("tpu", 0);
+    beam_model_spec spec = chain(12, 16), other = chain(1, 64);
+    beam_model_request request = {.spec = &spec, .make_network = chain_network, .max_batch = 1};
+    request.logger = &quiet;
+    beam_model_entry *first = load(&request);
+    request.budget = (int64_t)on_chip(&d) * 3 / 2;
+    request.spec = &other;
+    beam_model_entry *second = load(&request);
+    beam_model_lease lease;
+    beam_error err = {0};
+    request.spec = &spec;
+    assert_ok(beam_model_cache_lease(first, &request, &lease, &err), err);
+    assert_true(lease.loaded); /* the second made it go */
+    give_back(first, &lease);
+    beam_model_cache_leave(second);
+    close_slow(&d);
+    assert_int_equal(unsetenv("PJRT_FAKE_DEVICES"), 0);
+    assert_int_equal(unsetenv("BEAM_LOCK_DIR"), 0);
+    test_remove_folder(locks);
 }
 
 /* ---- A model for a data set ------------------------------------------------------------------ */
@@ -450,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_failing_memory),
         cmocka_unit_test(test_a_model_that_leaves_is_waited_for),
         cmocka_unit_test(test_leaving_what_makes_room),
+        cmocka_unit_test(test_budget_of_several_chips),
         cmocka_unit_test(test_digits_are_scored),
         cmocka_unit_test(test_no_meaningless_accuracy),
     };
