@@ -253,6 +253,19 @@ static void take_states(beam_training *training, size_t replica)
     }
 }
 
+/* Programs that chips run together come to all of them in one order: of two whose launches overlap,
+ * a chip could be in the one and wait for a chip that is in the other. */
+static PJRT_Error *launch(const PJRT_Api *api, PJRT_LoadedExecutable_Execute_Args *execute)
+{
+    static pthread_mutex_t several_chips = PTHREAD_MUTEX_INITIALIZER;
+    if (execute->num_devices == 1)
+        return api->PJRT_LoadedExecutable_Execute(execute);
+    (void)pthread_mutex_lock(&several_chips);
+    PJRT_Error *error = api->PJRT_LoadedExecutable_Execute(execute);
+    (void)pthread_mutex_unlock(&several_chips);
+    return error;
+}
+
 static beam_status run(beam_training *training, beam_error *err)
 {
     pjrt_training *state = training->state;
@@ -266,7 +279,7 @@ static beam_status run(beam_training *training, beam_error *err)
         BEAM_PJRT(PJRT_LoadedExecutable_Execute, .executable = state->program, .options = &options,
                   .argument_lists = state->arguments, .num_devices = training->num_replicas,
                   .num_args = state->main.num_arguments, .output_lists = state->results);
-    BEAM_TRY(beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err));
+    BEAM_TRY(beam_pjrt_status(api, launch(api, execute), "running", err));
     for (size_t r = 0; r < training->num_replicas; r++)
         take_states(training, r);
     return BEAM_OK;

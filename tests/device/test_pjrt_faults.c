@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -837,6 +838,34 @@ static void test_virtual_environment(void **state)
     beam_free(path);
 }
 
+static void *train_on_two(void *net)
+{
+    const float images[4 * 64] = {0};
+    beam_error err = {0};
+    return train(net, 2, images, &err) == BEAM_OK ? net : NULL;
+}
+
+/* Trainings of two chips each, some of them the same: never do both begin a step at once. */
+static void test_replicas_of_several(void **state)
+{
+    (void)state;
+    enum { TRAININGS = 3 };
+    pthread_t threads[TRAININGS];
+    beam_network *net = nets_small();
+    set("PJRT_FAKE_DEVICES", "4");
+    fake->launch_ms = 5;
+    for (int i = 0; i < TRAININGS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, train_on_two, net), 0);
+    for (int i = 0; i < TRAININGS; i++) {
+        void *trained = NULL;
+        assert_int_equal(pthread_join(threads[i], &trained), 0);
+        assert_ptr_equal(trained, net);
+    }
+    assert_int_equal(fake->executions, 3 * TRAININGS);
+    assert_false(fake->overlapped);
+    beam_network_free(net);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -866,6 +895,7 @@ int main(void)
         TEST(test_module_training_fails_everywhere),
         TEST(test_replicas_fail_everywhere),
         TEST(test_replicas),
+        TEST(test_replicas_of_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

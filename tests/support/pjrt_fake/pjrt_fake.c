@@ -570,12 +570,26 @@ static bool is_poisoned(const PJRT_Buffer *first)
     return false;
 }
 
+static void launch(size_t devices)
+{
+    if (devices < 2)
+        return;
+    (void)pthread_mutex_lock(&mutex);
+    pjrt_fake.overlapped |= pjrt_fake.launching++ > 0;
+    (void)pthread_mutex_unlock(&mutex);
+    (void)nanosleep(&(struct timespec){.tv_nsec = pjrt_fake.launch_ms * 1000000L}, NULL);
+    (void)pthread_mutex_lock(&mutex);
+    pjrt_fake.launching--;
+    (void)pthread_mutex_unlock(&mutex);
+}
+
 static PJRT_Error *execute(PJRT_LoadedExecutable_Execute_Args *args)
 {
     FAULT("PJRT_LoadedExecutable_Execute");
     for (size_t d = 0; d < args->num_devices; d++)
         if (is_poisoned(args->argument_lists[d][0]))
             return fail(3, "%sa number is poison", "", 0, 0);
+    launch(args->num_devices);
     (void)pthread_mutex_lock(&mutex);
     (void)__atomic_fetch_add(&pjrt_fake.executions, 1, __ATOMIC_RELAXED);
     (void)pthread_mutex_unlock(&mutex);

@@ -22,7 +22,10 @@ typedef struct pjrt_fake_control {
     int code;         /* of the error */
     int delay_ms;     /* of every execution, whose results come later */
     int destroy_ms;   /* what it takes to destroy a buffer */
-    int64_t live;     /* objects that have not been destroyed */
+    int launch_ms;    /* what it takes to begin an execution on several devices */
+    int launching;    /* such executions that begin now, and whether two ever did at once */
+    bool overlapped;
+    int64_t live; /* objects that have not been destroyed */
     uint64_t executions;
     uint64_t compile_after; /* compiling waits until there were so many executions, 10 s at most */
     float poison;           /* executions whose first argument holds this number fail; 0: none do */
