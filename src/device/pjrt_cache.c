@@ -31,23 +31,48 @@ static uint64_t hash_environment(uint64_t hash)
     return hash;
 }
 
+static bool is_for(const beam_pjrt_target *target, int64_t id)
+{
+    size_t replicas = target->num_replicas ? target->num_replicas : 1;
+    for (size_t i = 0; target->device_ids && i < replicas; i++)
+        if (target->device_ids[i] == id)
+            return true;
+    return !target->device_ids;
+}
+
+/* The kinds of the chips that it is for.  Options have their numbers; but which chip has which may
+ * change from one process to the next, and not all need be alike. */
+static uint64_t hash_kinds(const beam_pjrt_client *client, const beam_pjrt_target *target,
+                           uint64_t hash)
+{
+    for (size_t i = 0; i < client->num_devices; i++) {
+        int64_t id;
+        const char *kind;
+        size_t size;
+        if (beam_pjrt_device_id(client, i, &id, NULL) != BEAM_OK || !is_for(target, id))
+            continue;
+        beam_pjrt_device_kind(client, i, &kind, &size);
+        hash = beam_hash64(kind, size, hash);
+    }
+    return hash;
+}
+
 /* 128 bits of everything that the compiler's work depends on. */
 void beam_pjrt_cache_place(const beam_pjrt_client *client, const void *module, size_t size,
-                           const beam_buffer *options, beam_pjrt_cached *place)
+                           const beam_pjrt_target *target, const beam_buffer *options,
+                           beam_pjrt_cached *place)
 {
     *place = (beam_pjrt_cached){0};
-    const char *folder = getenv("BEAM_COMPILATION_CACHE_DIR"), *kind;
+    const char *folder = getenv("BEAM_COMPILATION_CACHE_DIR");
     if (!folder || !*folder)
         return;
-    size_t kind_size;
-    beam_pjrt_device_kind(client, 0, &kind, &kind_size);
     for (uint64_t i = 0; i < 2; i++) {
         uint64_t hash = beam_hash64(module, size, i + 1);
         hash = beam_hash64(options->data, options->len, hash);
         hash = beam_hash64(client->platform_name, strlen(client->platform_name), hash);
         hash = beam_hash64(client->platform_version, strlen(client->platform_version), hash);
         hash = beam_hash64(&client->build, sizeof client->build, hash);
-        place->key[i] = beam_hash64(kind, kind_size, hash_environment(hash));
+        place->key[i] = hash_kinds(client, target, hash_environment(hash));
     }
     place->path =
         beam_asprintf("%s/%s-%016llx%016llx.pjrt", folder, client->platform_name,

@@ -7,7 +7,7 @@
 #define DEVICE_PJRT_CACHE_H
 
 #include "base/buffer.h"
-#include "device/pjrt_plugin.h"
+#include "device/pjrt_compile.h"
 
 typedef struct beam_pjrt_cached {
     char *path; /* NULL: no cache */
@@ -16,7 +16,8 @@ typedef struct beam_pjrt_cached {
 
 /* Where a program would be; release with beam_free(place->path). */
 void beam_pjrt_cache_place(const beam_pjrt_client *client, const void *module, size_t size,
-                           const beam_buffer *options, beam_pjrt_cached *place);
+                           const beam_pjrt_target *target, const beam_buffer *options,
+                           beam_pjrt_cached *place);
 /* NULL when it is not there. */
 PJRT_LoadedExecutable *beam_pjrt_cache_load(const beam_pjrt_client *client,
                                             const beam_pjrt_cached *place);

@@ -131,7 +131,7 @@ beam_status beam_pjrt_compile(const beam_pjrt_client *client, const void *module
         beam_buffer_free(&options);
         return beam_error_set(err, status, "no memory for compile options");
     }
-    beam_pjrt_cache_place(client, module, size, &options, &place);
+    beam_pjrt_cache_place(client, module, size, target, &options, &place);
     *executable = beam_pjrt_cache_load(client, &place);
     if (!*executable) {
         status = compile(client, module, size, &options, executable, err);

@@ -508,6 +508,40 @@ static void test_cache_of_other_plugin(void **state)
     beam_device_close(device);
 }
 
+/* Compiles and runs on two chips; tells how many programs the folder then has. */
+static size_t kept_for_two_chips(const char *folder)
+{
+    beam_error err = {0};
+    beam_device *device = open_kind("pjrt:" FAKE, "tpu");
+    beam_model *model = compile(device, 1);
+    const float image[64] = {0};
+    for (int i = 0; i < 2; i++) {
+        beam_model_context *context = NULL;
+        nets_ok(beam_model_context_new(model, &context, &err), &err);
+        beam_tensor in = beam_model_input(model, 0, 1), out;
+        in.data = image;
+        nets_ok(beam_model_run(context, &in, 1, &out, 1, &err), &err);
+        beam_model_context_free(context);
+    }
+    beam_model_free(model);
+    beam_device_close(device);
+    return test_count_files(folder);
+}
+
+/* The second chip of this machine may be of another kind than that of the next. */
+static void test_cache_of_unlike_chips(void **state)
+{
+    char folder[4096];
+    (void)snprintf(folder, sizeof folder, "%s", test_path(*state, "programs"));
+    set("BEAM_COMPILATION_CACHE_DIR", folder);
+    set("PJRT_FAKE_DEVICES", "2");
+    assert_int_equal(kept_for_two_chips(folder), 2);
+    assert_int_equal(kept_for_two_chips(folder), 2);
+    set("PJRT_FAKE_KIND", "Another accelerator");
+    assert_int_equal(kept_for_two_chips(folder), 3);
+    set("PJRT_FAKE_KIND", NULL);
+}
+
 /* Programs that are asked for at once, by processes that know nothing of each other: each gets one,
  * and one whole file stays. */
 static void test_cache_of_many(void **state)
@@ -886,6 +920,7 @@ int main(void)
         TEST(test_slow),
         TEST(test_cache),
         TEST(test_cache_of_other_plugin),
+        TEST(test_cache_of_unlike_chips),
         TEST(test_cache_of_many),
         TEST(test_cache_fails_everywhere),
         TEST(test_every_call_fails_once),

@@ -236,8 +236,9 @@ static PJRT_Error *device_id(PJRT_DeviceDescription_Id_Args *args)
 static PJRT_Error *device_kind(PJRT_DeviceDescription_Kind_Args *args)
 {
     FAULT("PJRT_DeviceDescription_Kind");
-    args->device_kind = "Fake accelerator";
-    args->device_kind_size = strlen("Fake accelerator");
+    const char *other = getenv("PJRT_FAKE_KIND");
+    args->device_kind = args->device_description->id && other ? other : "Fake accelerator";
+    args->device_kind_size = strlen(args->device_kind);
     return NULL;
 }
 

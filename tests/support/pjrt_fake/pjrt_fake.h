@@ -4,9 +4,10 @@
  * healthy plugin takes.
  *
  * From the environment, when a client is created: PJRT_FAKE_PLATFORM ("tpu"), PJRT_FAKE_DEVICES
- * (1), PJRT_FAKE_MEMORY (bytes a device, 0: without end) and PJRT_FAKE_FAIL (the name of a call
- * that always fails); when the plugin is opened, PJRT_FAKE_MINOR (API version) and
- * PJRT_FAKE_NO_PROGRAM (if set, it lacks PJRT_Executable_OptimizedProgram).
+ * (1), PJRT_FAKE_MEMORY (bytes a device, 0: without end), PJRT_FAKE_KIND (what all devices but the
+ * first call themselves) and PJRT_FAKE_FAIL (the name of a call that always fails); when the plugin
+ * is opened, PJRT_FAKE_MINOR (API version) and PJRT_FAKE_NO_PROGRAM (if set, it lacks
+ * PJRT_Executable_OptimizedProgram).
  *
  * A program's results are what its first argument holds, from the start and over again. */
 #ifndef SUPPORT_PJRT_FAKE_H
