@@ -383,6 +383,42 @@ static void test_leaving_what_makes_room(void **state)
     close_slow(&d);
 }
 
+static uint64_t held_by(const beam_device *device)
+{
+    beam_device_memory memory;
+    beam_device_get_memory(device, &memory);
+    return memory.weight_bytes + memory.working_bytes;
+}
+
+/* Contexts take memory as they run, and then another model must go: not only for one to be loaded.
+ */
+static void test_contexts_that_grow(void **state)
+{
+    (void)state;
+    enum { ROWS = 64, WIDE = 64 };
+    static const float numbers[ROWS * WIDE];
+    beam_model_spec spec = chain(1, WIDE), other = chain(2, WIDE);
+    spec.device = other.device = beam_str_of("reference");
+    beam_model_request request = {.spec = &other, .make_network = chain_network};
+    request.max_batch = ROWS;
+    request.logger = &quiet;
+    beam_model_entry *second = load(&request), *first;
+    beam_model_lease lease;
+    beam_error err = {0};
+    request.spec = &spec;
+    assert_ok(get(&request, &first, &lease, &err), err);
+    request.budget = (int64_t)held_by(lease.device);
+    beam_tensor in = beam_model_input(lease.model, 0, ROWS), out;
+    in.data = numbers;
+    assert_ok(beam_model_run(lease.context, &in, 1, &out, 1, &err), err);
+    assert_true(held_by(lease.device) > (uint64_t)request.budget);
+    beam_model_cache_return(&lease);
+    assert_ok(beam_model_cache_lease(first, &request, &lease, &err), err);
+    assert_int_equal(lease.evicted, 1);
+    give_back(first, &lease);
+    beam_model_cache_leave(second);
+}
+
 /* A budget is of each chip's memory, which has one copy of the weights: a model whose size is known
  * because it was there once is no larger for the other chips' copies. */
 static void test_budget_of_several_chips(void **state)
@@ -480,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_a_model_that_leaves_is_waited_for),
         cmocka_unit_test(test_leaving_what_makes_room),
         cmocka_unit_test(test_budget_of_several_chips),
+        cmocka_unit_test(test_contexts_that_grow),
         cmocka_unit_test(test_digits_are_scored),
         cmocka_unit_test(test_no_meaningless_accuracy),
     };
