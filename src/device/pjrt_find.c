@@ -21,6 +21,7 @@ static const char *const tpu_places[] = {
     "/usr/local/lib/python3*/*-packages/libtpu/libtpu.so",
     "/usr/lib/python3*/*-packages/libtpu/libtpu.so",
 };
+/* The first is for drivers that are too old for CUDA 13; others begin with the second. */
 static const char *const gpu_places[] = {
     "~/pjrt-gpu12/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
     "~/pjrt-gpu/jax_plugins/xla_cuda1[0-9]/xla_cuda_plugin.so",
