@@ -10,27 +10,30 @@
 
 #include "base/alloc.h"
 
-enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 8 << 20, SMALL_PAGE = 4096, HUGE_PAGE = 2 << 20 };
+enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 8 << 20, HUGE_PAGE = 2 << 20 };
 
 struct beam_arena_block {
     beam_arena_block *older;
-    size_t size; /* payload bytes */
+    void *memory; /* what it lies in, which is freed */
+    size_t size;  /* payload bytes */
     _Alignas(16) char data[];
 };
 
-/* A block whose memory, header included, is `size` bytes. */
+/* A block of `size` bytes, header included.  A large one begins where a huge page does, in memory
+ * that is larger by as much as that may take, and is not touched there: until glibc 2.38 aligned
+ * memory that was freed is not found again for more of the same size, and piles up. */
 static beam_arena_block *new_block(size_t size)
 {
-    /* Not aligned to huge pages: until glibc 2.38 an aligned block that was freed is not found
-     * again for one of the same size, and what arenas give back piles up. */
-    char *block = beam_malloc(size);
-    if (block && size >= HUGE_PAGE) {
-        /* A wish: small pages work too.  From its first page on, so that blocks side by side leave
-         * no gaps. */
-        size_t before = (uintptr_t)block % SMALL_PAGE;
-        (void)madvise(block - before, size + before, MADV_HUGEPAGE);
-    }
-    return (beam_arena_block *)(void *)block;
+    const size_t spare = size < HUGE_PAGE ? 0 : HUGE_PAGE;
+    char *memory = beam_malloc(size + spare);
+    if (!memory)
+        return NULL;
+    char *begin = memory + (spare ? -(uintptr_t)memory % HUGE_PAGE : 0);
+    if (spare)
+        (void)madvise(begin, size, MADV_HUGEPAGE); /* a wish: small pages work too */
+    beam_arena_block *block = (beam_arena_block *)(void *)begin;
+    block->memory = memory;
+    return block;
 }
 
 void *beam_arena_slow_(beam_arena *arena, size_t size)
@@ -53,7 +56,8 @@ void *beam_arena_slow_(beam_arena *arena, size_t size)
     beam_arena_block *block = new_block(sizeof *block + block_size);
     if (!block)
         return NULL;
-    *block = (beam_arena_block){.older = arena->newest, .size = block_size};
+    block->older = arena->newest;
+    block->size = block_size;
     arena->newest = block;
     arena->total += block_size;
     arena->at = block->data + rounded;
@@ -118,7 +122,7 @@ static void drop_newest(beam_arena *arena)
     beam_arena_block *block = arena->newest;
     arena->newest = block->older;
     arena->total -= block->size;
-    beam_free(block);
+    beam_free(block->memory);
 }
 
 void beam_arena_restore(beam_arena *arena, beam_arena_mark mark)
