@@ -90,16 +90,23 @@ static bool measure(const char *const arguments[], figure *f, bool required)
     return good;
 }
 
+static int64_t number_option(int argc, char **argv, const char *name)
+{
+    const char *text = bench_option(argc, argv, name);
+    if (!text)
+        bench_fatal("--job needs --%s, too", name);
+    return strtoll(text, NULL, 10);
+}
+
 /* What this program does as its own child. */
 static int run_job(int argc, char **argv)
 {
-    const char *budget = bench_option(argc, argv, "memory_budget");
     const bench_engine_job job = {
         .name = bench_option(argc, argv, "job"),
-        .count = strtoll(bench_option(argc, argv, "count"), NULL, 10),
-        .keys = strtoll(bench_option(argc, argv, "keys"), NULL, 10),
-        .threads = (uint32_t)strtoul(bench_option(argc, argv, "threads"), NULL, 10),
-        .memory_budget = budget ? strtoull(budget, NULL, 10) : 0,
+        .count = number_option(argc, argv, "count"),
+        .keys = number_option(argc, argv, "keys"),
+        .threads = (uint32_t)number_option(argc, argv, "threads"),
+        .memory_budget = (uint64_t)number_option(argc, argv, "memory_budget"),
     };
     bench_engine_outcome outcome;
     bench_engine_run(&job, &outcome);
