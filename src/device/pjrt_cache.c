@@ -20,6 +20,21 @@ typedef struct header {
 
 static const char MAGIC[8] = "BEAMEXE1";
 
+/* Of the file's size and its ends, where a library's parts and their sizes are listed: no two
+ * builds have them alike, and all of it would be hundreds of megabytes. */
+static uint64_t build_of(const char *path)
+{
+    enum { END = 1 << 16 };
+    beam_file_view file;
+    if (beam_file_view_open(path, &file, NULL) != BEAM_OK)
+        return 0;
+    size_t n = file.size < END ? file.size : END;
+    uint64_t hash = beam_hash64(file.data, n, file.size);
+    hash = beam_hash64(file.data + (file.size - n), n, hash);
+    beam_file_view_close(&file);
+    return hash;
+}
+
 /* What the compilers read beside their options: XLA's flags, and libtpu's. */
 static uint64_t hash_environment(uint64_t hash)
 {
@@ -66,12 +81,13 @@ void beam_pjrt_cache_place(const beam_pjrt_client *client, const void *module, s
     const char *folder = getenv("BEAM_COMPILATION_CACHE_DIR");
     if (!folder || !*folder)
         return;
+    const uint64_t build = build_of(client->plugin->path);
     for (uint64_t i = 0; i < 2; i++) {
         uint64_t hash = beam_hash64(module, size, i + 1);
         hash = beam_hash64(options->data, options->len, hash);
         hash = beam_hash64(client->platform_name, strlen(client->platform_name), hash);
         hash = beam_hash64(client->platform_version, strlen(client->platform_version), hash);
-        hash = beam_hash64(&client->build, sizeof client->build, hash);
+        hash = beam_hash64(&build, sizeof build, hash);
         place->key[i] = hash_kinds(client, target, hash_environment(hash));
     }
     place->path =

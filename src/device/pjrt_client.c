@@ -5,8 +5,6 @@
 #include <strings.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
-#include "base/hash.h"
 #include "device/pjrt_lease.h"
 #include "device/pjrt_plugin.h"
 
@@ -47,21 +45,6 @@ static beam_status take_lease(beam_pjrt_client *c, const char *kind, beam_error 
     return c->lock >= 0 ? BEAM_OK : beam_pjrt_lease_take(kind, &c->lock, err);
 }
 
-/* Of the file's size and its ends, where a library's parts and their sizes are listed: no two
- * builds have them alike, and all of it would be hundreds of megabytes. */
-static uint64_t build_of(const char *path)
-{
-    enum { END = 1 << 16 };
-    beam_file_view file;
-    if (beam_file_view_open(path, &file, NULL) != BEAM_OK)
-        return 0;
-    size_t n = file.size < END ? file.size : END;
-    uint64_t hash = beam_hash64(file.data, n, file.size);
-    hash = beam_hash64(file.data + (file.size - n), n, hash);
-    beam_file_view_close(&file);
-    return hash;
-}
-
 /* What the client says about itself. */
 static beam_status ask(beam_pjrt_client *c, beam_error *err)
 {
@@ -79,7 +62,6 @@ static beam_status ask(beam_pjrt_client *c, beam_error *err)
     if (!c->platform_name || !c->platform_version)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a client");
     c->platform = beam_pjrt_platform_of(c->platform_name, strlen(c->platform_name));
-    c->build = build_of(c->plugin->path);
     c->devices = devices->addressable_devices;
     c->num_devices = devices->num_addressable_devices;
     if (c->num_devices == 0)

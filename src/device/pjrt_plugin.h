@@ -63,10 +63,9 @@ typedef struct beam_pjrt_client {
     PJRT_Client *client;
     beam_pjrt_platform platform;
     char *platform_name;    /* "tpu", "cuda", "cpu" */
-    char *platform_version; /* for people, and for cache keys beside `build`: "cuda 13000", "cpu" */
+    char *platform_version; /* for people, and for cache keys beside the plugin's build: "cpu" */
     PJRT_Device *const *devices;
     size_t num_devices; /* those of this process */
-    uint64_t build;     /* tells the plugin's file from other builds of it, for cache keys */
     int lock;           /* the lease on the machine's accelerator (pjrt_lease.h); -1: none */
 } beam_pjrt_client;
 

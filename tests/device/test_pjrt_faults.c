@@ -131,6 +131,28 @@ static void test_driver(void **state)
         assert_int_equal(beam_nvidia_driver_major(cases[i].text), cases[i].major);
 }
 
+/* A plugin that pip put into a virtual environment is found while that is active. */
+static void test_virtual_environment(void **state)
+{
+    static const char *const folders[] = {"lib", "lib/python3.12", "lib/python3.12/site-packages",
+                                          "lib/python3.12/site-packages/libtpu"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        assert_int_equal(mkdir(test_path(*state, folders[i]), 0700), 0);
+    const char *plugin = test_path(*state, "lib/python3.12/site-packages/libtpu/libtpu.so");
+    test_write_file(plugin, "", 0);
+    beam_buffer places = {0};
+    char *path = beam_pjrt_find(BEAM_PJRT_TPU, &places);
+    assert_true(!path || strcmp(path, plugin) != 0);
+    assert_null(memchr(places.data, '@', places.len));
+    beam_buffer_free(&places);
+    beam_free(path);
+    set("VIRTUAL_ENV", *state);
+    path = beam_pjrt_find(BEAM_PJRT_TPU, NULL);
+    assert_non_null(path);
+    assert_string_equal(path, plugin);
+    beam_free(path);
+}
+
 static void test_no_device(void **state)
 {
     (void)state;
@@ -848,28 +870,6 @@ static void test_replicas(void **state)
     nets_ok(train(net, 4, images, &err), &err);
     assert_int_equal(fake->executions, 3);
     beam_network_free(net);
-}
-
-/* A plugin that pip put into a virtual environment is found while that is active. */
-static void test_virtual_environment(void **state)
-{
-    static const char *const folders[] = {"lib", "lib/python3.12", "lib/python3.12/site-packages",
-                                          "lib/python3.12/site-packages/libtpu"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        assert_int_equal(mkdir(test_path(*state, folders[i]), 0700), 0);
-    const char *plugin = test_path(*state, "lib/python3.12/site-packages/libtpu/libtpu.so");
-    test_write_file(plugin, "", 0);
-    beam_buffer places = {0};
-    char *path = beam_pjrt_find(BEAM_PJRT_TPU, &places);
-    assert_true(!path || strcmp(path, plugin) != 0);
-    assert_null(memchr(places.data, '@', places.len));
-    beam_buffer_free(&places);
-    beam_free(path);
-    set("VIRTUAL_ENV", *state);
-    path = beam_pjrt_find(BEAM_PJRT_TPU, NULL);
-    assert_non_null(path);
-    assert_string_equal(path, plugin);
-    beam_free(path);
 }
 
 static void *train_on_two(void *net)
