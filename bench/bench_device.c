@@ -19,24 +19,6 @@
 #include "common/bench_report.h"
 #include "common/bench_run.h"
 
-static double number_option(int argc, char **argv, const char *name, double otherwise)
-{
-    const char *text = bench_option(argc, argv, name);
-    if (!text)
-        return otherwise;
-    char *end = NULL;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !(value > 0) || value > 10000)
-        bench_fatal("--%s=%s is no number above 0", name, text);
-    return value;
-}
-
-static const char *text_option(int argc, char **argv, const char *name, const char *otherwise)
-{
-    const char *text = bench_option(argc, argv, name);
-    return text ? text : otherwise;
-}
-
 /* PyTorch on the same accelerator, where bench/setup-peers --torch has installed it. */
 static double pytorch(const bench_device_case *what, unsigned windows, double seconds)
 {
@@ -117,11 +99,11 @@ int main(int argc, char **argv)
 {
     bench_begin(argc, argv, "bench_device", "images a second of the bare device", options,
                 sizeof options / sizeof *options);
-    unsigned threads = (unsigned)number_option(argc, argv, "threads", 2);
-    unsigned windows = (unsigned)number_option(argc, argv, "windows", 3);
-    double seconds = number_option(argc, argv, "seconds", 1);
-    bench_device_case what = {.device = text_option(argc, argv, "device", "cpu"),
-                              .network = text_option(argc, argv, "model", "resnet18")};
+    unsigned threads = (unsigned)bench_number_option(argc, argv, "threads", 2);
+    unsigned windows = (unsigned)bench_number_option(argc, argv, "windows", 3);
+    double seconds = bench_number_option(argc, argv, "seconds", 1);
+    bench_device_case what = {.device = bench_text_option(argc, argv, "device", "cpu"),
+                              .network = bench_text_option(argc, argv, "model", "resnet18")};
     static const struct {
         int64_t size, batch;
     } shapes[] = {{32, 256}, {224, 32}};

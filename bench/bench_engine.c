@@ -90,7 +90,7 @@ static bool measure(const char *const arguments[], figure *f, bool required)
     return good;
 }
 
-static int64_t number_option(int argc, char **argv, const char *name)
+static int64_t job_number(int argc, char **argv, const char *name)
 {
     const char *text = bench_option(argc, argv, name);
     if (!text)
@@ -103,10 +103,10 @@ static int run_job(int argc, char **argv)
 {
     const bench_engine_job job = {
         .name = bench_option(argc, argv, "job"),
-        .count = number_option(argc, argv, "count"),
-        .keys = number_option(argc, argv, "keys"),
-        .threads = (uint32_t)number_option(argc, argv, "threads"),
-        .memory_budget = (uint64_t)number_option(argc, argv, "memory_budget"),
+        .count = job_number(argc, argv, "count"),
+        .keys = job_number(argc, argv, "keys"),
+        .threads = (uint32_t)job_number(argc, argv, "threads"),
+        .memory_budget = (uint64_t)job_number(argc, argv, "memory_budget"),
     };
     bench_engine_outcome outcome;
     bench_engine_run(&job, &outcome);
@@ -289,14 +289,6 @@ static const engine_case cases[] = {
     {"chain, 100M, process_batch", "map_batch", "map", "batch", "map", 100000000, 1000, 0},
 };
 
-static bool has_flag(int argc, char **argv, const char *flag)
-{
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], flag) == 0)
-            return true;
-    return false;
-}
-
 static const beam_option options[] = {
     {"quick", NULL, NULL, "a short look", false},
     {"rounds", "N>0", NULL, "the best of so many counts; default: 3, quick: 1", false},
@@ -319,7 +311,7 @@ int main(int argc, char **argv)
                   .python = bench_peer_python(),
                   .peer_script = bench_strdup(BENCH_SOURCE_DIR "/peers/polars_duckdb.py"),
                   .threads = threads ? threads : "2",
-                  .quick = has_flag(argc, argv, "--quick"),
+                  .quick = bench_has_flag(argc, argv, "--quick"),
                   .report = bench_report_new("The embedded runner")};
     s.rounds = rounds ? atoi(rounds) : s.quick ? 1 : 3;
     if (s.rounds < 1)

@@ -300,18 +300,6 @@ static double measure(bench_report *report, const bench_device_case *c, const se
     return bare;
 }
 
-static double number_option(int argc, char **argv, const char *name, double otherwise)
-{
-    const char *text = bench_option(argc, argv, name);
-    if (!text)
-        return otherwise;
-    char *end = NULL;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !(value > 0) || value > 10000)
-        bench_fatal("--%s=%s is no number above 0", name, text);
-    return value;
-}
-
 static bool is_quick(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -336,16 +324,16 @@ int main(int argc, char **argv)
     if (start_with) {
         const char *precision = bench_option(argc, argv, "precision");
         beam_error err = {0};
-        c.image_size = (int64_t)number_option(argc, argv, "size", 224);
+        c.image_size = (int64_t)bench_number_option(argc, argv, "size", 224);
         ok(beam_precision_parse(precision ? precision : "f32", &c.precision, &err), &err);
         return measure_start(&c, start_with);
     }
     bench_begin(argc, argv, "bench_inference", "a pipeline beside the bare device, and OpenVINO",
                 options, sizeof options / sizeof *options);
     bool quick = is_quick(argc, argv);
-    settings s = {.rounds = (unsigned)number_option(argc, argv, "rounds", quick ? 1 : 4),
-                  .threads = (unsigned)number_option(argc, argv, "threads", 2),
-                  .seconds = number_option(argc, argv, "seconds", quick ? 0.1 : 4),
+    settings s = {.rounds = (unsigned)bench_number_option(argc, argv, "rounds", quick ? 1 : 4),
+                  .threads = (unsigned)bench_number_option(argc, argv, "threads", 2),
+                  .seconds = bench_number_option(argc, argv, "seconds", quick ? 0.1 : 4),
                   .python = quick ? NULL : bench_peer_python(),
                   .weights = bench_weights_file()};
     if (s.rounds < 1 || s.threads < 1)

@@ -292,26 +292,6 @@ static void measure(bench_report *report, const settings *s, beam_precision prec
 
 /* ---- options ---- */
 
-static double number_option(int argc, char **argv, const char *name, double otherwise)
-{
-    const char *text = bench_option(argc, argv, name);
-    if (!text)
-        return otherwise;
-    char *end = NULL;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !(value > 0) || value > 10000)
-        bench_fatal("--%s=%s is no number above 0", name, text);
-    return value;
-}
-
-static bool has_flag(int argc, char **argv, const char *flag)
-{
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], flag) == 0)
-            return true;
-    return false;
-}
-
 static void open_settings(settings *s)
 {
     beam_error err = {0};
@@ -350,16 +330,15 @@ int main(int argc, char **argv)
 {
     bench_begin(argc, argv, "bench_training", "training, beside PyTorch and the machine's limit",
                 options, sizeof options / sizeof *options);
-    settings s = {.threads = (unsigned)number_option(argc, argv, "threads", 2),
-                  .rounds = (unsigned)number_option(argc, argv, "rounds", 3),
-                  .batch = (int64_t)number_option(argc, argv, "batch", 64),
-                  .size = (int64_t)number_option(argc, argv, "size", 32),
-                  .seconds = number_option(argc, argv, "seconds", 2),
-                  .compile = has_flag(argc, argv, "--compile")};
+    settings s = {.threads = (unsigned)bench_number_option(argc, argv, "threads", 2),
+                  .rounds = (unsigned)bench_number_option(argc, argv, "rounds", 3),
+                  .batch = (int64_t)bench_number_option(argc, argv, "batch", 64),
+                  .size = (int64_t)bench_number_option(argc, argv, "size", 32),
+                  .seconds = bench_number_option(argc, argv, "seconds", 2),
+                  .compile = bench_has_flag(argc, argv, "--compile"),
+                  .device_name = bench_text_option(argc, argv, "device", "cpu")};
     const char *only = bench_option(argc, argv, "precision");
-    const char *device = bench_option(argc, argv, "device");
-    s.device_name = device ? device : "cpu";
-    if (!has_flag(argc, argv, "--no-peer"))
+    if (!bench_has_flag(argc, argv, "--no-peer"))
         s.python = bench_peer_python();
     if (s.threads < 1 || s.rounds < 1 || s.batch < 1 || s.size < 1)
         bench_fatal("--threads, --rounds, --batch and --size must be at least 1");

@@ -84,6 +84,32 @@ const char *bench_option(int argc, char **argv, const char *name)
     return value;
 }
 
+const char *bench_text_option(int argc, char **argv, const char *name, const char *otherwise)
+{
+    const char *text = bench_option(argc, argv, name);
+    return text ? text : otherwise;
+}
+
+double bench_number_option(int argc, char **argv, const char *name, double otherwise)
+{
+    const char *text = bench_option(argc, argv, name);
+    if (!text)
+        return otherwise;
+    char *end = NULL;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value > 0) || value > 10000)
+        bench_fatal("--%s=%s is no number above 0", name, text);
+    return value;
+}
+
+bool bench_has_flag(int argc, char **argv, const char *flag)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], flag) == 0)
+            return true;
+    return false;
+}
+
 double bench_clock(clockid_t clock)
 {
     struct timespec t;

@@ -30,6 +30,11 @@ void bench_begin(int argc, char **argv, const char *name, const char *about,
 
 /* The value of --name=VALUE, the last one given, or NULL.  name is without the dashes. */
 const char *bench_option(int argc, char **argv, const char *name);
+const char *bench_text_option(int argc, char **argv, const char *name, const char *otherwise);
+/* Ends the program unless the value is a number above 0, and at most 10000. */
+double bench_number_option(int argc, char **argv, const char *name, double otherwise);
+/* Whether an argument is `flag`, with its dashes. */
+bool bench_has_flag(int argc, char **argv, const char *flag);
 
 /* Seconds of a clock that never goes back. */
 double bench_now(void);
