@@ -106,10 +106,13 @@ static beam_status decode_windows(const beam_type *window, beam_reader *reader,
         *windows = &global_window;
         return BEAM_OK;
     }
-    /* Windows that differ take bytes, and there is only one that takes none. */
-    if (count == 0 || count > beam_reader_left(reader))
-        return beam_error_set(err, BEAM_DATA_LOSS, "an element with %u windows in %zu bytes", count,
-                              beam_reader_left(reader));
+    if (count == 0 || window->kind == BEAM_KIND_GLOBAL_WINDOW)
+        return beam_error_set(err, BEAM_DATA_LOSS, "an element with %u %swindows", count,
+                              count ? "global " : "");
+    /* Each takes bytes; those that are not here may come behind. */
+    if (count > beam_reader_left(reader))
+        return beam_error_set(err, BEAM_OUT_OF_RANGE, "an element with %u windows in %zu bytes",
+                              count, beam_reader_left(reader));
     beam_window *array = beam_arena_alloc(arena, count * sizeof *array);
     if (!array)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for an element's windows");

@@ -90,6 +90,31 @@ static void global_elements_need_no_memory(void **state)
     beam_buffer_free(&out);
 }
 
+/* What ends early is not damaged: the rest may come behind it. */
+static void every_prefix(void **state)
+{
+    (void)state;
+    static const beam_window windows[] = {{0, 10}, {5, 1000}};
+    const beam_element_info infos[] = {
+        beam_info_global(77),
+        {.timestamp = 7, .windows = windows, .n_windows = 1, .pane = BEAM_PANE_NO_FIRING},
+        {.timestamp = 7, .windows = windows, .n_windows = 2, .pane = {1, false, false, 1, 200}}};
+    for (size_t i = 0; i < sizeof infos / sizeof *infos; i++) {
+        const beam_type *window = i ? &beam_window_type : &beam_global_window_type;
+        beam_buffer out = {0};
+        assert_int_equal(beam_encode_info(window, &infos[i], &out, NULL), BEAM_OK);
+        for (size_t len = 0; len < out.len; len++) {
+            beam_arena arena = {0};
+            beam_element_info back;
+            beam_reader in = beam_reader_of(out.data, len);
+            assert_int_equal(beam_decode_info(window, &in, &back, &arena, NULL), BEAM_OUT_OF_RANGE);
+            assert_int_equal(beam_reader_left(&in), len);
+            beam_arena_free(&arena);
+        }
+        beam_buffer_free(&out);
+    }
+}
+
 static void foreign_windows(void **state)
 {
     (void)state;
@@ -180,6 +205,7 @@ int main(void)
         cmocka_unit_test(panes),
         cmocka_unit_test(timestamps_sort_as_bytes),
         cmocka_unit_test(global_elements_need_no_memory),
+        cmocka_unit_test(every_prefix),
         cmocka_unit_test(foreign_windows),
         cmocka_unit_test(prefixed_windows),
         cmocka_unit_test(timers_without_memory),

@@ -11,6 +11,16 @@ enum { LARGE = 3000 };
 static const size_t sizes[] = {0, 5, LARGE, 1, 127, 128, 40, 0, 300, 2};
 enum { N = sizeof sizes / sizeof *sizes };
 
+/* Every third one is in two windows. */
+static beam_element_info info_of(size_t i)
+{
+    static const beam_window windows[] = {{0, 1000}, {500, 1500}};
+    return (beam_element_info){.timestamp = (beam_timestamp)(i / 3),
+                               .windows = windows,
+                               .n_windows = 1 + (i / 3) % 2,
+                               .pane = BEAM_PANE_NO_FIRING};
+}
+
 static beam_status pass(beam_ctx *c, const beam_str *text)
 {
     return beam_emit_value(c, beam_str, text);
@@ -57,13 +67,13 @@ static int begin(void **state)
     w->processor.n_entries = 1;
     w->processor.batch = w->batch;
     w->entry.element = &beam_str_type;
-    w->entry.window = &beam_global_window_type;
+    w->entry.window = &beam_window_type;
     open_bundle(w);
     for (size_t i = 0; i < N; i++) {
-        const beam_element_info info = beam_info_global((beam_timestamp)(i / 3));
+        const beam_element_info info = info_of(i);
         const beam_str element = {text, sizes[i]};
         memset(text, (int)('a' + i), sizeof text);
-        STAGE_OK(beam_encode_windowed(&beam_str_type, &beam_global_window_type, BEAM_NESTED, &info,
+        STAGE_OK(beam_encode_windowed(&beam_str_type, &beam_window_type, BEAM_NESTED, &info,
                                       &element, &w->bytes, NULL));
     }
     *state = w;
@@ -125,7 +135,11 @@ static void check(world *w)
     assert_int_equal(sink->n, N);
     for (size_t i = 0; i < N; i++) {
         const beam_str *text = sink->elements[i].value;
-        assert_int_equal(sink->elements[i].info.timestamp, i / 3);
+        const beam_element_info expected = info_of(i), *info = &sink->elements[i].info;
+        assert_int_equal(info->timestamp, expected.timestamp);
+        assert_int_equal(info->n_windows, expected.n_windows);
+        assert_memory_equal(info->windows, expected.windows,
+                            expected.n_windows * sizeof *expected.windows);
         assert_int_equal(text->len, sizes[i]);
         for (size_t k = 0; k < sizes[i]; k++)
             assert_int_equal(text->at[k], 'a' + i);
@@ -203,7 +217,6 @@ static void lacks_memory(void **state)
     const beam_element_info info = {.timestamp = 5, .windows = &window, .n_windows = 1};
     beam_bytes whole;
     const beam_spans spans = {.all = &whole, .n = 1};
-    w->entry.window = &beam_window_type;
     w->bytes.len = 0;
     for (beam_int64 i = 0; i < 10; i++)
         STAGE_OK(beam_encode_windowed(&beam_str_type, &beam_window_type, BEAM_NESTED, &info,
