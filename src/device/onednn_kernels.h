@@ -120,11 +120,33 @@ void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *dat
                               unsigned threads);
 size_t beam_onednn_winograd_floats(const beam_onednn_winograd *w);
 
-/* Tiles whose products are computed together, and how many of these blocks hold so many tiles. */
-enum { BEAM_WINOGRAD_BLOCK = 8 };
-static inline size_t beam_onednn_winograd_blocks(size_t tiles)
+/* Training's, in tiles of 4x4: the window's taps as they are kept, taps outermost and the output's
+ * channels innermost, to U; with `turned`, to that of the convolution that is the gradient of the
+ * input, for which the channels are swapped.  And the taps' gradient, where `at_once` may be any
+ * number. */
+enum { BEAM_WINOGRAD_TAPS, BEAM_WINOGRAD_U };
+void beam_onednn_winograd_weights_run(const beam_onednn_kernel *kernel, void *const *data,
+                                      unsigned threads);
+enum {
+    BEAM_WINOGRAD_GRAD_X,
+    BEAM_WINOGRAD_GRAD_DY,
+    BEAM_WINOGRAD_GRAD_DTAPS,
+    BEAM_WINOGRAD_GRAD_SCRATCH /* beam_onednn_winograd_grad_floats numbers */
+};
+void beam_onednn_winograd_grad(const beam_onednn_kernel *kernel, void *const *data,
+                               unsigned threads);
+size_t beam_onednn_winograd_grad_floats(const beam_onednn_winograd *w);
+
+/* Tiles whose products are computed together, as registers have room for the sums, and how many of
+ * these blocks hold so many tiles. */
+static inline size_t beam_onednn_winograd_block(size_t lanes)
 {
-    return (tiles + BEAM_WINOGRAD_BLOCK - 1) / BEAM_WINOGRAD_BLOCK;
+    return lanes == 16 ? 8 : lanes == 8 ? 6 : 4;
+}
+static inline size_t beam_onednn_winograd_blocks(size_t lanes, size_t tiles)
+{
+    const size_t block = beam_onednn_winograd_block(lanes);
+    return (tiles + block - 1) / block;
 }
 /* What is multiplied of a tile of so many outputs, each way. */
 static inline size_t beam_onednn_winograd_side(size_t outputs)

@@ -7,6 +7,7 @@
  *   onednn_train_fuse.c     which operations are done in one pass over memory
  *   onednn_train_taps.c     convolutions without the taps that see only padding
  *   onednn_train_product.c  convolutions, linear layers and their gradients
+ *   onednn_train_winograd.c convolutions of 3x3 in f32, and their gradients
  *   onednn_train_ops.c      the other operations
  *
  * A weight is kept in the layout that oneDNN chose for its gradient, as f32, so that an update is
@@ -78,6 +79,8 @@ typedef struct beam_onednn_lowering {
 } beam_onednn_lowering;
 
 beam_status beam_onednn_train_product(beam_onednn_lowering *l);
+/* Lowers what Winograd's filtering is worth it for: convolutions and their gradients. */
+beam_status beam_onednn_train_winograd(beam_onednn_lowering *l, bool *done);
 beam_status beam_onednn_train_other(beam_onednn_lowering *l);
 beam_status beam_onednn_train_muon(beam_onednn_lowering *l);
 /* Whether a weight is updated by Muon, and so lies row-major. */

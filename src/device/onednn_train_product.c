@@ -328,7 +328,11 @@ static beam_status lower_weights(beam_onednn_lowering *l, const product *p)
 beam_status beam_onednn_train_product(beam_onednn_lowering *l)
 {
     product p;
+    bool done = false;
     const beam_onednn_taps *taps = NULL;
+    BEAM_TRY(beam_onednn_train_winograd(l, &done));
+    if (done)
+        return BEAM_OK;
     if (l->op->forward && l->t->taps[l->op->forward - 1].inner)
         taps = &l->t->taps[l->op->forward - 1];
     switch (l->op->kind) {

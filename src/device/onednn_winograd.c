@@ -38,8 +38,9 @@
 typedef struct job {
     const beam_onednn_kernel *kernel;
     const float *x, *u, *bias, *addend;
-    float *y, *v, *m;
+    float *y, *v, *m, *du; /* `y` is only read, and `m` its tiles, where `du` is made */
     size_t first, count, blocks;
+    size_t block;          /* tiles that lie side by side */
     size_t v_slot, m_slot; /* from one matrix to the next */
     size_t m_channels;     /* the output's, in whole panels */
 } job;
@@ -58,57 +59,91 @@ static inline place place_of(const beam_onednn_winograd *w, size_t tile)
 
 /* Where tile t has channel c in V or M: a block's tiles side by side for each vector of channels,
  * as the products read them. */
-static inline size_t spot(size_t channels, size_t t, size_t c, size_t width)
+static inline size_t spot(size_t block, size_t channels, size_t t, size_t c, size_t width)
 {
-    return t / BEAM_WINOGRAD_BLOCK * BEAM_WINOGRAD_BLOCK * channels +
-           (c * BEAM_WINOGRAD_BLOCK + t % BEAM_WINOGRAD_BLOCK * width);
+    return t / block * block * channels + c * block + t % block * width;
+}
+
+/* An image, channels innermost. */
+typedef struct picture {
+    long height, width, channels;
+} picture;
+
+/* Weights of a convolution, and U of it or of its input's gradient. */
+typedef struct packing {
+    float *weights, *u;
+    size_t in, out; /* of what U is multiplied with */
+    size_t columns; /* `out` in whole panels */
+} packing;
+
+/* Where a matrix of U has the weight between channels c and k, which a vector begins with. */
+static inline size_t place_in_u(size_t in, size_t c, size_t k, size_t width)
+{
+    const size_t columns = 2 * width;
+    return (k / columns * in + c) * columns + k % columns;
 }
 
 #if defined(__x86_64__)
 #define WIDTH 16
-#define ROWS 8
+#define BLOCK 8
+#define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define CHANNELS 8
+#define ALL(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma")))
 #define NAME(x) x##_16
 #define vector __m512
 #define SPREAD(x) _mm512_set1_ps(x)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define ALL_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #include "device/onednn_winograd_lanes.h"
 
 #define WIDTH 8
-#define ROWS 4
+#define BLOCK 6
+#define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define CHANNELS 4
+#define ALL(X) X(0) X(1) X(2) X(3)
 #define TARGET __attribute__((target("avx2,fma")))
 #define NAME(x) x##_8
 #define vector __m256
 #define SPREAD(x) _mm256_set1_ps(x)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define ALL_ROWS(X) X(0) X(1) X(2) X(3)
 #include "device/onednn_winograd_lanes.h"
 #endif
 
 typedef float four __attribute__((vector_size(16)));
 #define WIDTH 4
-#define ROWS 4
+#define BLOCK 4
+#define ROWS(X) X(0) X(1) X(2) X(3)
+#define CHANNELS 4
+#define ALL(X) X(0) X(1) X(2) X(3)
 #define TARGET
 #define NAME(x) x##_4
 #define vector four
 #define SPREAD(x) ((four){x, x, x, x})
 #define FMA(a, b, c) ((a) * (b) + (c))
-#define ALL_ROWS(X) X(0) X(1) X(2) X(3)
 #include "device/onednn_winograd_lanes.h"
 
 typedef struct loops {
     void (*input)(const job *j, size_t first, size_t last);
     void (*product)(const job *j, size_t matrix, size_t panel);
     void (*output)(const job *j, size_t first, size_t last);
+    void (*gradient)(const job *j, size_t first, size_t last);
+    void (*outer_product)(const job *j, size_t matrix, size_t panel);
+    void (*weights)(const packing *p, size_t first, size_t last);
+    void (*weights_turned)(const packing *p, size_t first, size_t last);
+    void (*weights_back)(const packing *p, size_t first, size_t last);
 } loops;
+
+#define LOOPS(N)                                                                          \
+    {                                                                                     \
+        input_##N, product_##N, output_##N, gradient_##N, outer_product_##N, weights_##N, \
+            weights_turned_##N, weights_back_##N                                          \
+    }
 
 static const loops *loops_of(size_t lanes)
 {
-    static const loops portable = {input_4, product_4, output_4};
+    static const loops portable = LOOPS(4);
 #if defined(__x86_64__)
-    static const loops avx2 = {input_8, product_8, output_8},
-                       avx512 = {input_16, product_16, output_16};
+    static const loops avx2 = LOOPS(8), avx512 = LOOPS(16);
     if (lanes == 16)
         return &avx512;
     if (lanes == 8)
@@ -124,9 +159,9 @@ static void clear_rest(const job *j)
     const beam_onednn_winograd *w = &j->kernel->winograd;
     const size_t side = beam_onednn_winograd_side(w->outputs);
     for (size_t matrix = 0; matrix < side * side; matrix++)
-        for (size_t t = j->count; t < j->blocks * BEAM_WINOGRAD_BLOCK; t++)
+        for (size_t t = j->count; t < j->blocks * j->block; t++)
             for (size_t c = 0; c < w->in; c += w->lanes)
-                memset(j->v + matrix * j->v_slot + spot(w->in, t, c, w->lanes), 0,
+                memset(j->v + matrix * j->v_slot + spot(j->block, w->in, t, c, w->lanes), 0,
                        w->lanes * sizeof(float));
 }
 
@@ -134,7 +169,7 @@ static void input_part(void *context, unsigned part, unsigned parts)
 {
     const job *j = context;
     size_t first, last;
-    beam_onednn_share(j->count, BEAM_WINOGRAD_BLOCK, part, parts, &first, &last);
+    beam_onednn_share(j->count, j->block, part, parts, &first, &last);
     loops_of(j->kernel->winograd.lanes)->input(j, first, last);
     if (part + 1 == parts)
         clear_rest(j);
@@ -157,7 +192,7 @@ static void output_part(void *context, unsigned part, unsigned parts)
 {
     const job *j = context;
     size_t first, last;
-    beam_onednn_share(j->count, BEAM_WINOGRAD_BLOCK, part, parts, &first, &last);
+    beam_onednn_share(j->count, j->block, part, parts, &first, &last);
     loops_of(j->kernel->winograd.lanes)->output(j, first, last);
 }
 
@@ -196,15 +231,105 @@ void beam_onednn_winograd_run(const beam_onednn_kernel *kernel, void *const *dat
              .addend = data[BEAM_WINOGRAD_ADDEND],
              .y = data[BEAM_WINOGRAD_Y],
              .v = data[BEAM_WINOGRAD_SCRATCH],
+             .block = beam_onednn_winograd_block(w->lanes),
              .v_slot = slot(w->at_once, w->in),
              .m_channels = columns_of(w)};
     j.m_slot = slot(w->at_once, j.m_channels);
     j.m = j.v + side * side * j.v_slot;
     for (; j.first < tiles; j.first += j.count) {
         j.count = tiles - j.first < w->at_once ? tiles - j.first : w->at_once;
-        j.blocks = beam_onednn_winograd_blocks(j.count);
+        j.blocks = beam_onednn_winograd_blocks(w->lanes, j.count);
         beam_onednn_parallel(threads, input_part, &j);
         beam_onednn_parallel(threads, product_part, &j);
         beam_onednn_parallel(threads, output_part, &j);
     }
+}
+
+/* ---- training ---- */
+
+/* The rows of U that a packing is of, and what they are made by. */
+typedef struct packing_job {
+    packing packing;
+    void (*run)(const packing *p, size_t first, size_t last);
+} packing_job;
+
+static void packing_part(void *context, unsigned part, unsigned parts)
+{
+    const packing_job *j = context;
+    size_t first, last;
+    beam_onednn_share(j->packing.in, 1, part, parts, &first, &last);
+    j->run(&j->packing, first, last);
+}
+
+static void pack(const beam_onednn_winograd *w, float *weights, float *u,
+                 void (*run)(const packing *p, size_t first, size_t last), unsigned threads)
+{
+    packing_job j = {{weights, u, w->in, w->out, columns_of(w)}, run};
+    beam_onednn_parallel(beam_onednn_worth(beam_onednn_winograd_weights(w), threads), packing_part,
+                         &j);
+}
+
+void beam_onednn_winograd_weights_run(const beam_onednn_kernel *kernel, void *const *data,
+                                      unsigned threads)
+{
+    const beam_onednn_winograd *w = &kernel->winograd;
+    const loops *l = loops_of(w->lanes);
+    pack(w, data[BEAM_WINOGRAD_TAPS], data[BEAM_WINOGRAD_U],
+         w->turned ? l->weights_turned : l->weights, threads);
+}
+
+static void gradient_part(void *context, unsigned part, unsigned parts)
+{
+    const job *j = context;
+    const loops *l = loops_of(j->kernel->winograd.lanes);
+    size_t first, last;
+    beam_onednn_share(j->count, 1, part, parts, &first, &last);
+    l->input(j, first, last);
+    l->gradient(j, first, last);
+}
+
+static void outer_part(void *context, unsigned part, unsigned parts)
+{
+    const job *j = context;
+    const beam_onednn_winograd *w = &j->kernel->winograd;
+    const size_t panels = beam_onednn_winograd_panels(w);
+    size_t first, last;
+    beam_onednn_share(36 * panels, 1, part, parts, &first, &last);
+    for (size_t i = first; i < last; i++)
+        loops_of(w->lanes)->outer_product(j, i / panels, i % panels);
+}
+
+/* Tiles for which V and M have room between channels: a few more than are worked at, as a power of
+ * two would have all channels of a tile meet in the caches. */
+static size_t room(const beam_onednn_winograd *w)
+{
+    return w->at_once + 2;
+}
+
+size_t beam_onednn_winograd_grad_floats(const beam_onednn_winograd *w)
+{
+    return 36 * (slot(room(w), w->in) + slot(room(w), columns_of(w)) + w->in * columns_of(w));
+}
+
+void beam_onednn_winograd_grad(const beam_onednn_kernel *kernel, void *const *data,
+                               unsigned threads)
+{
+    const beam_onednn_winograd *w = &kernel->winograd;
+    const size_t tiles = w->batch * w->down * w->across;
+    job j = {.kernel = kernel,
+             .x = data[BEAM_WINOGRAD_GRAD_X],
+             .y = data[BEAM_WINOGRAD_GRAD_DY],
+             .v = data[BEAM_WINOGRAD_GRAD_SCRATCH],
+             .block = room(w),
+             .v_slot = slot(room(w), w->in),
+             .m_channels = columns_of(w)};
+    j.m_slot = slot(room(w), j.m_channels);
+    j.m = j.v + 36 * j.v_slot;
+    j.du = j.m + 36 * j.m_slot;
+    for (; j.first < tiles; j.first += j.count) {
+        j.count = tiles - j.first < w->at_once ? tiles - j.first : w->at_once;
+        beam_onednn_parallel(threads, gradient_part, &j);
+        beam_onednn_parallel(threads, outer_part, &j);
+    }
+    pack(w, data[BEAM_WINOGRAD_GRAD_DTAPS], j.du, loops_of(w->lanes)->weights_back, threads);
 }

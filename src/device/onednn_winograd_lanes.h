@@ -3,7 +3,11 @@
  * this once for each.  Before it are defined
  *
  *   WIDTH       floats of a vector
- *   ROWS        tiles whose products are in registers together, two vectors of each
+ *   BLOCK       tiles that lie side by side: those whose products with two vectors' worth of
+ *               columns are in registers together
+ *   ROWS(X)     X(0) to X(BLOCK - 1)
+ *   CHANNELS    channels that are multiplied with two vectors' worth of others together
+ *   ALL(X)      X(0) to X(CHANNELS - 1)
  *   TARGET      the attribute that lets a function use the instructions
  *   NAME(x)     the names of these functions
  *   vector      the vector's type
@@ -90,19 +94,17 @@ INLINE void NAME(after)(unsigned outputs, const float *from, size_t step, float 
 
 /* ---- tiles ---- */
 
-/* A tile's part of the image, 0 beyond its edges, as if it lay side by side. */
-INLINE void NAME(patch)(const beam_onednn_winograd *w, long inputs, const place *p, const float *x,
+/* `side` by `side` numbers of an image, 0 beyond its edges, as if they lay side by side. */
+INLINE void NAME(patch)(const picture *of, long side, long top, long left, const float *x,
                         float *patch)
 {
-    for (long i = 0; i < inputs; i++)
-        for (long j = 0; j < inputs; j++) {
-            long row = p->row - (long)w->padding + i, column = p->column - (long)w->padding + j;
-            bool inside =
-                row >= 0 && row < (long)w->in_height && column >= 0 && column < (long)w->in_width;
+    for (long i = 0; i < side; i++)
+        for (long j = 0; j < side; j++) {
+            long row = top + i, column = left + j;
+            bool inside = row >= 0 && row < of->height && column >= 0 && column < of->width;
             NAME(store)
-            (patch + (i * inputs + j) * WIDTH,
-             inside ? NAME(load)(x + (row * (long)w->in_width + column) * (long)w->in)
-                    : NAME(all)(0));
+            (patch + (i * side + j) * WIDTH,
+             inside ? NAME(load)(x + (row * of->width + column) * of->channels) : NAME(all)(0));
         }
 }
 
@@ -123,22 +125,23 @@ INLINE void NAME(transform)(unsigned outputs, const float *x, size_t row, size_t
 INLINE void NAME(input_of)(unsigned outputs, const job *j, size_t first, size_t last)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
+    const picture image = {(long)w->in_height, (long)w->in_width, (long)w->in};
     const size_t row = w->in_width * w->in, inputs = INPUTS(outputs);
     float patch[6 * 6 * WIDTH] __attribute__((aligned(64)));
     for (size_t t = first; t < last; t++) {
         const place p = place_of(w, j->first + t);
         const float *x = j->x + p.image * w->in_height * row;
-        float *v = j->v + spot(w->in, t, 0, WIDTH);
+        float *v = j->v + spot(j->block, w->in, t, 0, WIDTH);
         const long up = p.row - (long)w->padding, left = p.column - (long)w->padding;
         const bool inside = up >= 0 && left >= 0 && up + (long)inputs <= (long)w->in_height &&
                             left + (long)inputs <= (long)w->in_width;
         if (inside)
             x += (size_t)up * row + (size_t)left * w->in;
-        for (size_t c = 0; c < w->in; c += WIDTH, x += WIDTH, v += BEAM_WINOGRAD_BLOCK * WIDTH) {
+        for (size_t c = 0; c < w->in; c += WIDTH, x += WIDTH, v += j->block * WIDTH) {
             if (inside) {
                 NAME(transform)(outputs, x, row, w->in, v, j->v_slot);
             } else {
-                NAME(patch)(w, (long)inputs, &p, x, patch);
+                NAME(patch)(&image, (long)inputs, up, left, x, patch);
                 NAME(transform)(outputs, patch, inputs * WIDTH, WIDTH, v, j->v_slot);
             }
         }
@@ -185,8 +188,8 @@ INLINE void NAME(output_of)(unsigned outputs, const job *j, size_t first, size_t
         const size_t rows = w->height - (size_t)p.row, columns = w->width - (size_t)p.column;
         const size_t from =
             ((p.image * w->height + (size_t)p.row) * w->width + (size_t)p.column) * w->out;
-        const float *m = j->m + spot(j->m_channels, t, 0, WIDTH);
-        for (size_t k = 0; k < w->out; k += WIDTH, m += BEAM_WINOGRAD_BLOCK * WIDTH) {
+        const float *m = j->m + spot(BLOCK, j->m_channels, t, 0, WIDTH);
+        for (size_t k = 0; k < w->out; k += WIDTH, m += BLOCK * WIDTH) {
             const vector bias = j->bias ? NAME(load)(j->bias + k) : NAME(all)(0);
             size_t at = from + k;
             for (size_t i = 0; i < side; i++)
@@ -214,9 +217,9 @@ static TARGET void NAME(output)(const job *j, size_t first, size_t last)
 
 /* ---- products ---- */
 
-/* ROWS tiles of a block times two vectors' worth of columns, over all channels: the sums stay in
+/* A block of tiles times two vectors' worth of columns, over all channels: the sums stay in
  * registers, which is why each has a name. */
-INLINE void NAME(rows)(const float *v, const float *u, size_t channels, float *m)
+INLINE void NAME(block)(const float *v, const float *u, size_t channels, float *m)
 {
 #define SUMS(R) vector p##R = NAME(all)(0), q##R = NAME(all)(0);
 #define STEP(R)                                   \
@@ -227,14 +230,14 @@ INLINE void NAME(rows)(const float *v, const float *u, size_t channels, float *m
     }
 #define KEEP(R)                       \
     NAME(store)(m + R * WIDTH, p##R); \
-    NAME(store)(m + (BEAM_WINOGRAD_BLOCK + R) * WIDTH, q##R);
-    ALL_ROWS(SUMS)
-    for (size_t c = 0; c < channels; c += WIDTH, v += (BEAM_WINOGRAD_BLOCK - 1) * WIDTH)
+    NAME(store)(m + (BLOCK + R) * WIDTH, q##R);
+    ROWS(SUMS)
+    for (size_t c = 0; c < channels; c += WIDTH, v += (BLOCK - 1) * WIDTH)
         for (size_t i = 0; i < WIDTH; i++, v++, u += 2 * WIDTH) {
             const vector a = NAME(load)(u), b = NAME(load)(u + WIDTH);
-            ALL_ROWS(STEP)
+            ROWS(STEP)
         }
-    ALL_ROWS(KEEP)
+    ROWS(KEEP)
 #undef SUMS
 #undef STEP
 #undef KEEP
@@ -245,18 +248,22 @@ static TARGET void NAME(product)(const job *j, size_t matrix, size_t panel)
 {
     const size_t in = j->kernel->winograd.in, columns = 2 * WIDTH;
     const float *u = j->u + (matrix * j->m_channels + panel * columns) * in;
-    for (size_t t = 0; t < j->blocks * BEAM_WINOGRAD_BLOCK; t += ROWS)
-        NAME(rows)
-    (j->v + matrix * j->v_slot + spot(in, t, 0, WIDTH), u, in,
-     j->m + matrix * j->m_slot + spot(j->m_channels, t, panel * columns, WIDTH));
+    for (size_t t = 0; t < j->blocks * BLOCK; t += BLOCK)
+        NAME(block)
+    (j->v + matrix * j->v_slot + spot(BLOCK, in, t, 0, WIDTH), u, in,
+     j->m + matrix * j->m_slot + spot(BLOCK, j->m_channels, t, panel * columns, WIDTH));
 }
+
+#include "device/onednn_winograd_train_lanes.h"
 
 #undef INLINE
 #undef WIDTH
+#undef BLOCK
 #undef ROWS
+#undef CHANNELS
 #undef TARGET
 #undef NAME
 #undef vector
 #undef SPREAD
 #undef FMA
-#undef ALL_ROWS
+#undef ALL

@@ -17,17 +17,17 @@ static size_t lanes_here(void)
 
 /* Tiles for which the scratch memory of a layer with few channels stays in a core's second cache.
  */
-enum { TILES_AT_ONCE = 48 };
+enum { TILES_AT_ONCE = 96 };
 
-/* Cuts images into tiles of so many outputs. */
-static void cut(beam_onednn_winograd *w, size_t outputs)
+void beam_onednn_winograd_cut(beam_onednn_winograd *w, size_t outputs)
 {
     w->outputs = outputs;
     w->down = (w->height + outputs - 1) / outputs;
     w->across = (w->width + outputs - 1) / outputs;
     size_t tiles = w->batch * w->down * w->across;
     w->at_once = tiles < TILES_AT_ONCE ? tiles : TILES_AT_ONCE;
-    w->at_once = beam_onednn_winograd_blocks(w->at_once) * BEAM_WINOGRAD_BLOCK;
+    w->at_once =
+        beam_onednn_winograd_blocks(w->lanes, w->at_once) * beam_onednn_winograd_block(w->lanes);
 }
 
 /* A window that is the whole image makes one output of all its numbers. */
@@ -49,7 +49,8 @@ static bool worth_it(const beam_onednn_winograd *w, const beam_nn_window *window
                      size_t rows)
 {
     const size_t tiles = rows * w->down * w->across;
-    const size_t filled = beam_onednn_winograd_blocks(tiles) * BEAM_WINOGRAD_BLOCK;
+    const size_t filled =
+        beam_onednn_winograd_blocks(w->lanes, tiles) * beam_onednn_winograd_block(w->lanes);
     const size_t side = beam_onednn_winograd_side(w->outputs);
     const double left = (double)(filled * side * side) * (double)w->in;
     const double direct = (double)(rows * w->height * w->width) * (double)channels *
@@ -57,43 +58,63 @@ static bool worth_it(const beam_onednn_winograd *w, const beam_nn_window *window
     return direct >= (side == 1 ? 0.5 : 2.0) * left;
 }
 
+/* The convolution's sizes; false if its channels or its window are none for these loops. */
+static bool measure(const beam_nn_op *conv, const beam_tensor *x, const beam_tensor *y,
+                    beam_onednn_winograd *w)
+{
+    *w = (beam_onednn_winograd){.lanes = lanes_here(),
+                                .batch = (size_t)x->shape[0],
+                                .in = (size_t)x->shape[1],
+                                .out = (size_t)y->shape[1],
+                                .in_height = (size_t)x->shape[2],
+                                .in_width = (size_t)x->shape[3],
+                                .height = (size_t)y->shape[2],
+                                .width = (size_t)y->shape[3],
+                                .padding = (size_t)conv->window.padding};
+    return conv->groups == 1 && conv->window.dilation == 1 && w->in % BEAM_LANES == 0 &&
+           w->out % w->lanes == 0;
+}
+
+static bool is_square(const beam_nn_window *window)
+{
+    return window->kernel == 3 && window->stride == 1;
+}
+
 bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, int64_t batch,
                                  beam_onednn_winograd *w, beam_onednn_taps *taps)
 {
     const beam_nn_op *op = model->steps[step].op;
-    const beam_nn_window *window = &op->window;
-    if (model->model->precision != BEAM_PRECISION_F32 || op->kind != BEAM_OP_CONV2D ||
-        op->groups != 1 || window->dilation != 1)
+    if (model->model->precision != BEAM_PRECISION_F32 || op->kind != BEAM_OP_CONV2D)
         return false;
-    beam_tensor x = beam_nn_shape(model->model->network, op->inputs[0], 1);
-    beam_tensor y = beam_nn_shape(model->model->network, model->steps[step].output, 1);
-    *w = (beam_onednn_winograd){.lanes = lanes_here(),
-                                .batch = (size_t)batch,
-                                .in = (size_t)x.shape[1],
-                                .out = (size_t)y.shape[1],
-                                .in_height = (size_t)x.shape[2],
-                                .in_width = (size_t)x.shape[3],
-                                .height = (size_t)y.shape[2],
-                                .width = (size_t)y.shape[3],
-                                .padding = (size_t)window->padding};
+    beam_tensor x = beam_nn_shape(model->model->network, op->inputs[0], batch);
+    beam_tensor y = beam_nn_shape(model->model->network, model->steps[step].output, batch);
+    if (!measure(op, &x, &y, w))
+        return false;
     const size_t channels = w->in;
-    if (channels % BEAM_LANES != 0 || w->out % BEAM_LANES != 0)
-        return false;
     (void)beam_onednn_taps_find(op, &x, &y, taps);
     if (is_whole(w, taps)) {
         w->in *= w->in_height * w->in_width;
         w->in_height = w->in_width = 1;
         w->padding = 0;
-        cut(w, 1);
-    } else if (window->kernel != 3 || window->stride != 1) {
+        beam_onednn_winograd_cut(w, 1);
+    } else if (!is_square(&op->window)) {
         return false;
     } else if (w->padding == 1 && w->height <= 2 && w->width <= 2) {
         w->padding = 0; /* which is dealt with */
-        cut(w, 2);
+        beam_onednn_winograd_cut(w, 2);
     } else {
-        cut(w, 4);
+        beam_onednn_winograd_cut(w, 4);
     }
-    return worth_it(w, window, channels, (size_t)model->chunk);
+    return worth_it(w, &op->window, channels, (size_t)model->chunk);
+}
+
+bool beam_onednn_winograd_trains(const beam_nn_op *conv, const beam_tensor *x, const beam_tensor *y,
+                                 beam_onednn_winograd *w)
+{
+    if (!measure(conv, x, y, w) || !is_square(&conv->window) || w->padding > 2)
+        return false;
+    beam_onednn_winograd_cut(w, 4);
+    return worth_it(w, &conv->window, w->in, w->batch);
 }
 
 /* The value's buffer with channels innermost, which other readers of it then have too. */

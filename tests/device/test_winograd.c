@@ -140,11 +140,11 @@ static void check_loops(const shape *s)
     const bool small = s->padding == 1 && s->height <= 2 && s->width <= 2;
     for (size_t lanes = 4; lanes <= 16; lanes *= 2)
         for (size_t outputs = small ? 2 : 4; outputs <= 4 && runs(lanes); outputs += 2) {
-            beam_onednn_winograd w = cut(s, lanes, outputs, 16);
+            beam_onednn_winograd w = cut(s, lanes, outputs, 24);
             float *first = run_loops(s, &o, &w, 1);
             check_defined(s, &o, &w, first);
             for (unsigned threads = 1; threads <= 3; threads++) { /* not a bit differs */
-                w.at_once = 8 * threads;
+                w.at_once = beam_onednn_winograd_block(lanes) * threads;
                 float *y = run_loops(s, &o, &w, threads);
                 assert_memory_equal(y, first, count * sizeof *y);
                 beam_free(y);
@@ -176,6 +176,143 @@ static void test_loops_are_the_definition(void **state)
     nets_ok(beam_device_open("cpu", NULL, &device, &err), &err);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_loops(&shapes[i]);
+    nets_close(device);
+}
+
+/* ---- the loops of training ---- */
+
+/* The same weights with taps outermost and the output's channels innermost, or back. */
+static void turn_taps(size_t in, size_t out, float *taps, float *row_major, bool back)
+{
+    for (size_t i = 0; i < 9; i++)
+        for (size_t c = 0; c < in; c++)
+            for (size_t k = 0; k < out; k++) {
+                float *a = &taps[(i * in + c) * out + k], *b = &row_major[(k * in + c) * 9 + i];
+                *(back ? b : a) = *(back ? a : b);
+            }
+}
+
+/* The convolution with U made of taps. */
+static float *run_u(beam_onednn_winograd w, float *x, float *taps, unsigned threads)
+{
+    const beam_onednn_kernel kernel = {.winograd = w};
+    float *y = beam_malloc(w.batch * w.height * w.width * w.out * sizeof *y);
+    float *u = beam_malloc(beam_onednn_winograd_weights(&w) * sizeof *u);
+    float *scratch = beam_malloc(beam_onednn_winograd_floats(&w) * sizeof *scratch);
+    memset(u, 0xff, beam_onednn_winograd_weights(&w) * sizeof *u);
+    void *of_u[] = {[BEAM_WINOGRAD_TAPS] = taps, [BEAM_WINOGRAD_U] = u};
+    void *data[] = {[BEAM_WINOGRAD_X] = x,       [BEAM_WINOGRAD_WEIGHTS] = u,
+                    [BEAM_WINOGRAD_BIAS] = NULL, [BEAM_WINOGRAD_ADDEND] = NULL,
+                    [BEAM_WINOGRAD_Y] = y,       [BEAM_WINOGRAD_SCRATCH] = scratch};
+    int before = beam_onednn_enter(threads);
+    beam_onednn_winograd_weights_run(&kernel, of_u, threads);
+    beam_onednn_winograd_run(&kernel, data, threads);
+    beam_onednn_leave(before);
+    beam_free(u);
+    beam_free(scratch);
+    return y;
+}
+
+static float *run_grad(beam_onednn_winograd w, float *x, float *dy, unsigned threads)
+{
+    const beam_onednn_kernel kernel = {.winograd = w};
+    float *taps = beam_malloc(9 * w.in * w.out * sizeof *taps);
+    float *scratch = beam_malloc(beam_onednn_winograd_grad_floats(&w) * sizeof *scratch);
+    memset(scratch, 0xff, beam_onednn_winograd_grad_floats(&w) * sizeof *scratch);
+    void *data[] = {[BEAM_WINOGRAD_GRAD_X] = x,
+                    [BEAM_WINOGRAD_GRAD_DY] = dy,
+                    [BEAM_WINOGRAD_GRAD_DTAPS] = taps,
+                    [BEAM_WINOGRAD_GRAD_SCRATCH] = scratch};
+    int before = beam_onednn_enter(threads);
+    beam_onednn_winograd_grad(&kernel, data, threads);
+    beam_onednn_leave(before);
+    beam_free(scratch);
+    return taps;
+}
+
+/* Gradients by the definition, added to zeroed arrays: of row-major weights, and of the images. */
+static void define_gradients(const shape *s, const beam_onednn_winograd *w, const float *x,
+                             const float *weights, const float *dy, float *dweights, float *dx)
+{
+    for (size_t at = 0; at < w->batch * w->height * w->width * w->out; at++) {
+        size_t k = at % w->out, point = at / w->out, pixel = point % (w->height * w->width);
+        for (size_t i = 0; i < 9; i++) {
+            long r = (long)(pixel / w->width + i / 3) - (long)s->padding;
+            long q = (long)(pixel % w->width + i % 3) - (long)s->padding;
+            if (r < 0 || r >= (long)s->height || q < 0 || q >= (long)s->width)
+                continue;
+            size_t from = point / (w->height * w->width) * s->height + (size_t)r;
+            from = (from * s->width + (size_t)q) * s->in;
+            for (size_t c = 0; c < s->in; c++) {
+                dweights[(k * s->in + c) * 9 + i] += x[from + c] * dy[at];
+                dx[from + c] += weights[(k * s->in + c) * 9 + i] * dy[at];
+            }
+        }
+    }
+}
+
+static void check_close(const char *what, size_t lanes, const float *got, const float *wanted,
+                        size_t count)
+{
+    double difference = nets_difference(got, wanted, count);
+    if (!(difference < 1e-5))
+        fail_msg("%s with %zu lanes: relative difference %g", what, lanes, difference);
+}
+
+static beam_onednn_winograd turned(const shape *s, size_t lanes)
+{
+    const beam_onednn_winograd w = cut(s, lanes, 4, 24);
+    const shape back = {s->batch, s->out, s->in, w.height, w.width, 2 - s->padding, 0, 0, 0};
+    beam_onednn_winograd turned = cut(&back, lanes, 4, 24);
+    turned.turned = true;
+    return turned;
+}
+
+static void check_training(const shape *s)
+{
+    beam_onednn_winograd w = cut(s, 4, 4, 24);
+    const size_t numbers = w.batch * w.height * w.width * w.out, taps_count = 9 * w.in * w.out;
+    const size_t pixels = w.batch * w.in_height * w.in_width * w.in;
+    float *x = nets_numbers(1, pixels), *weights = nets_numbers(2, taps_count);
+    float *dy = nets_numbers(3, numbers), *taps = beam_malloc(taps_count * sizeof *taps);
+    float *dweights = beam_calloc(taps_count, sizeof *dweights);
+    float *dx = beam_calloc(pixels, sizeof *dx), *back = beam_malloc(taps_count * sizeof *back);
+    turn_taps(w.in, w.out, taps, weights, false);
+    define_gradients(s, &w, x, weights, dy, dweights, dx);
+    for (w.lanes = 4; w.lanes <= 16; w.lanes *= 2) {
+        if (!runs(w.lanes))
+            continue;
+        float *y = run_u(w, x, taps, 1), *got_dx = run_u(turned(s, w.lanes), dy, taps, 2);
+        check_defined(s, &(operands){.x = x, .weights = weights}, &w, y);
+        check_close("the images' gradient", w.lanes, got_dx, dx, pixels);
+        beam_free(y);
+        beam_free(got_dx);
+        for (w.at_once = 5; w.at_once < 100; w.at_once *= 4) {
+            float *one = run_grad(w, x, dy, 1), *three = run_grad(w, x, dy, 3);
+            assert_memory_equal(one, three, taps_count * sizeof *one);
+            turn_taps(w.in, w.out, one, back, true);
+            check_close("the weights' gradient", w.lanes, back, dweights, taps_count);
+            beam_free(one);
+            beam_free(three);
+        }
+        w.at_once = 24;
+    }
+    float *all[] = {x, weights, dy, taps, dweights, dx, back};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        beam_free(all[i]);
+}
+
+static void test_training_is_the_definition(void **state)
+{
+    (void)state;
+    static const shape shapes[] = {{1, 16, 16, 4, 4, 1, 0, 0, 0},  {3, 32, 48, 7, 7, 1, 0, 0, 0},
+                                   {2, 48, 16, 14, 9, 0, 0, 0, 0}, {5, 16, 80, 1, 3, 1, 0, 0, 0},
+                                   {2, 64, 32, 13, 5, 2, 0, 0, 0}, {30, 16, 16, 3, 3, 1, 0, 0, 0}};
+    beam_error err = {0};
+    beam_device *device = NULL;
+    nets_ok(beam_device_open("cpu", NULL, &device, &err), &err);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_training(&shapes[i]);
     nets_close(device);
 }
 
@@ -285,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loops_are_the_definition),
+        cmocka_unit_test(test_training_is_the_definition),
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_whole_images),
         cmocka_unit_test(test_batches_agree),
