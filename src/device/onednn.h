@@ -135,7 +135,8 @@ typedef struct beam_onednn_winograd {
     size_t in_height, in_width, height, width, padding;
     size_t down, across; /* an image's tiles */
     size_t at_once;      /* tiles in scratch memory together: whole blocks */
-    bool turned;         /* training: the weights of the gradient of the input */
+    bool blocked; /* images lie in blocks of `lanes` channels, else with channels innermost */
+    bool turned;  /* training: the weights of the gradient of the input */
 } beam_onednn_winograd;
 
 /* What a batch norm's or convolution's result goes through in the same pass. */
@@ -332,7 +333,7 @@ beam_status beam_onednn_scale_arg(beam_onednn_builder *b, int arg, uint32_t valu
 /* Whether the model's step runs by Winograd's minimal filtering, and how for a batch. */
 bool beam_onednn_winograd_wanted(const beam_onednn_model *model, size_t step, int64_t batch,
                                  beam_onednn_winograd *winograd, beam_onednn_taps *taps);
-/* The same for a convolution in training, of images x, in tiles of 4x4. */
+/* The same for a convolution in training, of images x, in tiles of 4x4 and blocks of channels. */
 bool beam_onednn_winograd_trains(const beam_nn_op *conv, const beam_tensor *x, const beam_tensor *y,
                                  beam_onednn_winograd *winograd);
 /* Cuts images into tiles of so many outputs. */

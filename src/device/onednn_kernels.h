@@ -106,8 +106,7 @@ void beam_onednn_squared_sum(const beam_onednn_kernel *kernel, void *const *data
 enum { BEAM_CLIP_TOTAL, BEAM_CLIP_FACTOR, BEAM_CLIP_NORM };
 void beam_onednn_clip_factor(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
 
-/* A convolution: y = conv(x) [+ bias] [+ addend] [, relu or gelu], images with channels innermost.
- * y may lie over the addend. */
+/* A convolution: y = conv(x) [+ bias] [+ addend] [, relu or gelu].  y may lie over the addend. */
 enum {
     BEAM_WINOGRAD_X,
     BEAM_WINOGRAD_WEIGHTS,

@@ -26,6 +26,7 @@ typedef struct piece {
     size_t unit, first, last; /* images from first to before last */
     size_t lanes;             /* of a load or store */
     size_t channels;          /* of those, that count */
+    bool pairs;               /* half as many channels as lanes: two points fill a vector */
 } piece;
 
 static unsigned common_divisor(unsigned a, unsigned b)
@@ -59,13 +60,31 @@ static piece piece_of(const beam_onednn_kernel *kernel, size_t item)
     size_t left = grid->channels - p.unit * grid->width;
     p.channels = left < grid->width ? left : grid->width;
     p.lanes = grid->padded ? grid->width : p.channels;
+    p.pairs = p.lanes == BEAM_LANES / 2 && grid->point_stride == p.lanes && !kernel->bf16;
     return p;
+}
+
+/* Both points of a pair have the same channels. */
+BEAM_INLINE void for_both(const piece *p, beam_lanes *lanes)
+{
+    for (int i = 0; p->pairs && i < BEAM_LANES / 2; i++)
+        (*lanes)[BEAM_LANES / 2 + i] = (*lanes)[i];
+}
+
+static void add_both(const piece *p, sums *total)
+{
+    for (int i = 0; p->pairs && i < BEAM_LANES / 2; i++) {
+        int other = BEAM_LANES / 2 + i;
+        total->first[i] = total->first[other] += total->first[i];
+        total->second[i] = total->second[other] += total->second[i];
+    }
 }
 
 /* The same channels of a vector of them. */
 BEAM_INLINE void load_vector(beam_lanes *lanes, const piece *p, const void *vector)
 {
     beam_lanes_load(lanes, vector, p->unit * p->grid->width, p->channels, false);
+    for_both(p, lanes);
 }
 
 BEAM_INLINE void store_vector(const beam_lanes *lanes, const piece *p, void *vector)
@@ -87,16 +106,17 @@ enum { RUN = 256 };
 /* Sums of x - shift and its square: close to the numbers, `shift` keeps the second from drowning
  * the variance. */
 BEAM_INLINE void sum_forward(const piece *p, const void *x, const beam_lanes *shift, sums *total,
-                             size_t lanes, bool bf16)
+                             size_t lanes, bool bf16, bool pairs)
 {
     const beam_onednn_grid *grid = p->grid;
+    const size_t points = pairs ? 2 : 1, next = points * grid->point_stride;
     beam_lanes first = {0}, second = {0}, first2 = {0}, second2 = {0}, a, b;
     size_t run = 0;
     for (size_t n = p->first; n < p->last; n++) {
         size_t at = n * grid->batch_stride + p->unit * grid->unit_stride, i = 0;
-        for (; i + 2 <= grid->points; i += 2, at += 2 * grid->point_stride) {
+        for (; i + 2 * points <= grid->points; i += 2 * points, at += 2 * next) {
             beam_lanes_load(&a, x, at, lanes, bf16);
-            beam_lanes_load(&b, x, at + grid->point_stride, lanes, bf16);
+            beam_lanes_load(&b, x, at + next, lanes, bf16);
             a -= *shift;
             b -= *shift;
             first += a;
@@ -104,9 +124,17 @@ BEAM_INLINE void sum_forward(const piece *p, const void *x, const beam_lanes *sh
             second += a * a;
             second2 += b * b;
         }
-        if (i < grid->points) {
+        for (; i + points <= grid->points; i += points, at += next) {
             beam_lanes_load(&a, x, at, lanes, bf16);
             a -= *shift;
+            first += a;
+            second += a * a;
+        }
+        if (pairs && i < grid->points) {
+            beam_lanes_load(&a, x, at, BEAM_LANES / 2, false);
+            a -= *shift;
+            for (size_t l = BEAM_LANES / 2; l < BEAM_LANES; l++)
+                a[l] = 0; /* there is no other point */
             first += a;
             second += a * a;
         }
@@ -132,28 +160,43 @@ BEAM_INLINE void affine_apply(const affine *a, beam_lanes *x)
     *x = (*x - a->mean) * a->scale + a->bias;
 }
 
-BEAM_INLINE void apply_forward(const piece *p, const beam_onednn_kernel *kernel, void *const *data,
-                               const affine *a, size_t lanes, bool bf16, bool add)
+BEAM_INLINE void apply_at(const beam_onednn_kernel *kernel, void *const *data, size_t at,
+                          const affine *a, size_t lanes, bool bf16, bool add)
 {
-    const beam_onednn_grid *grid = p->grid;
-    const beam_onednn_activation activation = kernel->activation;
     beam_lanes x, more;
-    for (size_t n = p->first; n < p->last; n++) {
-        size_t at = n * grid->batch_stride + p->unit * grid->unit_stride;
-        for (size_t i = 0; i < grid->points; i++, at += grid->point_stride) {
-            beam_lanes_load(&x, data[BEAM_NORM_X], at, lanes, bf16);
-            affine_apply(a, &x);
-            if (add) {
-                beam_lanes_load(&more, data[BEAM_NORM_ADDEND], at, lanes, bf16);
-                x += more;
-            }
-            if (activation == BEAM_ONEDNN_RELU)
-                beam_lanes_relu(&x);
-            else if (activation == BEAM_ONEDNN_GELU)
-                beam_lanes_gelu(&x);
-            beam_lanes_store(&x, data[BEAM_NORM_Y], at, lanes, bf16);
-        }
+    beam_lanes_load(&x, data[BEAM_NORM_X], at, lanes, bf16);
+    affine_apply(a, &x);
+    if (add) {
+        beam_lanes_load(&more, data[BEAM_NORM_ADDEND], at, lanes, bf16);
+        x += more;
     }
+    if (kernel->activation == BEAM_ONEDNN_RELU)
+        beam_lanes_relu(&x);
+    else if (kernel->activation == BEAM_ONEDNN_GELU)
+        beam_lanes_gelu(&x);
+    beam_lanes_store(&x, data[BEAM_NORM_Y], at, lanes, bf16);
+}
+
+/* Calls AT for each point, or each pair of them, of a piece: with `lanes` lanes, or with half as
+ * many for what is left of a pair. */
+#define EACH_POINT(p, pairs, lanes, at, AT)                                                    \
+    for (size_t n_ = (p)->first; n_ < (p)->last; n_++) {                                       \
+        const size_t points_ = (pairs) ? 2 : 1;                                                \
+        size_t at = n_ * (p)->grid->batch_stride + (p)->unit * (p)->grid->unit_stride, i_ = 0; \
+        for (; i_ + points_ <= (p)->grid->points; i_ += points_) {                             \
+            AT(lanes);                                                                         \
+            at += points_ * (p)->grid->point_stride;                                           \
+        }                                                                                      \
+        if ((pairs) && i_ < (p)->grid->points)                                                 \
+            AT(BEAM_LANES / 2);                                                                \
+    }
+
+BEAM_INLINE void apply_forward(const piece *p, const beam_onednn_kernel *kernel, void *const *data,
+                               const affine *a, size_t lanes, bool bf16, bool add, bool pairs)
+{
+#define AT(LANES) apply_at(kernel, data, at, a, LANES, bf16, add)
+    EACH_POINT(p, pairs, lanes, at, AT)
+#undef AT
 }
 
 /* Mean and variance from the sums over `count` numbers of x - shift. */
@@ -196,6 +239,7 @@ static void update_running(const piece *p, const beam_onednn_kernel *kernel, voi
 BEAM_INLINE void load_shift(const piece *p, const void *x, beam_lanes *shift, bool bf16)
 {
     beam_lanes_load(shift, x, p->unit * p->grid->unit_stride, p->lanes, bf16);
+    for_both(p, shift);
 }
 
 BEAM_INLINE void forward_sums(const beam_onednn_kernel *kernel, void *const *data, const piece *p,
@@ -205,12 +249,15 @@ BEAM_INLINE void forward_sums(const beam_onednn_kernel *kernel, void *const *dat
     beam_lanes shift;
     load_shift(p, x, &shift, kernel->bf16);
     *total = (sums){{0}, {0}};
-    if (p->lanes != BEAM_LANES)
-        sum_forward(p, x, &shift, total, p->lanes, kernel->bf16);
+    if (p->pairs)
+        sum_forward(p, x, &shift, total, BEAM_LANES, false, true);
+    else if (p->lanes != BEAM_LANES)
+        sum_forward(p, x, &shift, total, p->lanes, kernel->bf16, false);
     else if (kernel->bf16)
-        sum_forward(p, x, &shift, total, BEAM_LANES, true);
+        sum_forward(p, x, &shift, total, BEAM_LANES, true, false);
     else
-        sum_forward(p, x, &shift, total, BEAM_LANES, false);
+        sum_forward(p, x, &shift, total, BEAM_LANES, false, false);
+    add_both(p, total);
 }
 
 BEAM_INLINE void forward_apply(const beam_onednn_kernel *kernel, void *const *data, const piece *p,
@@ -231,14 +278,16 @@ BEAM_INLINE void forward_apply(const beam_onednn_kernel *kernel, void *const *da
         update_running(p, kernel, data, &a.mean, &variance);
     }
     bool add = data[BEAM_NORM_ADDEND] != NULL;
-    if (p->lanes != BEAM_LANES)
-        apply_forward(p, kernel, data, &a, p->lanes, kernel->bf16, add);
+    if (p->pairs)
+        apply_forward(p, kernel, data, &a, BEAM_LANES, false, add, true);
+    else if (p->lanes != BEAM_LANES)
+        apply_forward(p, kernel, data, &a, p->lanes, kernel->bf16, add, false);
     else if (kernel->bf16)
-        apply_forward(p, kernel, data, &a, BEAM_LANES, true, add);
+        apply_forward(p, kernel, data, &a, BEAM_LANES, true, add, false);
     else if (add)
-        apply_forward(p, kernel, data, &a, BEAM_LANES, false, true);
+        apply_forward(p, kernel, data, &a, BEAM_LANES, false, true, false);
     else
-        apply_forward(p, kernel, data, &a, BEAM_LANES, false, false);
+        apply_forward(p, kernel, data, &a, BEAM_LANES, false, false, false);
 }
 
 /* ---- backward ---- */
@@ -268,26 +317,42 @@ BEAM_INLINE void gradient_at(const beam_onednn_kernel *kernel, void *const *data
     }
 }
 
+/* Where the gradient of y is kept from the first pass to the second: where it is wanted by others,
+ * or, as a gelu's slope takes longer than memory does, where dx comes. */
+BEAM_INLINE void *kept_gradient(const beam_onednn_kernel *kernel, void *const *data)
+{
+    bool slow = kernel->activation == BEAM_ONEDNN_GELU;
+    return data[BEAM_NORM_GRAD_SUM] || !slow ? data[BEAM_NORM_GRAD_SUM] : data[BEAM_NORM_GRAD_DX];
+}
+
+BEAM_INLINE void sum_at(const beam_onednn_kernel *kernel, void *const *data, size_t at,
+                        const affine *a, beam_lanes *first, beam_lanes *second, size_t lanes,
+                        bool bf16)
+{
+    beam_lanes x, dy;
+    void *kept = kept_gradient(kernel, data);
+    beam_lanes_load(&x, data[BEAM_NORM_GRAD_X], at, lanes, bf16);
+    gradient_at(kernel, data, at, &x, a, &dy, lanes, bf16);
+    if (kept)
+        beam_lanes_store(&dy, kept, at, lanes, bf16);
+    *first += dy;
+    *second += dy * (x - a->mean);
+}
+
 /* Sums of dy and of dy * (x - mean). */
 BEAM_INLINE void sum_backward(const piece *p, const beam_onednn_kernel *kernel, void *const *data,
-                              const affine *a, sums *total, size_t lanes, bool bf16)
+                              const affine *a, sums *total, size_t lanes, bool bf16, bool pairs)
 {
-    const beam_onednn_grid *grid = p->grid;
-    beam_lanes first = {0}, second = {0}, x, dy;
-    void *sum = data[BEAM_NORM_GRAD_SUM];
+    beam_lanes first = {0}, second = {0};
     size_t run = 0;
-    for (size_t n = p->first; n < p->last; n++) {
-        size_t at = n * grid->batch_stride + p->unit * grid->unit_stride;
-        for (size_t i = 0; i < grid->points; i++, at += grid->point_stride) {
-            beam_lanes_load(&x, data[BEAM_NORM_GRAD_X], at, lanes, bf16);
-            gradient_at(kernel, data, at, &x, a, &dy, lanes, bf16);
-            if (sum)
-                beam_lanes_store(&dy, sum, at, lanes, bf16);
-            first += dy;
-            second += dy * (x - a->mean);
-        }
-        run += grid->points;
-        if (run >= RUN || n + 1 == p->last) {
+    piece one = *p; /* image */
+    for (; one.first < p->last; one.first++) {
+        one.last = one.first + 1;
+#define AT(LANES) sum_at(kernel, data, at, a, &first, &second, LANES, bf16)
+        EACH_POINT(&one, pairs, lanes, at, AT)
+#undef AT
+        run += p->grid->points;
+        if (run >= RUN || one.last == p->last) {
             add_to(total->first, &first);
             add_to(total->second, &second);
             first = second = (beam_lanes){0};
@@ -296,26 +361,28 @@ BEAM_INLINE void sum_backward(const piece *p, const beam_onednn_kernel *kernel, 
     }
 }
 
+BEAM_INLINE void back_at(const beam_onednn_kernel *kernel, void *const *data, size_t at,
+                         const affine *a, const beam_lanes *constant, const beam_lanes *slope,
+                         size_t lanes, bool bf16)
+{
+    beam_lanes x, dy;
+    const void *kept = kept_gradient(kernel, data);
+    beam_lanes_load(&x, data[BEAM_NORM_GRAD_X], at, lanes, bf16);
+    if (kept)
+        beam_lanes_load(&dy, kept, at, lanes, bf16);
+    else
+        gradient_at(kernel, data, at, &x, a, &dy, lanes, bf16);
+    dy = a->scale * dy - *constant - (x - a->mean) * *slope;
+    beam_lanes_store(&dy, data[BEAM_NORM_GRAD_DX], at, lanes, bf16);
+}
+
 /* dx = scale * (dy - mean(dy) - x^ * mean(dy * x^)), with the two means' parts worked out. */
 BEAM_INLINE void apply_backward(const piece *p, const beam_onednn_kernel *kernel, void *const *data,
                                 const affine *a, const beam_lanes *constant,
-                                const beam_lanes *slope, size_t lanes, bool bf16)
-{
-    const beam_onednn_grid *grid = p->grid;
-    const void *sum = data[BEAM_NORM_GRAD_SUM];
-    beam_lanes x, dy;
-    for (size_t n = p->first; n < p->last; n++) {
-        size_t at = n * grid->batch_stride + p->unit * grid->unit_stride;
-        for (size_t i = 0; i < grid->points; i++, at += grid->point_stride) {
-            beam_lanes_load(&x, data[BEAM_NORM_GRAD_X], at, lanes, bf16);
-            if (sum)
-                beam_lanes_load(&dy, sum, at, lanes, bf16);
-            else
-                gradient_at(kernel, data, at, &x, a, &dy, lanes, bf16);
-            dy = a->scale * dy - *constant - (x - a->mean) * *slope;
-            beam_lanes_store(&dy, data[BEAM_NORM_GRAD_DX], at, lanes, bf16);
-        }
-    }
+                                const beam_lanes *slope, size_t lanes, bool bf16, bool pairs){
+#define AT(LANES) back_at(kernel, data, at, a, constant, slope, LANES, bf16)
+    EACH_POINT(p, pairs, lanes, at, AT)
+#undef AT
 }
 
 /* What the forward pass did, and the deviation's inverse. */
@@ -340,12 +407,15 @@ BEAM_INLINE void backward_sums(const beam_onednn_kernel *kernel, void *const *da
     affine a;
     forward_affine(kernel, data, p, &a, &inverse);
     *total = (sums){{0}, {0}};
-    if (p->lanes != BEAM_LANES)
-        sum_backward(p, kernel, data, &a, total, p->lanes, kernel->bf16);
+    if (p->pairs)
+        sum_backward(p, kernel, data, &a, total, BEAM_LANES, false, true);
+    else if (p->lanes != BEAM_LANES)
+        sum_backward(p, kernel, data, &a, total, p->lanes, kernel->bf16, false);
     else if (kernel->bf16)
-        sum_backward(p, kernel, data, &a, total, BEAM_LANES, true);
+        sum_backward(p, kernel, data, &a, total, BEAM_LANES, true, false);
     else
-        sum_backward(p, kernel, data, &a, total, BEAM_LANES, false);
+        sum_backward(p, kernel, data, &a, total, BEAM_LANES, false, false);
+    add_both(p, total);
 }
 
 BEAM_INLINE void backward_apply(const beam_onednn_kernel *kernel, void *const *data, const piece *p,
@@ -368,12 +438,14 @@ BEAM_INLINE void backward_apply(const beam_onednn_kernel *kernel, void *const *d
         store_vector(&dbias, p, data[BEAM_NORM_GRAD_DBIAS]);
     if (!data[BEAM_NORM_GRAD_DX])
         return;
-    if (p->lanes != BEAM_LANES)
-        apply_backward(p, kernel, data, &a, &constant, &slope, p->lanes, kernel->bf16);
+    if (p->pairs)
+        apply_backward(p, kernel, data, &a, &constant, &slope, BEAM_LANES, false, true);
+    else if (p->lanes != BEAM_LANES)
+        apply_backward(p, kernel, data, &a, &constant, &slope, p->lanes, kernel->bf16, false);
     else if (kernel->bf16)
-        apply_backward(p, kernel, data, &a, &constant, &slope, BEAM_LANES, true);
+        apply_backward(p, kernel, data, &a, &constant, &slope, BEAM_LANES, true, false);
     else
-        apply_backward(p, kernel, data, &a, &constant, &slope, BEAM_LANES, false);
+        apply_backward(p, kernel, data, &a, &constant, &slope, BEAM_LANES, false, false);
 }
 
 /* ---- both ---- */

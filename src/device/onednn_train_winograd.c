@@ -3,8 +3,9 @@
  * filtering: the result, the gradient of the input, which is such a convolution of the result's,
  * and the weights' gradient, which is a sum over tiles of what is the product's at each point.
  *
- * Images lie with channels innermost, and weights so that the loops read and write vectors: taps
- * outermost, the output's channels innermost.  U is made anew in each step, as weights change. */
+ * Images lie in blocks of a vector's channels, and weights so that the loops read and write
+ * vectors: taps outermost, the output's channels innermost.  U is made anew in each step, as
+ * weights change. */
 #include "device/onednn_train.h"
 
 /* Bytes of scratch memory, and tiles, that the weights' gradient is summed over at once: all of U's
@@ -46,11 +47,16 @@ static beam_status floats(beam_onednn_lowering *l, size_t count, const_dnnl_memo
     return beam_onednn_plain(&l->t->b, &shape, dnnl_f32, desc);
 }
 
-static beam_status innermost(beam_onednn_lowering *l, uint32_t value,
-                             const_dnnl_memory_desc_t *desc)
+/* As other operations of this instruction set like images. */
+static beam_status blocks(beam_onednn_lowering *l, const beam_onednn_winograd *w, uint32_t value,
+                          const_dnnl_memory_desc_t *desc)
 {
     beam_tensor shape = beam_nn_shape(l->t->b.network, value, l->t->b.plan->batch);
-    return beam_onednn_channels_last(&l->t->b, &shape, dnnl_f32, desc);
+    dnnl_dims_t sizes = {shape.shape[0], shape.shape[1], shape.shape[2], shape.shape[3]};
+    dnnl_format_tag_t tag = w->lanes == 16  ? dnnl_aBcd16b
+                            : w->lanes == 8 ? dnnl_aBcd8b
+                                            : dnnl_aBcd4b;
+    return beam_onednn_tagged(&l->t->b, 4, sizes, dnnl_f32, tag, desc);
 }
 
 static beam_status taps_layout(beam_onednn_lowering *l, const beam_onednn_winograd *w,
@@ -89,8 +95,8 @@ static beam_status lower_conv(beam_onednn_lowering *l, uint32_t weight,
     const_dnnl_memory_desc_t x, y, scratch;
     uint32_t u = 0;
     BEAM_TRY(make_u(l, weight, w, &u));
-    BEAM_TRY(innermost(l, l->op->inputs[0], &x));
-    BEAM_TRY(innermost(l, l->op->outputs[0], &y));
+    BEAM_TRY(blocks(l, w, l->op->inputs[0], &x));
+    BEAM_TRY(blocks(l, w, l->op->outputs[0], &y));
     BEAM_TRY(floats(l, beam_onednn_winograd_floats(w), &scratch));
     BEAM_TRY(beam_onednn_operand(l, BEAM_WINOGRAD_X, l->op->inputs[0], x));
     l->args[l->num_args++] = (beam_onednn_arg){
@@ -111,8 +117,8 @@ static beam_status lower_weights(beam_onednn_lowering *l, beam_onednn_winograd w
         .run = beam_onednn_winograd_grad, .op = l->op, .winograd = w};
     const beam_nn_op *forward = &l->t->b.network->ops[l->op->forward - 1];
     const_dnnl_memory_desc_t x, y, taps, scratch;
-    BEAM_TRY(innermost(l, forward->inputs[0], &x));
-    BEAM_TRY(innermost(l, forward->outputs[0], &y));
+    BEAM_TRY(blocks(l, &w, forward->inputs[0], &x));
+    BEAM_TRY(blocks(l, &w, forward->outputs[0], &y));
     BEAM_TRY(taps_layout(l, &w, &taps));
     BEAM_TRY(floats(l, beam_onednn_winograd_grad_floats(&w), &scratch));
     BEAM_TRY(beam_onednn_operand(l, BEAM_WINOGRAD_GRAD_X, forward->inputs[0], x));

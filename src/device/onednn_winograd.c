@@ -4,11 +4,10 @@
  *
  * A tile of 4x4 outputs is what 6x6 inputs make: seen as polynomials that are multiplied by their
  * values at points, it takes 36 products of numbers where the sums of the definition take 144.
- * The values at the points are V of the inputs and U of the
- * weights, and over all channels and tiles each point is a product of matrices, M = V U.  So there
- * are three passes over some tiles at a time: inputs to V, products, M to outputs; V and M are
- * small enough for the second cache, or, in deep layers, the tiles so many that reading U is little
- * beside multiplying with it.
+ * The values at the points are V of the inputs and U of the weights, and over all channels and
+ * tiles each point is a product of matrices, M = V U.  So there are three passes over some tiles at
+ * a time: inputs to V, products, M to outputs; V and M stay in the caches, and the tiles are so
+ * many that reading U is little beside multiplying with it.
  *
  * The points of 4x4 are 0, 5/8, -5/8, 3/2, -3/2 and infinity, which lose less to rounding than the
  * paper's 0, 1, -1, 2 and -2; all constants are exact.
@@ -16,6 +15,11 @@
  * An image of 2x2 is one tile, and of what a tile takes in the rest is padding: x0 and x1 make
  * x0 w1 + x1 w2 and x0 w0 + x1 w1, which is (x0 + x1) w1, with x1 (w2 - w1) added or x0 (w0 - w1).
  * So it takes 9 products of numbers where the sums without the padding take 16.
+ *
+ * Of a gradient of the result, the gradient of the inputs is such a convolution, with the weights'
+ * windows turned.  U's is a product of matrices at each point again, V transposed times what the
+ * result's gradient comes to when the result's transform is transposed, summed over all tiles, and
+ * the weights' is what the transform of the weights, transposed, makes of it.
  *
  * Where the window is the whole image, a tile is its one output and there are no points: the
  * image's numbers are a row of a matrix, its channels so to say.  Nothing is saved but what is lost
@@ -64,10 +68,22 @@ static inline size_t spot(size_t block, size_t channels, size_t t, size_t c, siz
     return t / block * block * channels + c * block + t % block * width;
 }
 
-/* An image, channels innermost. */
+/* An image: from a point to the next, and from a vector of channels to the next. */
 typedef struct picture {
-    long height, width, channels;
+    long height, width;
+    size_t point, chunk;
 } picture;
+
+static inline picture picture_of(const beam_onednn_winograd *w, size_t height, size_t width,
+                                 size_t channels)
+{
+    picture p = {(long)height, (long)width, channels, w->lanes};
+    if (w->blocked) {
+        p.point = w->lanes;
+        p.chunk = height * width * w->lanes;
+    }
+    return p;
+}
 
 /* Weights of a convolution, and U of it or of its input's gradient. */
 typedef struct packing {

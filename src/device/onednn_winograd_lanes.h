@@ -104,7 +104,8 @@ INLINE void NAME(patch)(const picture *of, long side, long top, long left, const
             bool inside = row >= 0 && row < of->height && column >= 0 && column < of->width;
             NAME(store)
             (patch + (i * side + j) * WIDTH,
-             inside ? NAME(load)(x + (row * of->width + column) * of->channels) : NAME(all)(0));
+             inside ? NAME(load)(x + (size_t)(row * of->width + column) * of->point)
+                    : NAME(all)(0));
         }
 }
 
@@ -120,26 +121,26 @@ INLINE void NAME(transform)(unsigned outputs, const float *x, size_t row, size_t
         NAME(before)(outputs, half + i * side * WIDTH, WIDTH, v + i * side * slot, slot);
 }
 
-/* All channels of a tile before the next, as they lie side by side: the other way round the same
- * takes twice as long. */
+/* All channels of a tile before the next: where they lie side by side the other way round takes
+ * twice as long. */
 INLINE void NAME(input_of)(unsigned outputs, const job *j, size_t first, size_t last)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
-    const picture image = {(long)w->in_height, (long)w->in_width, (long)w->in};
-    const size_t row = w->in_width * w->in, inputs = INPUTS(outputs);
+    const picture image = picture_of(w, w->in_height, w->in_width, w->in);
+    const size_t row = w->in_width * image.point, inputs = INPUTS(outputs);
     float patch[6 * 6 * WIDTH] __attribute__((aligned(64)));
     for (size_t t = first; t < last; t++) {
         const place p = place_of(w, j->first + t);
-        const float *x = j->x + p.image * w->in_height * row;
+        const float *x = j->x + p.image * w->in_height * w->in_width * w->in;
         float *v = j->v + spot(j->block, w->in, t, 0, WIDTH);
         const long up = p.row - (long)w->padding, left = p.column - (long)w->padding;
         const bool inside = up >= 0 && left >= 0 && up + (long)inputs <= (long)w->in_height &&
                             left + (long)inputs <= (long)w->in_width;
         if (inside)
-            x += (size_t)up * row + (size_t)left * w->in;
-        for (size_t c = 0; c < w->in; c += WIDTH, x += WIDTH, v += j->block * WIDTH) {
+            x += (size_t)up * row + (size_t)left * image.point;
+        for (size_t c = 0; c < w->in; c += WIDTH, x += image.chunk, v += j->block * WIDTH) {
             if (inside) {
-                NAME(transform)(outputs, x, row, w->in, v, j->v_slot);
+                NAME(transform)(outputs, x, row, image.point, v, j->v_slot);
             } else {
                 NAME(patch)(&image, (long)inputs, up, left, x, patch);
                 NAME(transform)(outputs, patch, inputs * WIDTH, WIDTH, v, j->v_slot);
@@ -181,25 +182,26 @@ INLINE void NAME(finish)(const job *j, vector sum, vector bias, size_t at)
 INLINE void NAME(output_of)(unsigned outputs, const job *j, size_t first, size_t last)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
-    const size_t side = beam_onednn_winograd_side(outputs);
+    const picture image = picture_of(w, w->height, w->width, w->out);
+    const size_t side = beam_onednn_winograd_side(outputs), row = w->width * image.point;
     float half[4 * 6 * WIDTH] __attribute__((aligned(64))), line[4 * WIDTH];
     for (size_t t = first; t < last; t++) {
         const place p = place_of(w, j->first + t);
         const size_t rows = w->height - (size_t)p.row, columns = w->width - (size_t)p.column;
-        const size_t from =
-            ((p.image * w->height + (size_t)p.row) * w->width + (size_t)p.column) * w->out;
+        size_t from = p.image * w->height * w->width * w->out + (size_t)p.row * row +
+                      (size_t)p.column * image.point;
         const float *m = j->m + spot(BLOCK, j->m_channels, t, 0, WIDTH);
-        for (size_t k = 0; k < w->out; k += WIDTH, m += BLOCK * WIDTH) {
+        for (size_t k = 0; k < w->out; k += WIDTH, from += image.chunk, m += BLOCK * WIDTH) {
             const vector bias = j->bias ? NAME(load)(j->bias + k) : NAME(all)(0);
-            size_t at = from + k;
+            size_t at = from;
             for (size_t i = 0; i < side; i++)
                 NAME(after)
             (outputs, m + i * j->m_slot, side * j->m_slot, half + i * WIDTH, side * WIDTH);
-            for (size_t i = 0; i < outputs && i < rows; i++, at += w->width * w->out) {
+            for (size_t i = 0; i < outputs && i < rows; i++, at += row) {
                 NAME(after)(outputs, half + i * side * WIDTH, WIDTH, line, WIDTH);
                 for (size_t l = 0; l < outputs; l++)
                     if (l < columns)
-                        NAME(finish)(j, NAME(load)(line + l * WIDTH), bias, at + l * w->out);
+                        NAME(finish)(j, NAME(load)(line + l * WIDTH), bias, at + l * image.point);
             }
         }
     }

@@ -121,16 +121,16 @@ static TARGET void NAME(weights_back)(const packing *p, size_t first, size_t las
 static TARGET void NAME(gradient)(const job *j, size_t first, size_t last)
 {
     const beam_onednn_winograd *w = &j->kernel->winograd;
-    const picture image = {(long)w->height, (long)w->width, (long)w->out};
+    const picture image = picture_of(w, w->height, w->width, w->out);
     float patch[4 * 4 * WIDTH] __attribute__((aligned(64)));
     float half[6 * 4 * WIDTH] __attribute__((aligned(64)));
     for (size_t t = first; t < last; t++) {
         const place p = place_of(w, j->first + t);
         const float *y = j->y + p.image * w->height * w->width * w->out;
         float *m = j->m + spot(j->block, j->m_channels, t, 0, WIDTH);
-        for (size_t k = 0; k < j->m_channels; k += WIDTH, m += j->block * WIDTH) {
+        for (size_t k = 0; k < j->m_channels; k += WIDTH, y += image.chunk, m += j->block * WIDTH) {
             if (k < w->out)
-                NAME(patch)(&image, 4, p.row, p.column, y + k, patch);
+                NAME(patch)(&image, 4, p.row, p.column, y, patch);
             else
                 memset(patch, 0, sizeof patch);
             for (size_t i = 0; i < 4; i++)

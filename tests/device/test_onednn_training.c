@@ -15,7 +15,8 @@
 
 enum { BATCH = 6, STEPS = 3, SIDE = 8, CHANNELS = 16 };
 
-/* Convolutions over 8x8, 4x4, 2x2 and 1x1, so that the last one's taps see padding but for one. */
+/* Convolutions over 8x8, 4x4, 2x2 and 1x1, so that the last one's taps see padding but for one, and
+ * one that is worth cutting into tiles. */
 static beam_network *shrinking(void)
 {
     beam_network *net = beam_network_new("shrinking");
@@ -27,6 +28,9 @@ static beam_network *shrinking(void)
         x = beam_nn_conv2d(net, x, names[i], .out_channels = CHANNELS, .kernel = 3,
                            .stride = i < 3 ? 2 : 1, .padding = 1, .no_bias = true);
         x = beam_nn_relu(net, beam_nn_batch_norm(net, x, norms[i], 0));
+        if (i == 0)
+            x = beam_nn_conv2d(net, x, "tiles", .out_channels = CHANNELS, .kernel = 3, .padding = 1,
+                               .no_bias = true);
     }
     x = beam_nn_linear(net, beam_nn_flatten(net, x), "fc", .out_features = 3);
     nets_ok(beam_network_finish(net, &x, 1, &err), &err);
