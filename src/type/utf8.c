@@ -1,5 +1,5 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* utf8.c - UTF-8 validity. Most text is ASCII, which goes many bytes a step. */
+/* utf8.c - UTF-8 validity.  Most text is ASCII, which goes many bytes a step. */
 #include <stdint.h>
 #include <string.h>
 
@@ -50,18 +50,26 @@ static size_t sequence(const uint8_t *p, size_t left)
     return 0;
 }
 
+/* How much of the text is well-formed, up to what is not. */
+static size_t sound(const uint8_t *p, size_t len)
+{
+    size_t i = 0, n;
+    do {
+        i += skip_ascii(p + i, len - i);
+        n = i < len ? sequence(p + i, len - i) : 0;
+        i += n;
+    } while (n);
+    return i;
+}
+
 bool beam_utf8_valid(const void *text, size_t len)
 {
-    const uint8_t *p = text;
-    for (size_t i = 0; i < len;) {
-        size_t n = skip_ascii(p + i, len - i);
-        if (i + n < len) {
-            i += n;
-            n = sequence(p + i, len - i);
-            if (!n)
-                return false;
-        }
-        i += n;
-    }
-    return true;
+    return sound(text, len) == len;
+}
+
+void beam_utf8_mend(char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; (i += sound((const uint8_t *)text + i, len - i)) < len;)
+        text[i] = '?';
 }

@@ -73,6 +73,7 @@ static record *copy(const beam_log_record *from)
     r->transform = put(&at, transform);
     r->place = put(&at, place);
     r->message = put(&at, from->message);
+    beam_utf8_mend(r->message);
     return r;
 }
 

@@ -185,6 +185,7 @@ static void run_bundle(const task *t)
         response.response_case = BEAM_PB__INSTRUCTION_RESPONSE__RESPONSE_PROCESS_BUNDLE;
         response.process_bundle = &bundle;
     } else {
+        beam_utf8_mend(err.message);
         response.error = *err.message ? err.message : "failed, without words";
         BEAM_LOG(h->logger, BEAM_LOG_ERROR, "%s", response.error);
     }

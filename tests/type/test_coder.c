@@ -475,6 +475,26 @@ static void utf8(void **state)
         }
 }
 
+static void mended(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *becomes;
+    } cases[] = {{"", ""},
+                 {"plain \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
+                  "plain \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
+                 {"caf\xe9", "caf?"},
+                 {"\xff\xfe \xc3\xa4", "?? \xc3\xa4"},
+                 {"cut \xe2\x82", "cut ??"},
+                 {"\xed\xa0\x80 and \xe9!", "??? and ?!"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[40];
+        strcpy(text, cases[i].text);
+        beam_utf8_mend(text);
+        assert_string_equal(text, cases[i].becomes);
+    }
+}
+
 static void borrowing(void **state)
 {
     (void)state;
@@ -554,6 +574,7 @@ int main(void)
         cmocka_unit_test(length_prefixes),
         cmocka_unit_test(scalars_that_cannot_be),
         cmocka_unit_test(utf8),
+        cmocka_unit_test(mended),
         cmocka_unit_test(borrowing),
         cmocka_unit_test(every_prefix),
         cmocka_unit_test(every_allocation_fails),

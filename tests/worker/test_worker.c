@@ -10,6 +10,8 @@
 
 static beam_status triple(beam_ctx *c, const beam_int64 *x)
 {
+    if (*x == -1)
+        return beam_fail(c, BEAM_INVALID_ARGUMENT, "caf\xe9, \xc3\xa4");
     return *x < 0 ? beam_fail(c, BEAM_INVALID_ARGUMENT, "nothing below zero")
                   : beam_emit(c, beam_int64, *x * 3);
 }
@@ -171,6 +173,21 @@ static void a_failure(void **state)
     ask_bundle(f, "goes on");
     send_numbers(f, "goes on", 20, 2);
     expect_tripled(f, "goes on", 20, 2);
+}
+
+/* Words that are no UTF-8 would make the engine lose the stream. */
+static void odd_words(void **state)
+{
+    fixture *f = *state;
+    static const char *const words[] = {"caf?, \xc3\xa4"};
+    ask_bundle(f, "fails");
+    send_numbers(f, "fails", -1, 1);
+    expect_failure(f, "fails", words, 1);
+    BeamPb__LogEntry__List *list =
+        engine_take(f->engine, ENGINE_LOGGING, &beam_pb__log_entry__list__descriptor);
+    assert_non_null(list);
+    assert_non_null(strstr(list->log_entries[0]->message, words[0]));
+    beam_message_free(list);
 }
 
 static void damaged_data(void **state)
@@ -364,6 +381,7 @@ static const struct CMUnitTest tests[] = {
     TEST(elements_given_away),
     TEST(elements_begun_stay),
     cmocka_unit_test_setup_teardown(records_reach_the_engine, begin_with_log, fixture_end),
+    cmocka_unit_test_setup_teardown(odd_words, begin_with_log, fixture_end),
 };
 
 int main(void)
