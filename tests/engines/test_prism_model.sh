@@ -6,5 +6,5 @@
 need_prism
 . "$root/tests/engines/model.sh"
 
-runs_model prism
+runs_model prism random
 ends

@@ -53,7 +53,9 @@ static int64_t key_of(int64_t i)
 
 static int64_t time_of(int64_t i)
 {
-    return (int64_t)((double)now.span * chance(i, 1)) - now.span / 3;
+    int64_t t = (int64_t)((double)now.span * chance(i, 1)) - now.span / 3;
+    /* Prism merges sessions that touch: with gaps that are odd these do not. */
+    return test_on_engine() ? t & ~INT64_C(1) : t;
 }
 
 static size_t size_of(int64_t i)
@@ -70,8 +72,8 @@ static beam_str text_of(int64_t key, char room[64])
     size_t len = lens[key % 6];
     memset(room, key % 2 ? '\0' : 'k', len);
     if (len == 3) {
-        room[0] = (char)(1 + key % 255), room[1] = (char)(key / 255 % 256);
-        room[2] = (char)(key / 255 / 256);
+        room[0] = (char)(1 + key % 127), room[1] = (char)(key / 127 % 128);
+        room[2] = (char)(key / 127 / 128);
     } else {
         char digits[12];
         int n = snprintf(digits, sizeof digits, "%lld", (long long)key);
@@ -317,7 +319,7 @@ static beam_windowing draw_windowing(uint64_t r)
     if (w.kind == BEAM_SLIDING_WINDOWS)
         w.period = 1 + width / 8;
     if (w.kind == BEAM_SESSION_WINDOWS)
-        w.gap = width;
+        w.gap = test_on_engine() ? width | 1 : width;
     w.timestamp_combiner = (beam_timestamp_combiner)(r / 200 % 3);
     return w;
 }
@@ -334,12 +336,15 @@ static void try_seed(uint64_t seed)
                   .orders = (double)(r / 80 % 6),
                   .windowing = draw_windowing(r / 960),
                   .fanout = r / 480 % 2 ? 3 : 0};
+    /* Prism gives a session of sessions the start of the one that ends first. */
+    if (test_on_engine() && now.windowing.kind == BEAM_SESSION_WINDOWS)
+        now.fanout = 0;
     while (now.orders > 3 && now.n > 500)
         now.n /= 3;
-    failures_left = r / 576000 % 2 ? 3 : 0;
-    const beam_run_options options = {.struct_size = sizeof options,
-                                      .direct_num_workers = (uint32_t)(1 + r / 1152000 % 4),
-                                      .memory_budget = budgets[r / 4608000 % 4]};
+    failures_left = r / 576000 % 2 && !test_on_engine() ? 3 : 0; /* Prism does not try again */
+    beam_run_options options = test_runner();
+    options.direct_num_workers = (uint32_t)(1 + r / 1152000 % 4);
+    options.memory_budget = budgets[r / 4608000 % 4];
     print_message("seed %llu\n", (unsigned long long)seed); /* what fails names no other */
     beam_pipeline *p = beam_pipeline_new(NULL);
     assert_non_null(p);
@@ -363,8 +368,6 @@ static void random_data(void **state)
 
 int main(void)
 {
-    if (test_on_engine())
-        return 0;
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_data)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
