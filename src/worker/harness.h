@@ -181,6 +181,7 @@ typedef struct beam_processor {
     const BeamPb__ProcessBundleRequest *request; /* of the bundle at hand */
     beam_map held;                               /* beam_cached that its side inputs are */
     beam_reading *side_readings;
+    beam_error unread; /* why an iterable could not be read to its end; code BEAM_OK: all could */
     int phase;
     beam_spent *spent; /* a transform of the descriptor each, the arena's */
     time_t begun;

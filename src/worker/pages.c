@@ -132,9 +132,11 @@ static void refill(beam_iter *iter)
         iter->status = beam_error_set(&err, BEAM_RESOURCE_EXHAUSTED, "no memory for values");
     while (r && !r->last && !n && iter->status == BEAM_OK)
         iter->status = next_run(pages, r, &n, &err);
-    if (iter->status != BEAM_OK)
+    if (iter->status != BEAM_OK) {
+        pages->processor->unread = err;
         BEAM_LOG(pages->processor->harness->logger, BEAM_LOG_ERROR,
                  "values that the engine keeps: %s", err.message);
+    }
     if (n && iter->status == BEAM_OK) {
         iter->at = r->values;
         iter->end = iter->at + n * iter->stride;

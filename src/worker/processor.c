@@ -267,6 +267,7 @@ static void cancel_if_ending(beam_harness *h, beam_processor *p)
 static beam_status run(beam_processor *p, const BeamPb__ProcessBundleRequest *request,
                        beam_inbox *inbox, beam_error *err)
 {
+    p->unread = (beam_error){0};
     BEAM_TRY(beam_bundle_start(p->bundle, p->instruction, err));
     cancel_if_ending(p->harness, p);
     set_phase(p, BEAM_PHASE_PROCESS);
@@ -275,6 +276,9 @@ static beam_status run(beam_processor *p, const BeamPb__ProcessBundleRequest *re
         set_phase(p, BEAM_PHASE_FINISH);
     if (status == BEAM_OK)
         status = beam_bundle_finish(p->bundle, err);
+    if (status == BEAM_OK && p->unread.code != BEAM_OK) /* its function did not mind */
+        status = beam_error_set(err, p->unread.code, "values that the engine keeps: %s",
+                                p->unread.message);
     if (status == BEAM_OK)
         status = beam_edges_flush(p, err);
     if (beam_bundle_get_state(p->bundle) == BEAM_BUNDLE_RUNNING)

@@ -58,6 +58,15 @@ static beam_status add_group(beam_ctx *c, const group *g)
 }
 BEAM_DOFN(add_group_fn, group, add_group, BEAM_TYPES(&beam_int64_type));
 
+/* Does not ask whether what it read was all. */
+static beam_status add_heedlessly(beam_ctx *c, const group *g)
+{
+    beam_int64 sum = g->key;
+    (void)sum_of(&g->values, &sum);
+    return beam_emit(c, beam_int64, sum);
+}
+BEAM_DOFN(add_heedlessly_fn, group, add_heedlessly, BEAM_TYPES(&beam_int64_type));
+
 static void tell_where_state_is(fixture *f)
 {
     BeamPb__ApiServiceDescriptor *service =
@@ -103,18 +112,28 @@ static int end_late(void **state)
     return status;
 }
 
-static int begin_group(void **state)
+static int begin_group_of(void **state, const beam_dofn *fn)
 {
     fixture *f = fixture_new();
     tell_where_state_is(f);
     stage_pcoll(&f->stage, "groups", &group_type, global);
     stage_pcoll(&f->stage, "sums", INT, global);
     fixture_port(f, "source", BEAM_URN_DATA_SOURCE, &group_type, "", "out0=groups");
-    stage_pardo(&f->stage, "add", &add_group_fn, NULL, "in0=groups", "out0=sums");
+    stage_pardo(&f->stage, "add", fn, NULL, "in0=groups", "out0=sums");
     fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=sums", "");
     fixture_start(f, false);
     *state = f;
     return 0;
+}
+
+static int begin_group(void **state)
+{
+    return begin_group_of(state, &add_group_fn);
+}
+
+static int begin_heedless(void **state)
+{
+    return begin_group_of(state, &add_heedlessly_fn);
 }
 
 /* ---- An engine's part -------------------------------------------------------------------- */
@@ -382,6 +401,22 @@ static void state_backed_fails(void **state)
     beam_message_free(answer);
 }
 
+/* Half of the values would be a wrong result: the bundle fails, and the next is none the worse. */
+static void state_backed_fails_unseen(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "group");
+    send_group(f, "group", 7, "values of 7");
+    give_page(f, "group", "", "\x05\x80", 2, "");
+    BeamPb__InstructionResponse *answer = take_response(f, "group");
+    assert_non_null(strstr(answer->error, "ends in a value"));
+    beam_message_free(answer);
+    ask_bundle(f, "next");
+    send_group(f, "next", 7, "values of 7");
+    give_page(f, "next", "", "\x05", 1, "");
+    expect_sum(f, "next", 7 + 30 + 5);
+}
+
 #define SIDE(name) cmocka_unit_test_setup_teardown(name, begin_side, fixture_end)
 #define GROUP(name) cmocka_unit_test_setup_teardown(name, begin_group, fixture_end)
 int main(void)
@@ -394,6 +429,7 @@ int main(void)
         SIDE(ended_by_a_deadline),
         cmocka_unit_test_setup_teardown(first_asked_at_the_end, begin_late, end_late),
         GROUP(state_backed),
-        GROUP(state_backed_fails)};
+        GROUP(state_backed_fails),
+        cmocka_unit_test_setup_teardown(state_backed_fails_unseen, begin_heedless, fixture_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
