@@ -96,7 +96,7 @@ uint64_t beam_shuffle_weight(const beam_shuffle *shuffle, uint32_t first, uint32
 
 /* Groups: an array of KV<K, iterable<V>> in their C layout (as BEAM_GROUPED lays it out), with
  * the info that all of them are emitted with.  They live until the next call of
- * beam_shuffle_next. */
+ * beam_shuffle_next, which fails where values of them could not be read. */
 typedef struct beam_shuffle_groups {
     const void *elements;
     size_t n; /* at least 1 */

@@ -51,6 +51,7 @@ struct beam_shuffle_reader {
     size_t n_sessions, next_session, session_end;
     char *elements; /* GROUPS of group_size bytes */
     beam_window window;
+    beam_status unread; /* why a walk did not reach its end, whoever looked at that or not */
     beam_error error;
 };
 
@@ -131,7 +132,7 @@ static void values_start(beam_iter *iter)
     beam_shuffle_reader *reader = (beam_shuffle_reader *)(uintptr_t)iter->iterable.source;
     iter->cursor[0] = walk_start(reader);
     if (!iter->cursor[0])
-        iter->status = BEAM_RESOURCE_EXHAUSTED;
+        iter->status = reader->unread = BEAM_RESOURCE_EXHAUSTED;
 }
 
 static void values_refill(beam_iter *iter)
@@ -145,6 +146,8 @@ static void values_refill(beam_iter *iter)
         size_t n = 0;
         iter->status = walk_next(w, &w->at, &n);
         w->end = w->at = iter->status == BEAM_OK ? w->at : NULL;
+        if (iter->status != BEAM_OK)
+            w->reader->unread = iter->status;
         if (iter->status != BEAM_OK || n == 0)
             return;
         w->end = w->at + n * stride;
@@ -475,7 +478,9 @@ beam_status beam_shuffle_next(beam_shuffle_reader *reader, beam_shuffle_groups *
                               beam_error *err)
 {
     bool found = false;
-    beam_status status = next_groups(reader, groups, &found);
+    beam_status status = reader->unread;
+    if (status == BEAM_OK)
+        status = next_groups(reader, groups, &found);
     if (status != BEAM_OK)
         return beam_error_set(err, status, "%s",
                               reader->error.message[0] ? reader->error.message
