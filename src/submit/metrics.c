@@ -86,6 +86,41 @@ static beam_status add_count(const BeamPb__MonitoringInfo *info, const beam_map 
     return count->pcollection ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
 }
 
+/* The unique name of a transform, or of the one that it is a part of: Prism takes some apart, and
+ * calls the parts of X eX_lift and the like. */
+static const char *name_of(const beam_map *names, const char *transform)
+{
+    const char *name = beam_map_get(names, transform), *end = strrchr(transform, '_');
+    if (!name && *transform == 'e' && end)
+        name = beam_map_getn(names, transform + 1, (size_t)(end - transform) - 1);
+    return name ? name : transform;
+}
+
+static beam_metric_total *find_total(const beam_job_metrics *metrics, const beam_metric_total *like)
+{
+    for (size_t i = 0; i < metrics->n; i++) {
+        beam_metric_total *total = &metrics->totals[i];
+        if (total->kind == like->kind && strcmp(total->name, like->name) == 0 &&
+            strcmp(total->transform, like->transform) == 0 &&
+            strcmp(total->function, like->function) == 0)
+            return total;
+    }
+    return NULL;
+}
+
+/* Takes the cell over. */
+static beam_status add_total(beam_job_metrics *metrics, beam_metric_total *total)
+{
+    beam_metric_total *have = find_total(metrics, total);
+    if (!have) {
+        metrics->totals[metrics->n++] = *total;
+        return BEAM_OK;
+    }
+    beam_status status = beam_metric_cell_add(have->kind, &have->cell, &total->cell);
+    beam_metric_cell_close(&total->cell);
+    return status;
+}
+
 static beam_status add(const BeamPb__MonitoringInfo *info, const beam_map *names, beam_arena *arena,
                        beam_job_metrics *metrics)
 {
@@ -100,16 +135,14 @@ static beam_status add(const BeamPb__MonitoringInfo *info, const beam_map *names
         beam_metric_cell_close(&total.cell);
         return BEAM_OK;
     }
-    const char *unique = beam_map_get(names, transform);
-    total.transform = beam_arena_strdup(arena, unique ? unique : transform);
+    total.transform = beam_arena_strdup(arena, name_of(names, transform));
     total.function = beam_arena_strdup(arena, function ? function : "");
     total.name = beam_arena_strdup(arena, name);
     if (!total.transform || !total.function || !total.name) {
         beam_metric_cell_close(&total.cell);
         return BEAM_RESOURCE_EXHAUSTED;
     }
-    metrics->totals[metrics->n++] = total;
-    return BEAM_OK;
+    return add_total(metrics, &total);
 }
 
 beam_status beam_job_metrics_read(const BeamPb__MetricResults *results, const beam_map *names,

@@ -290,19 +290,21 @@ static void add_text(void *user, beam_str text)
 static void metrics(void **state)
 {
     (void)state;
-    BeamPb__StringEntry labels[5], *all[5];
+    BeamPb__StringEntry labels[6], *all[6];
     const char *texts[][2] = {{"PTRANSFORM", "t1"},
                               {"NAMESPACE", "f"},
                               {"NAME", "m"},
                               {"PCOLLECTION", "p1"},
-                              {"PCOLLECTION", "the engine's own"}};
-    for (size_t i = 0; i < 5; i++) {
+                              {"PCOLLECTION", "the engine's own"},
+                              {"PTRANSFORM", "et1_process"}}; /* a part of t1 */
+    for (size_t i = 0; i < 6; i++) {
         all[i] = &labels[i];
         beam_pb__string_entry__init(&labels[i]);
         labels[i].key = (char *)texts[i][0];
         labels[i].value = (char *)texts[i][1];
     }
-    enum { COUNT = 3, CUT, OWN, LIST = 8 };
+    BeamPb__StringEntry *of_part[] = {&labels[5], &labels[1], &labels[2]};
+    enum { COUNT = 3, CUT, OWN, PART = 8, LIST };
     uint8_t counter[] = {0x96, 1}, distribution[] = {2, 10, 3, 7}, cut[] = {2, 0x80},
             texts_of[] = {0, 0, 0, 2, 1, 'a', 2, 'b', 'c'},
             many[] = {0xff, 0xff, 0xff, 0xff, 1, 'a'};
@@ -318,13 +320,14 @@ static void metrics(void **state)
                  {BEAM_URN_METRIC_ELEMENT_COUNT, cut + 1, 1},
                  {BEAM_URN_METRIC_ELEMENT_COUNT, counter, 2},
                  {BEAM_URN_METRIC_USER_SET_STRING, texts_of, 9},
-                 {BEAM_URN_METRIC_USER_SET_STRING, many, 6}};
+                 {BEAM_URN_METRIC_USER_SET_STRING, many, 6},
+                 {BEAM_URN_METRIC_USER_COUNTER, counter, 2}};
     for (size_t i = 0; i < LIST; i++) {
         beam_pb__monitoring_info__init(&infos[i]);
         infos[i].urn = (char *)given[i].urn;
         infos[i].payload = (ProtobufCBinaryData){given[i].len, given[i].data};
         bool counts = i >= COUNT && i <= OWN;
-        infos[i].labels = i == OWN ? &all[4] : counts ? &all[3] : all;
+        infos[i].labels = i == OWN ? &all[4] : counts ? &all[3] : i == PART ? of_part : all;
         infos[i].n_labels = counts ? 1 : 3;
         list[i] = &infos[i];
     }
@@ -340,7 +343,7 @@ static void metrics(void **state)
     assert_ok(beam_job_metrics_read(&results, &names, &arena, &read, &err), err);
     assert_int_equal(read.n, 3);
     assert_string_equal(read.totals[0].transform, "Read/Lines");
-    assert_int_equal(read.totals[0].cell.sum, 150);
+    assert_int_equal(read.totals[0].cell.sum, 2 * 150);
     assert_int_equal(read.totals[1].kind, BEAM_DISTRIBUTION);
     assert_int_equal(read.totals[1].cell.max, 7);
     assert_null(read.totals[1].cell.buckets);
