@@ -305,9 +305,10 @@ BEAM_API void beam_gauge_set(beam_ctx *ctx, uint32_t metric, int64_t value);
 BEAM_API void beam_string_set_add(beam_ctx *ctx, uint32_t metric, beam_str text);
 
 /* Side inputs, by position, in the window of the current element. Returned pointers live
- * until the bundle ends.  Each fails with words in the ctx's error when the side input
- * cannot be read, is of another kind, or (singleton) does not hold exactly one element;
- * beam_side_get: *value is NULL when the map has no such key. */
+ * until the bundle ends, a reading of an iterable until the callback returns.  Each fails with
+ * words in the ctx's error when the side input cannot be read, is of another kind, or
+ * (singleton) does not hold exactly one element; beam_side_get: *value is NULL when the map has
+ * no such key. */
 BEAM_API beam_status beam_side_singleton_(beam_ctx *ctx, uint32_t side, const void **value);
 BEAM_API beam_status beam_side_iterable(beam_ctx *ctx, uint32_t side, beam_iterable *values);
 BEAM_API beam_status beam_side_get_(beam_ctx *ctx, uint32_t side, const void *key,

@@ -91,6 +91,7 @@ static void forget_batch(beam_processor *p)
 {
     beam_arena_reset(&p->elements);
     beam_readings_free(&p->readings);
+    beam_readings_end(p->side_readings);
     p->tails = false;
 }
 
@@ -136,8 +137,9 @@ static beam_status decode_next(batch *b, beam_reader *reader, beam_error *err)
     b->info = info;
     b->n++;
     entry->granted--;
-    /* Readings of iterables that the engine keeps have a page each. */
-    return !entry->granted || b->n == BATCH || p->elements.total > MOST_DECODED || p->tails
+    /* Readings of what the engine keeps have a page each, until the push is over. */
+    return !entry->granted || b->n == BATCH || p->elements.total > MOST_DECODED || p->tails ||
+                   p->paged
                ? push_batch(b)
                : BEAM_OK;
 }

@@ -103,6 +103,8 @@ beam_status beam_pages_open(const beam_pages *like, const BeamPb__StateKey *key,
 /* A decoder's open_tail; user is a beam_processor, whose batch the iterable is of. */
 beam_status beam_pages_of_tail(void *user, const beam_iterable_tail *tail, beam_iterable *values,
                                beam_error *err);
+/* Nobody goes on with any of them, whether it has come to its end or not. */
+void beam_readings_end(beam_reading *readings);
 void beam_readings_free(beam_reading **readings);
 /* All whole values, into an array that beam_free frees. */
 beam_status beam_decode_run(const beam_decoder *decoder, const beam_type *type, beam_reader *reader,
@@ -181,6 +183,7 @@ typedef struct beam_processor {
     const BeamPb__ProcessBundleRequest *request; /* of the bundle at hand */
     beam_map held;                               /* beam_cached that its side inputs are */
     beam_reading *side_readings;
+    bool paged;        /* some side input is not held whole */
     beam_error unread; /* why an iterable could not be read to its end; code BEAM_OK: all could */
     int phase;
     beam_spent *spent; /* a transform of the descriptor each, the arena's */

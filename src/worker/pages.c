@@ -10,7 +10,7 @@
 /* One reading of one iterable. */
 struct beam_reading {
     struct beam_reading *next;
-    const beam_pages *of; /* NULL: it has come to its end, and another may take its place */
+    const beam_pages *of; /* NULL: it has ended, and another may take its place */
     beam_buffer bytes;    /* the page at hand, behind what the one before did not end */
     size_t decoded;       /* of them */
     beam_buffer token;    /* of the next page */
@@ -179,6 +179,12 @@ beam_status beam_pages_of_tail(void *user, const beam_iterable_tail *tail, beam_
     key.runner = &runner;
     p->tails = true;
     return beam_pages_open(&pages, &key, &p->elements, values, err);
+}
+
+void beam_readings_end(beam_reading *readings)
+{
+    for (beam_reading *r = readings; r; r = r->next)
+        r->of = NULL;
 }
 
 void beam_readings_free(beam_reading **readings)

@@ -119,41 +119,62 @@ static beam_status identify(const beam_processor *p, wanted *w)
 
 /* ---- The answer -------------------------------------------------------------------------- */
 
-/* As many pages as are read at once; the rest stays with the engine. */
+/* What was read at once. */
+typedef struct begun {
+    size_t n;          /* values, in the answer's array */
+    beam_reader rest;  /* the beginning of the next */
+    beam_buffer token; /* of the next page; empty: that was all */
+} begun;
+
+/* As many pages as are read at once, and one value at least: functions have a pointer to the first
+ * one, which stays. */
+static beam_status begin(beam_processor *p, const wanted *w, beam_cached *answer, begun *b,
+                         beam_error *err)
+{
+    const beam_decoder decoder = {.arena = &answer->arena, .err = err, .borrow = true};
+    beam_state_link *link;
+    size_t capacity = 0;
+    BEAM_TRY(beam_state_of(p, &link, err));
+    do {
+        do
+            BEAM_TRY(beam_state_get(link, p->instruction, &w->key, &b->token, &answer->bytes, err));
+        while (b->token.len && answer->bytes.len < MOST_AT_ONCE);
+        b->rest = beam_reader_of(answer->bytes.data, answer->bytes.len);
+        BEAM_TRY(beam_decode_run(&decoder, w->element, &b->rest, &answer->array, &capacity, &b->n));
+        answer->array_size = capacity * w->element->size;
+    } while (b->token.len && !b->n);
+    return BEAM_OK;
+}
+
+/* The rest stays with the engine. */
+static beam_status leave(beam_processor *p, const wanted *w, beam_cached *answer, const begun *b,
+                         beam_error *err)
+{
+    const beam_pages pages = {
+        .processor = p,
+        .element = w->element,
+        .values = answer->array,
+        .n = b->n,
+        .rest = {(const char *)b->rest.at, beam_reader_left(&b->rest)},
+        .token = {beam_arena_copy(&answer->arena, b->token.data, b->token.len), b->token.len},
+        .readings = &p->side_readings};
+    p->paged = true;
+    return pages.token.at ? beam_pages_open(&pages, &w->key, &answer->arena, &answer->values, err)
+                          : no_memory(err);
+}
+
 static beam_status fetch(beam_processor *p, const wanted *w, beam_cached *answer, bool *whole,
                          beam_error *err)
 {
-    beam_state_link *link;
-    beam_buffer token = {0};
-    size_t n = 0, capacity = 0;
-    const beam_decoder decoder = {.arena = &answer->arena, .err = err, .borrow = true};
-    BEAM_TRY(beam_state_of(p, &link, err));
-    beam_status status;
-    do
-        status = beam_state_get(link, p->instruction, &w->key, &token, &answer->bytes, err);
-    while (status == BEAM_OK && token.len && answer->bytes.len < MOST_AT_ONCE);
-    beam_reader reader = beam_reader_of(answer->bytes.data, answer->bytes.len);
-    if (status == BEAM_OK)
-        status = beam_decode_run(&decoder, w->element, &reader, &answer->array, &capacity, &n);
-    *whole = token.len == 0;
-    answer->values = (beam_iterable){NULL, answer->array, n};
-    answer->array_size = capacity * w->element->size;
-    if (status == BEAM_OK && *whole && beam_reader_left(&reader))
+    begun b = {0};
+    beam_status status = begin(p, w, answer, &b, err);
+    *whole = b.token.len == 0;
+    answer->values = (beam_iterable){NULL, answer->array, b.n};
+    if (status == BEAM_OK && !*whole)
+        status = leave(p, w, answer, &b, err);
+    else if (status == BEAM_OK && beam_reader_left(&b.rest))
         status = beam_error_set(err, BEAM_DATA_LOSS, "the engine's last page ends in a value");
-    if (status == BEAM_OK && !*whole) {
-        const beam_pages pages = {
-            .processor = p,
-            .element = w->element,
-            .values = answer->array,
-            .n = n,
-            .rest = {(const char *)reader.at, beam_reader_left(&reader)},
-            .token = {beam_arena_copy(&answer->arena, token.data, token.len), token.len},
-            .readings = &p->side_readings};
-        status = pages.token.at
-                     ? beam_pages_open(&pages, &w->key, &answer->arena, &answer->values, err)
-                     : no_memory(err);
-    }
-    beam_buffer_free(&token);
+    beam_buffer_free(&b.token);
     return status;
 }
 
@@ -213,5 +234,6 @@ void beam_sides_end_bundle(beam_processor *p)
         beam_cached_release(&p->harness->cache, entry->value);
     beam_map_free(&p->held);
     p->held = (beam_map){0};
+    p->paged = false;
     beam_readings_free(&p->side_readings);
 }

@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* What the engine keeps and a worker asks for: side inputs, cached by token, and iterables that
  * come in pages. */
+#include <malloc.h>
 #include <semaphore.h>
 #include <time.h>
 
@@ -35,6 +36,33 @@ static beam_status add_side(beam_ctx *c, const beam_int64 *x)
 }
 BEAM_DOFN(add_side_fn, beam_int64, add_side, BEAM_TYPES(&beam_int64_type),
           BEAM_SIDES({.kind = BEAM_SIDE_ITERABLE, .type = &beam_int64_type}));
+
+/* Reads a page of what is not kept, and no further. */
+static size_t held[100];
+
+static beam_status peek(beam_ctx *c, const beam_int64 *x)
+{
+    beam_iterable values;
+    size_t n;
+    BEAM_TRY(beam_side_iterable(c, 0, &values));
+    beam_iter iter = beam_iterate(&values, beam_int64);
+    for (int run = 0; run < 2; run++)
+        (void)beam_next_run(&iter, beam_int64, &n);
+    BEAM_TRY(iter.status);
+    held[*x] = mallinfo2().uordblks;
+    return beam_emit(c, beam_int64, (beam_int64)n);
+}
+BEAM_DOFN(peek_fn, beam_int64, peek, BEAM_TYPES(&beam_int64_type),
+          BEAM_SIDES({.kind = BEAM_SIDE_ITERABLE, .type = &beam_int64_type}));
+
+static beam_status look_at_text(beam_ctx *c, const beam_int64 *x)
+{
+    const beam_str *text;
+    BEAM_TRY(beam_side_singleton(c, 0, &text));
+    return beam_emit(c, beam_int64, *x + (beam_int64)text->len + text->at[text->len - 1]);
+}
+BEAM_DOFN(look_at_text_fn, beam_int64, look_at_text, BEAM_TYPES(&beam_int64_type),
+          BEAM_SIDES({.kind = BEAM_SIDE_SINGLETON, .type = &beam_str_type}));
 
 static sem_t reached, go; /* the function has begun; it may go on */
 
@@ -77,10 +105,11 @@ static void tell_where_state_is(fixture *f)
 
 static void begin_side_of(void **state, const beam_dofn *fn)
 {
+    const beam_type *type = fn->sides[0].type;
     fixture *f = fixture_new();
     tell_where_state_is(f);
     stage_pcoll(&f->stage, "numbers", INT, global);
-    stage_pcoll(&f->stage, "others", INT, global);
+    stage_pcoll(&f->stage, "others", type, global);
     stage_pcoll(&f->stage, "sums", INT, global);
     fixture_port(f, "source", BEAM_URN_DATA_SOURCE, INT, "", "out0=numbers");
     stage_pardo(&f->stage, "add", fn, NULL, "in0=numbers side0=others", "out0=sums");
@@ -92,6 +121,18 @@ static void begin_side_of(void **state, const beam_dofn *fn)
 static int begin_side(void **state)
 {
     begin_side_of(state, &add_side_fn);
+    return 0;
+}
+
+static int begin_peek(void **state)
+{
+    begin_side_of(state, &peek_fn);
+    return 0;
+}
+
+static int begin_text(void **state)
+{
+    begin_side_of(state, &look_at_text_fn);
     return 0;
 }
 
@@ -298,6 +339,48 @@ static void larger_than_is_kept(void **state)
     beam_buffer_free(&bytes);
 }
 
+/* One value that is larger than what is read at once. */
+static void a_large_value(void **state)
+{
+    enum { LEN = 40 << 20, HALF = LEN / 2 };
+    fixture *f = *state;
+    beam_buffer bytes = {0};
+    char *text = malloc(LEN);
+    assert_non_null(text);
+    memset(text, 'x', LEN);
+    STAGE_OK(beam_encode(&beam_str_type, BEAM_NESTED, &(const beam_str){text, LEN}, &bytes, NULL));
+    free(text);
+    ask_bundle(f, "large");
+    send_number(f, "large", 7);
+    give_page(f, "large", "", bytes.data, HALF, "b");
+    give_page(f, "large", "b", bytes.data + HALF, bytes.len - HALF, "c");
+    give_page(f, "large", "c", "", 0, "");
+    expect_sum(f, "large", 7 + LEN + 'x');
+    beam_buffer_free(&bytes);
+}
+
+/* Readings that are given up, element by element, do not add up. */
+static void given_up_each_time(void **state)
+{
+    enum { N = sizeof held / sizeof *held, PAGE = 200000 };
+    fixture *f = *state;
+    const beam_element_info info = beam_info_global(5);
+    beam_buffer bytes = {0}, elements = {0};
+    (void)numbers(&bytes, 9 << 20);
+    for (beam_int64 i = 0; i < N; i++)
+        STAGE_OK(beam_encode_windowed(INT, &beam_global_window_type, BEAM_NESTED, &info, &i,
+                                      &elements, NULL));
+    ask_bundle(f, "peeks");
+    send_piece(f, "peeks", elements.data, elements.len, true);
+    give_page(f, "peeks", "", bytes.data, bytes.len, "b");
+    for (size_t i = 0; i < N; i++)
+        give_page(f, "peeks", "b", bytes.data, PAGE, "c");
+    expect_done(f, "peeks");
+    assert_true(held[N - 1] < held[1] + 20 * PAGE);
+    beam_buffer_free(&elements);
+    beam_buffer_free(&bytes);
+}
+
 static void an_error(void **state)
 {
     fixture *f = *state;
@@ -425,6 +508,8 @@ int main(void)
         SIDE(cached_by_token),
         SIDE(answered_out_of_order),
         SIDE(larger_than_is_kept),
+        cmocka_unit_test_setup_teardown(given_up_each_time, begin_peek, fixture_end),
+        cmocka_unit_test_setup_teardown(a_large_value, begin_text, fixture_end),
         SIDE(an_error),
         SIDE(ended_by_a_deadline),
         cmocka_unit_test_setup_teardown(first_asked_at_the_end, begin_late, end_late),
