@@ -6,5 +6,5 @@
 need_prism
 . "$root/tests/engines/model.sh"
 
-runs_model prism random
+runs_model prism random random_graphs
 ends
