@@ -154,7 +154,7 @@ typedef struct beam_network_options {
  * output, the logits {num_classes}:
  *   resnet18, resnet34, resnet50   torchvision's layout and names
  *   fastnet                     learns small colour images such as CIFAR-10's in few epochs; about
- *                               2.2 million parameters; its first layer is computed by
+ *                               1.2 million parameters; its first layer is computed by
  *                               beam_network_whiten and not trained
  *   small_cnn                      conv1..conv4 (3x3; 32, 32, 64, 64 channels; no bias), each with
  *                                  bn1..bn4 and relu, 2x2 max pooling after the second, then global

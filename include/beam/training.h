@@ -59,7 +59,7 @@ extern "C" {
                                           224 where they have sizes of their own */                 \
     FIELD(S, beam_int64, lookahead)    /* every so many steps weights are drawn to an average of    \
          themselves, ever more closely (Lookahead; 0.95^lookahead * (share of steps done)^3), and   \
-         they end as that average; 0: never */                                                      \
+         they end as that average; 0, negative: never */                                            \
     FIELD(S, beam_bool, shift_average) /* evaluate each image as it is and, for half the weight,    \
        moved by a pixel up and left, and down and right */                                          \
     FIELD(S, beam_int64, num_replicas) /* 1; chips of the device that share each batch */

@@ -178,7 +178,7 @@ static beam_status check_numbers(const beam_training_config *c, beam_error *err)
                               (long long)c->batch_size, (long long)c->num_replicas);
     BEAM_TRY(check_whole("image_size", c->image_size, 0, LARGEST_IMAGE, err));
     BEAM_TRY(check_whole("seed", c->seed, 0, INT64_MAX, err));
-    BEAM_TRY(check_whole("lookahead", c->lookahead, 0, MOST_STEPS, err));
+    BEAM_TRY(check_whole("lookahead", c->lookahead, -1, MOST_STEPS, err));
     if (!isfinite(c->momentum) || c->momentum >= 1)
         return refuse_number("momentum", c->momentum, "below 1 (negative: none)", err);
     if (!isfinite(c->weight_decay))

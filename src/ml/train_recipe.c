@@ -10,7 +10,7 @@ typedef struct recipe {
     const char *model;
     bool digits;          /* for the digits, or small images like them */
     double learning_rate; /* SGD's, as momentum, weight_decay and bias_lr_factor are */
-    int64_t batch_size, epochs;
+    int64_t batch_size, epochs, lookahead;
     double momentum, weight_decay, bias_lr_factor, label_smoothing;
     const char *augment;
     bool averages; /* over flips and shifts */
@@ -18,10 +18,10 @@ typedef struct recipe {
 
 /* The first that fits counts.  docs/training.md has what they reach. */
 static const recipe recipes[] = {
-    {"small_cnn", true, 0.1, 32, 30, 0, 0, 0, 0, "", false},
-    {"", true, 0.02, 64, 20, 0, 0, 0, 0, "", false},
-    {"fastnet", false, 0.75, 512, 11, 0.85, 1.3e-3, 64, 0.2, "alternating_flip,crop:2", true},
-    {"", false, 0.1, 128, 15, 0, 0, 0, 0.1, "", false},
+    {"small_cnn", true, 0.1, 32, 30, 0, 0, 0, 0, 0, "", false},
+    {"", true, 0.02, 64, 20, 0, 0, 0, 0, 0, "", false},
+    {"fastnet", false, 0.75, 512, 16, 5, 0.85, 1.3e-3, 64, 0.1, "alternating_flip,crop:2", true},
+    {"", false, 0.1, 128, 15, 0, 0, 0, 0, 0.1, "", false},
 };
 
 /* Learning rates that suit other optimizers with most networks. */
@@ -75,6 +75,8 @@ void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config
         config->augment = beam_str_of(r->augment);
     config->flip_average |= r->averages;
     config->shift_average |= r->averages;
+    if (config->lookahead == 0 && !beam_training_is_module(config->model_name))
+        config->lookahead = r->lookahead;
     if (config->label_smoothing == 0 && !beam_training_is_module(config->model_name))
         config->label_smoothing = r->label_smoothing;
 }

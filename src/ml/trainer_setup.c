@@ -214,7 +214,7 @@ static beam_status train_on_device(beam_trainer *t, const beam_network *network,
                                    err);
     beam_network_free(windowed);
     BEAM_TRY(status);
-    if (t->config.lookahead == 0)
+    if (t->config.lookahead <= 0)
         return BEAM_OK;
     return beam_lookahead_open(&t->lookahead, t->training, beam_network_num_parameters(network),
                                err);

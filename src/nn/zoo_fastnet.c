@@ -7,7 +7,7 @@
 
 #include "nn/zoo.h"
 
-static const int64_t widths[] = {64, 256, 256};
+static const int64_t widths[] = {64, 192, 192};
 
 /* Scaled logits keep the loss from saturating early. */
 static const float LOGITS = 1.0f / 9;
@@ -23,9 +23,7 @@ static beam_value conv_norm(beam_network *net, beam_value x, int index, int64_t 
         x = beam_nn_max_pool2d(net, x, .kernel = 2);
     (void)snprintf(name, sizeof name, "norm%d", index);
     x = beam_nn_batch_norm(net, x, name, 0);
-    (void)snprintf(name, sizeof name, "norm%d.weight", index);
-    beam_nn_freeze(net, name); /* the next layer's weights can do what it could */
-    return beam_nn_relu(net, x);
+    return beam_nn_gelu(net, x);
 }
 
 beam_value beam_nn_fastnet(beam_network *net, beam_value x, const beam_network_options *o)
@@ -34,7 +32,7 @@ beam_value beam_nn_fastnet(beam_network *net, beam_value x, const beam_network_o
     x = beam_nn_conv2d(net, x, BEAM_NN_WHITENING, .out_channels = 2 * patch, .kernel = 2,
                        .no_bias = true);
     beam_nn_freeze(net, BEAM_NN_WHITENING ".weight");
-    x = beam_nn_relu(net, x);
+    x = beam_nn_gelu(net, x);
     for (int group = 0; group < 3; group++) {
         x = conv_norm(net, x, 2 * group + 1, widths[group], true);
         x = conv_norm(net, x, 2 * group + 2, widths[group], false);

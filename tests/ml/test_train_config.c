@@ -225,7 +225,7 @@ static void test_check(void **state)
     REFUSED(num_images, 8, "batch_size is 16, and there are only 8 images");
     REFUSED(num_threads, -1, "num_threads is -1");
     REFUSED(seed, -1, "seed is -1");
-    REFUSED(lookahead, -1, "lookahead is -1");
+    REFUSED(lookahead, -2, "lookahead is -2");
     REFUSED(momentum, 1, "momentum is 1");
     REFUSED(weight_decay, (double)NAN, "weight_decay");
     REFUSED(max_gradient_norm, -1, "max_gradient_norm is -1");
@@ -372,6 +372,7 @@ static void test_recipe_of_optimizers(void **state)
         assert_float_equal(c.momentum, cases[i].momentum, 0);
         assert_float_equal(c.bias_lr_factor, cases[i].bias_lr_factor, 0);
         assert_true(c.label_smoothing > 0);
+        assert_int_equal(c.lookahead, 5);
         assert_ok(beam_training_config_check(&c, &err), err);
     }
     beam_training_config muon = {.optimizer = beam_str_of("muon")};
