@@ -300,14 +300,6 @@ static double measure(bench_report *report, const bench_device_case *c, const se
     return bare;
 }
 
-static bool is_quick(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--quick") == 0)
-            return true;
-    return false;
-}
-
 static const beam_option options[] = {
     {"quick", NULL, NULL, "a short look", false},
     {"rounds", "N>0", NULL, "the best of so many counts; default: 4, quick: 1", false},
@@ -330,7 +322,7 @@ int main(int argc, char **argv)
     }
     bench_begin(argc, argv, "bench_inference", "a pipeline beside the bare device, and OpenVINO",
                 options, sizeof options / sizeof *options);
-    bool quick = is_quick(argc, argv);
+    bool quick = bench_has_flag(argc, argv, "--quick");
     settings s = {.rounds = (unsigned)bench_number_option(argc, argv, "rounds", quick ? 1 : 4),
                   .threads = (unsigned)bench_number_option(argc, argv, "threads", 2),
                   .seconds = bench_number_option(argc, argv, "seconds", quick ? 0.1 : 4),

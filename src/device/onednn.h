@@ -259,6 +259,9 @@ beam_status beam_onednn_builder_open(beam_onednn_builder *b, int64_t batch);
 /* Layouts of `tensor`'s sizes, owned by the plan: row-major, or whatever suits oneDNN. */
 beam_status beam_onednn_plain(beam_onednn_builder *b, const beam_tensor *tensor,
                               dnnl_data_type_t type, const_dnnl_memory_desc_t *desc);
+/* A vector of so many floats. */
+beam_status beam_onednn_floats(beam_onednn_builder *b, size_t count,
+                               const_dnnl_memory_desc_t *desc);
 beam_status beam_onednn_any(beam_onednn_builder *b, uint32_t rank, const int64_t *shape,
                             dnnl_data_type_t type, const_dnnl_memory_desc_t *desc);
 /* In a layout with a name; a part of another. */

@@ -79,6 +79,12 @@ beam_status beam_onednn_plain(beam_onednn_builder *b, const beam_tensor *tensor,
     return beam_onednn_strided(b, tensor, strides, type, desc);
 }
 
+beam_status beam_onednn_floats(beam_onednn_builder *b, size_t count, const_dnnl_memory_desc_t *desc)
+{
+    beam_tensor shape = {.dtype = BEAM_F32, .rank = 1, .shape = {(int64_t)count}};
+    return beam_onednn_plain(b, &shape, dnnl_f32, desc);
+}
+
 beam_status beam_onednn_tagged(beam_onednn_builder *b, int rank, const dnnl_dims_t sizes,
                                dnnl_data_type_t type, dnnl_format_tag_t tag,
                                const_dnnl_memory_desc_t *desc)

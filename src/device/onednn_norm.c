@@ -376,14 +376,15 @@ BEAM_INLINE void back_at(const beam_onednn_kernel *kernel, void *const *data, si
     beam_lanes_store(&dy, data[BEAM_NORM_GRAD_DX], at, lanes, bf16);
 }
 
+#define AT(LANES) back_at(kernel, data, at, a, constant, slope, LANES, bf16)
 /* dx = scale * (dy - mean(dy) - x^ * mean(dy * x^)), with the two means' parts worked out. */
 BEAM_INLINE void apply_backward(const piece *p, const beam_onednn_kernel *kernel, void *const *data,
                                 const affine *a, const beam_lanes *constant,
-                                const beam_lanes *slope, size_t lanes, bool bf16, bool pairs){
-#define AT(LANES) back_at(kernel, data, at, a, constant, slope, LANES, bf16)
+                                const beam_lanes *slope, size_t lanes, bool bf16, bool pairs)
+{
     EACH_POINT(p, pairs, lanes, at, AT)
-#undef AT
 }
+#undef AT
 
 /* What the forward pass did, and the deviation's inverse. */
 BEAM_INLINE void forward_affine(const beam_onednn_kernel *kernel, void *const *data, const piece *p,

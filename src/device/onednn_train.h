@@ -10,8 +10,9 @@
  *   onednn_train_winograd.c convolutions of 3x3 in f32, and their gradients
  *   onednn_train_ops.c      the other operations
  *
- * A weight is kept in the layout that oneDNN chose for its gradient, as f32, so that an update is
- * one loop over memory; where a product wants another layout or bf16, a reorder stands before it.
+ * A weight is kept in the layout of its gradient, which oneDNN chose or Winograd's loops write, as
+ * f32, so that an update is one loop over memory; where a product wants another layout or bf16, a
+ * reorder stands before it.
  */
 #ifndef DEVICE_ONEDNN_TRAIN_H
 #define DEVICE_ONEDNN_TRAIN_H

@@ -23,14 +23,6 @@ static beam_status finish_primitive(beam_onednn_lowering *l)
                                 l->num_args);
 }
 
-/* A vector of `count` floats. */
-static beam_status floats(const beam_onednn_lowering *l, size_t count,
-                          const_dnnl_memory_desc_t *desc)
-{
-    beam_tensor shape = {.dtype = BEAM_F32, .rank = 1, .shape = {(int64_t)count}};
-    return beam_onednn_plain(&l->t->b, &shape, dnnl_f32, desc);
-}
-
 static bool is_bf16(const beam_onednn_lowering *l, uint32_t value)
 {
     return beam_onednn_train_type(l->t, value) == dnnl_bf16;
@@ -131,7 +123,8 @@ static beam_status start_norm(beam_onednn_lowering *l, beam_onednn_kernel *kerne
     if (kernel->slices == 1)
         return BEAM_OK;
     const_dnnl_memory_desc_t sums;
-    BEAM_TRY(floats(l, 2 * beam_onednn_norm_sums(&kernel->grid, kernel->slices), &sums));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, 2 * beam_onednn_norm_sums(&kernel->grid, kernel->slices),
+                                &sums));
     return MAKE(l, sums_slot, 0, sums);
 }
 
@@ -143,7 +136,7 @@ static beam_status lower_norm(beam_onednn_lowering *l)
     beam_onednn_kernel kernel;
     BEAM_TRY(start_norm(l, &kernel, &x, BEAM_NORM_SUMS));
     kernel.run = beam_onednn_norm;
-    BEAM_TRY(floats(l, kernel.grid.channels, &channels));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, kernel.grid.channels, &channels));
     BEAM_TRY(READ(l, BEAM_NORM_X, op->inputs[0], x));
     if (f->addend)
         BEAM_TRY(READ(l, BEAM_NORM_ADDEND, f->addend, x));
@@ -165,7 +158,7 @@ static beam_status lower_norm_grad(beam_onednn_lowering *l)
     beam_onednn_kernel kernel;
     BEAM_TRY(start_norm(l, &kernel, &x, BEAM_NORM_GRAD_SUMS));
     kernel.run = beam_onednn_norm_grad;
-    BEAM_TRY(floats(l, kernel.grid.channels, &channels));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, kernel.grid.channels, &channels));
     BEAM_TRY(READ(l, BEAM_NORM_GRAD_X, op->inputs[0], x));
     BEAM_TRY(READ(l, BEAM_NORM_GRAD_DY, f->dy ? f->dy : op->inputs[1], x));
     if (f->dy2)
@@ -332,7 +325,7 @@ static beam_status lower_loss(beam_onednn_lowering *l)
     kernel.grid.batch = (size_t)l->x.shape[0];
     kernel.grid.channels = (size_t)l->x.shape[1];
     BEAM_TRY(beam_onednn_train_plain(l, op->inputs[0], &logits));
-    BEAM_TRY(floats(l, 1, &one));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, 1, &one));
     BEAM_TRY(READ(l, BEAM_LOSS_LOGITS, op->inputs[0], logits));
     BEAM_TRY(READ(l, BEAM_LOSS_LABELS, op->inputs[1], NULL));
     BEAM_TRY(MAKE(l, BEAM_LOSS_LOSS, op->outputs[0], one));
@@ -346,7 +339,7 @@ static beam_status lower_loss(beam_onednn_lowering *l)
 static beam_status add_busy(beam_onednn_lowering *l, uint32_t *busy)
 {
     const_dnnl_memory_desc_t one;
-    BEAM_TRY(floats(l, 1, &one));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, 1, &one));
     BEAM_TRY(MAKE(l, BEAM_UPDATE_BUSY, 0, one));
     uint32_t buffer = l->args[l->num_args - 1].index;
     l->t->b.plan->buffers[buffer].kept = true;
@@ -391,7 +384,7 @@ static beam_status lower_squared_sum(beam_onednn_lowering *l)
 {
     const_dnnl_memory_desc_t desc, one;
     BEAM_TRY(layout(l, l->op->inputs[0], &desc));
-    BEAM_TRY(floats(l, 1, &one));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, 1, &one));
     beam_onednn_kernel kernel = {
         .run = beam_onednn_squared_sum, .op = l->op, .count = numbers(desc, false)};
     BEAM_TRY(READ(l, BEAM_SQUARES_GRADIENT, l->op->inputs[0], NULL));
@@ -405,7 +398,7 @@ static beam_status lower_clip_factor(beam_onednn_lowering *l)
 {
     const_dnnl_memory_desc_t one;
     beam_onednn_kernel kernel = {.run = beam_onednn_clip_factor, .op = l->op};
-    BEAM_TRY(floats(l, 1, &one));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, 1, &one));
     BEAM_TRY(READ(l, BEAM_CLIP_TOTAL, l->op->inputs[0], NULL));
     BEAM_TRY(MAKE(l, BEAM_CLIP_FACTOR, l->op->outputs[0], one));
     BEAM_TRY(MAKE(l, BEAM_CLIP_NORM, l->op->outputs[1], one));

@@ -41,12 +41,6 @@ static beam_onednn_winograd turned(const beam_onednn_winograd *w)
     return back;
 }
 
-static beam_status floats(beam_onednn_lowering *l, size_t count, const_dnnl_memory_desc_t *desc)
-{
-    beam_tensor shape = {.dtype = BEAM_F32, .rank = 1, .shape = {(int64_t)count}};
-    return beam_onednn_plain(&l->t->b, &shape, dnnl_f32, desc);
-}
-
 /* As other operations of this instruction set like images. */
 static beam_status blocks(beam_onednn_lowering *l, const beam_onednn_winograd *w, uint32_t value,
                           const_dnnl_memory_desc_t *desc)
@@ -78,7 +72,7 @@ static beam_status make_u(beam_onednn_lowering *l, uint32_t weight, const beam_o
     if (!beam_onednn_train_by_muon(l->t->b.network, weight))
         BEAM_TRY(beam_onednn_train_keep(l->t, weight, taps));
     BEAM_TRY(beam_onednn_operand(l, BEAM_WINOGRAD_TAPS, weight, taps));
-    BEAM_TRY(floats(l, beam_onednn_winograd_weights(w), &desc));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, beam_onednn_winograd_weights(w), &desc));
     BEAM_TRY(beam_onednn_result(l, BEAM_WINOGRAD_U, 0, desc));
     *u = l->args[l->num_args - 1].index;
     BEAM_TRY(beam_onednn_kernel_add(&l->t->b, l->op->name, &kernel, l->args, l->num_args));
@@ -97,7 +91,7 @@ static beam_status lower_conv(beam_onednn_lowering *l, uint32_t weight,
     BEAM_TRY(make_u(l, weight, w, &u));
     BEAM_TRY(blocks(l, w, l->op->inputs[0], &x));
     BEAM_TRY(blocks(l, w, l->op->outputs[0], &y));
-    BEAM_TRY(floats(l, beam_onednn_winograd_floats(w), &scratch));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, beam_onednn_winograd_floats(w), &scratch));
     BEAM_TRY(beam_onednn_operand(l, BEAM_WINOGRAD_X, l->op->inputs[0], x));
     l->args[l->num_args++] = (beam_onednn_arg){
         .arg = BEAM_WINOGRAD_WEIGHTS, .source = BEAM_ONEDNN_FROM_BUFFER, .index = u};
@@ -120,7 +114,7 @@ static beam_status lower_weights(beam_onednn_lowering *l, beam_onednn_winograd w
     BEAM_TRY(blocks(l, &w, forward->inputs[0], &x));
     BEAM_TRY(blocks(l, &w, forward->outputs[0], &y));
     BEAM_TRY(taps_layout(l, &w, &taps));
-    BEAM_TRY(floats(l, beam_onednn_winograd_grad_floats(&w), &scratch));
+    BEAM_TRY(beam_onednn_floats(&l->t->b, beam_onednn_winograd_grad_floats(&w), &scratch));
     BEAM_TRY(beam_onednn_operand(l, BEAM_WINOGRAD_GRAD_X, forward->inputs[0], x));
     BEAM_TRY(beam_onednn_operand(l, BEAM_WINOGRAD_GRAD_DY, l->op->inputs[1], y));
     BEAM_TRY(beam_onednn_result(l, BEAM_WINOGRAD_GRAD_DTAPS, l->op->outputs[0], taps));

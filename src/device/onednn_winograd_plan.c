@@ -129,17 +129,11 @@ static beam_status channels_last(beam_onednn_builder *b, uint32_t value, uint32_
     return BEAM_OK;
 }
 
-static beam_status floats(beam_onednn_builder *b, size_t count, const_dnnl_memory_desc_t *desc)
-{
-    beam_tensor shape = {.dtype = BEAM_F32, .rank = 1, .shape = {(int64_t)count}};
-    return beam_onednn_plain(b, &shape, dnnl_f32, desc);
-}
-
 static beam_status packed_arg(beam_onednn_builder *b, size_t step, beam_onednn_part part,
                               size_t count, int slot, beam_onednn_arg *arg)
 {
     const_dnnl_memory_desc_t desc;
-    BEAM_TRY(floats(b, count, &desc));
+    BEAM_TRY(beam_onednn_floats(b, count, &desc));
     *arg = (beam_onednn_arg){.arg = slot, .source = BEAM_ONEDNN_FROM_PACKED};
     return beam_onednn_pack(b->model, step, part, desc, &arg->packed, b->err);
 }
@@ -161,7 +155,7 @@ static beam_status add_results(beam_onednn_builder *b, const beam_fused_op *step
         b->plan->buffers[buffer].place = b->plan->buffers[addend].place;
     b->buffer_of[step->output] = buffer + 1;
     args[(*n)++] = (beam_onednn_arg){.arg = BEAM_WINOGRAD_Y, .index = buffer};
-    BEAM_TRY(floats(b, beam_onednn_winograd_floats(w), &desc));
+    BEAM_TRY(beam_onednn_floats(b, beam_onednn_winograd_floats(w), &desc));
     BEAM_TRY(beam_onednn_buffer_new(b, desc, &buffer));
     args[(*n)++] = (beam_onednn_arg){.arg = BEAM_WINOGRAD_SCRATCH, .index = buffer};
     return BEAM_OK;

@@ -75,8 +75,10 @@ void beam_training_recipe(const beam_dataset_info *dataset, beam_training_config
         config->augment = beam_str_of(r->augment);
     config->flip_average |= r->averages;
     config->shift_average |= r->averages;
-    if (config->lookahead == 0 && !beam_training_is_module(config->model_name))
+    if (beam_training_is_module(config->model_name))
+        return; /* it has what is left */
+    if (config->lookahead == 0)
         config->lookahead = r->lookahead;
-    if (config->label_smoothing == 0 && !beam_training_is_module(config->model_name))
+    if (config->label_smoothing == 0)
         config->label_smoothing = r->label_smoothing;
 }
