@@ -71,7 +71,7 @@ static bool measure(const beam_nn_op *conv, const beam_tensor *x, const beam_ten
                                 .height = (size_t)y->shape[2],
                                 .width = (size_t)y->shape[3],
                                 .padding = (size_t)conv->window.padding};
-    return conv->groups == 1 && conv->window.dilation == 1 && w->in % BEAM_LANES == 0 &&
+    return conv->groups == 1 && conv->window.dilation == 1 && w->in % w->lanes == 0 &&
            w->out % w->lanes == 0;
 }
 
