@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/utf8.h"
 #include "model/message.h"
 #include "model/proto/worker_pool.pb-c.h"
 #include "net/grpc_library.h"
@@ -134,11 +135,12 @@ static beam_status stop_worker(const beam_pool_callbacks *callbacks, const beam_
 
 /* Answers with the error's words, or with none, as a response (those of both methods look alike);
  * `status` instead, where it is not OK. */
-static void answer(slot *s, grpc_status_code status, const beam_error *err)
+static void answer(slot *s, grpc_status_code status, beam_error *err)
 {
     BeamPb__StartWorkerResponse response = BEAM_PB__START_WORKER_RESPONSE__INIT;
     beam_buffer bytes = {0};
-    response.error = (char *)err->message;
+    beam_utf8_mend(err->message);
+    response.error = err->message;
     if (status == GRPC_STATUS_OK && beam_message_pack(&response, &bytes) != BEAM_OK)
         status = GRPC_STATUS_RESOURCE_EXHAUSTED;
     grpc_slice slice = grpc_slice_from_copied_buffer((const char *)bytes.data, bytes.len);

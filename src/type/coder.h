@@ -60,10 +60,4 @@ typedef struct beam_decoder {
 beam_status beam_decode_with(const beam_decoder *decoder, const beam_type *type,
                              beam_coder_context context, beam_reader *reader, void *value);
 
-/* True for well-formed UTF-8 (no overlong forms, surrogates, or beyond U+10FFFF). */
-bool beam_utf8_valid(const void *text, size_t len);
-/* Makes it so, with a '?' for each byte that is in the way: protobuf's readers refuse a message
- * whose strings are no UTF-8, and words may quote anything or be cut within a character. */
-void beam_utf8_mend(char *text);
-
 #endif

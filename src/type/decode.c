@@ -6,6 +6,7 @@
 #include <beam/tensor.h>
 #include <beam/window.h>
 
+#include "base/utf8.h"
 #include "type/coder.h"
 #include "type/layout.h"
 #include "type/wire.h"

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "type/coder.h"
 #include "type/layout.h"
 #include "type/value.h"

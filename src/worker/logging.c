@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "worker/harness.h"
 
 static const char METHOD[] = "/org.apache.beam.model.fn_execution.v1.BeamFnLogging/Logging";

@@ -10,6 +10,7 @@
 #endif
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "worker/harness.h"
 
 static const char CONTROL[] = "/org.apache.beam.model.fn_execution.v1.BeamFnControl/Control";

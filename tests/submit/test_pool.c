@@ -29,6 +29,8 @@ static beam_status start(void *user, const beam_worker_request *request, beam_er
     s->starts++;
     snprintf(s->started, sizeof s->started, "%s", request->id);
     snprintf(s->control, sizeof s->control, "%s", request->control_endpoint);
+    if (strcmp(request->id, "odd") == 0)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "it says \xff");
     return strcmp(request->id, "bad") == 0
                ? beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no room for it")
                : BEAM_OK;
@@ -86,6 +88,8 @@ static void started_and_stopped(void **state)
     }
     assert_ok(ask_start(channel, "bad", words, &err), err);
     assert_string_equal(words, "no room for it");
+    assert_ok(ask_start(channel, "odd", words, &err), err);
+    assert_string_equal(words, "it says ?"); /* engines read UTF-8 only */
     const beam_grpc_options call = {
         .method = SERVICE "StopWorker", .what = "stop a worker", .timeout_ms = 20000};
     BeamPb__StopWorkerRequest request = BEAM_PB__STOP_WORKER_REQUEST__INIT;
@@ -97,8 +101,8 @@ static void started_and_stopped(void **state)
     beam_message_free(answer);
     beam_grpc_channel_close(channel);
     beam_pool_close(pool);
-    assert_int_equal(s.starts, 11);
-    assert_string_equal(s.started, "bad");
+    assert_int_equal(s.starts, 12);
+    assert_string_equal(s.started, "odd");
     assert_string_equal(s.control, "engine:1");
     assert_string_equal(s.stopped, "worker");
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "samples.h"
 #include "type/coder.h"
 #include "type/layout.h"

@@ -1,9 +1,9 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* utf8.c - UTF-8 validity.  Most text is ASCII, which goes many bytes a step. */
+/* Most text is ASCII, which goes many bytes a step. */
+#include "base/utf8.h"
+
 #include <stdint.h>
 #include <string.h>
-
-#include "type/coder.h"
 
 #define NOT_ASCII UINT64_C(0x8080808080808080)
 
