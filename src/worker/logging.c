@@ -214,8 +214,10 @@ static void free_log(beam_fn_log *log)
 static beam_status connect_log(beam_fn_log *log, const beam_worker_options *options,
                                beam_error *err)
 {
-    const beam_grpc_options call = {
-        .method = METHOD, .what = "take log records", .worker_id = options->id};
+    const beam_grpc_options call = {.method = METHOD,
+                                    .what = "take log records",
+                                    .worker_id = options->id,
+                                    .stop = options->stop};
     BEAM_TRY(beam_grpc_channel_open(options->logging_endpoint, &log->channel, err));
     BEAM_TRY(beam_grpc_stream_open(log->channel, &call, &log->stream, err));
     return pthread_create(&log->thread, NULL, send_all, log) == 0

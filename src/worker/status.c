@@ -129,8 +129,10 @@ void beam_fn_status_close(beam_fn_status *s)
 static beam_status connect_status(beam_fn_status *s, const beam_worker_options *options,
                                   beam_error *err)
 {
-    const beam_grpc_options call = {
-        .method = METHOD, .what = "ask for the worker's status", .worker_id = options->id};
+    const beam_grpc_options call = {.method = METHOD,
+                                    .what = "ask for the worker's status",
+                                    .worker_id = options->id,
+                                    .stop = options->stop};
     BEAM_TRY(beam_grpc_channel_open(options->status_endpoint, &s->channel, err));
     BEAM_TRY(beam_grpc_stream_open(s->channel, &call, &s->stream, err));
     s->begun = pthread_create(&s->thread, NULL, serve, s) == 0;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "worker/fixture.h"
 
 #define INT &beam_int64_type
@@ -18,36 +19,63 @@ static beam_status pass(beam_ctx *c, const beam_int64 *x)
 }
 BEAM_DOFN(pass_fn, beam_int64, pass, BEAM_TYPES(INT));
 
-static fixture *begin_at(const char *data_endpoint)
+static int begin(void **state, fixture *f)
 {
     const beam_windowing global = {BEAM_GLOBAL_WINDOWS, 0, 0, 0, 0, BEAM_END_OF_WINDOW};
-    fixture *f = fixture_new();
-    f->data_endpoint = data_endpoint;
     stage_pcoll(&f->stage, "numbers", INT, global);
     stage_pcoll(&f->stage, "passed", INT, global);
     fixture_port(f, "source", BEAM_URN_DATA_SOURCE, INT, "", "out0=numbers");
     stage_pardo(&f->stage, "pass", &pass_fn, NULL, "in0=numbers", "out0=passed");
     fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=passed", "");
     fixture_start(f, false);
-    return f;
+    *state = f;
+    return 0;
 }
 
-/* ---- Data at an endpoint that takes connections and says nothing ----------------------------- */
+/* The worker is asked to stop, and does. */
+static void stop(fixture *f)
+{
+    __atomic_store_n(&f->stop, 1, __ATOMIC_RELAXED);
+    pthread_join(f->worker, NULL);
+    f->joined = true;
+}
+
+/* ---- An endpoint that takes connections and says nothing ------------------------------------- */
 
 static int listener;
 
-static int begin_silent(void **state)
+static const char *listen_silently(void)
 {
+    static char endpoint[32];
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
-    char endpoint[32];
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
     (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", ntohs(address.sin_port));
-    *state = begin_at(endpoint);
-    return 0;
+    return endpoint;
+}
+
+static int begin_silent_data(void **state)
+{
+    fixture *f = fixture_new();
+    f->data_endpoint = listen_silently();
+    return begin(state, f);
+}
+
+static int begin_silent_log(void **state)
+{
+    fixture *f = fixture_new();
+    f->logging_endpoint = listen_silently();
+    return begin(state, f);
+}
+
+static int begin_silent_status(void **state)
+{
+    fixture *f = fixture_new();
+    f->status_endpoint = listen_silently();
+    return begin(state, f);
 }
 
 static void ask_progress(fixture *f, const char *of)
@@ -73,9 +101,7 @@ static void silent_data(void **state)
     beam_message_free(take_response(f, "progress"));
     struct pollfd given_up = {.fd = connection, .events = POLLRDHUP};
     assert_int_equal(poll(&given_up, 1, 0), 0);
-    __atomic_store_n(&f->stop, 1, __ATOMIC_RELAXED);
-    pthread_join(f->worker, NULL);
-    f->joined = true;
+    stop(f);
     assert_int_equal(f->status, BEAM_OK);
     if (!strstr(f->logged, "did not before the end") && !strstr(f->logged, "the worker ends"))
         fail_msg("the bundles failed with \"%s\"", f->logged);
@@ -83,13 +109,41 @@ static void silent_data(void **state)
     close(listener);
 }
 
+/* Stops the worker while it connects to the listener; ms until it has ended. */
+static int64_t stop_at_once(fixture *f)
+{
+    int connection = accept(listener, NULL, NULL);
+    assert_true(connection >= 0);
+    int64_t begun = beam_clock_ns();
+    stop(f);
+    close(connection);
+    close(listener);
+    return (beam_clock_ns() - begun) / 1000000;
+}
+
+static void silent_log(void **state)
+{
+    fixture *f = *state;
+    assert_in_range(stop_at_once(f), 0, 10000);
+    assert_int_equal(f->status, BEAM_CANCELLED);
+    assert_non_null(strstr(f->err.message, "asked to take log records, did not before the end"));
+}
+
+static void silent_status(void **state)
+{
+    fixture *f = *state;
+    assert_in_range(stop_at_once(f), 0, 10000);
+    assert_int_equal(f->status, BEAM_OK);
+}
+
 /* ---- A descriptor that does not come --------------------------------------------------------- */
 
 static int begin_undescribed(void **state)
 {
-    fixture *f = *state = begin_at(NULL);
+    fixture *f = fixture_new();
+    int status = begin(state, f);
     engine_describe(f->engine, NULL);
-    return 0;
+    return status;
 }
 
 static void no_descriptor(void **state)
@@ -97,16 +151,16 @@ static void no_descriptor(void **state)
     fixture *f = *state;
     ask_bundle(f, "stuck");
     engine_wait_until_asked(f->engine);
-    __atomic_store_n(&f->stop, 1, __ATOMIC_RELAXED);
-    pthread_join(f->worker, NULL);
-    f->joined = true;
+    stop(f);
     assert_non_null(strstr(f->logged, "asked to describe a bundle, did not before the end"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(silent_data, begin_silent, fixture_end),
+        cmocka_unit_test_setup_teardown(silent_data, begin_silent_data, fixture_end),
+        cmocka_unit_test_setup_teardown(silent_log, begin_silent_log, fixture_end),
+        cmocka_unit_test_setup_teardown(silent_status, begin_silent_status, fixture_end),
         cmocka_unit_test_setup_teardown(no_descriptor, begin_undescribed, fixture_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
