@@ -79,6 +79,8 @@ typedef struct beam_plan_driver {
     /* Takes the residual of a split.  A failure fails the bundle.  NULL: bundles of this
      * runner never split (beam_bundle_split returns false). */
     beam_status (*residual)(void *self, const beam_plan_split *split, beam_error *err);
+    /* The splittable DoFn has nothing to give away of what was asked for last.  May be NULL. */
+    void (*refused)(void *self);
     const beam_logger *logger; /* for beam_ctx_logger */
 } beam_plan_driver;
 

@@ -54,12 +54,16 @@ static beam_status split(process_node *self, double fraction)
 {
     beam_node *node = &self->dofn.node;
     const beam_pair_layout *layout = &self->layout;
+    const beam_plan_driver *driver = &node->plan->driver;
     memcpy(self->primary, self->element, node->in_type->size);
     memcpy(self->residual, self->element, node->in_type->size);
     if (!self->tracker.fn->try_split(self->tracker.state, fraction,
                                      self->primary + layout->restriction_at,
-                                     self->residual + layout->restriction_at))
+                                     self->residual + layout->restriction_at)) {
+        if (driver->refused)
+            driver->refused(driver->self);
         return BEAM_OK;
+    }
     BEAM_TRY(size_part(self, self->primary));
     BEAM_TRY(size_part(self, self->residual));
     beam_plan_split parts = {
@@ -71,7 +75,6 @@ static beam_status split(process_node *self, double fraction)
         .residual = self->residual,
         .info = node->ctx.frame->info,
     };
-    const beam_plan_driver *driver = &node->plan->driver;
     return driver->residual(driver->self, &parts, &node->error);
 }
 

@@ -229,8 +229,9 @@ beam_status beam_split_residual(void *self, const beam_plan_split *split, beam_e
 beam_status beam_split_running(beam_processor *processor, const char *id,
                                const BeamPb__ProcessBundleSplitRequest *request, beam_arena *arena,
                                BeamPb__ProcessBundleSplitResponse *response, bool *later);
-/* After the bundle, when nobody asks any more: a request that is still open gets nothing. */
-beam_status beam_split_end(beam_processor *processor, beam_error *err);
+/* A request that is still open gets nothing: the driver's `refused`; and after the bundle, when
+ * nobody asks any more. */
+void beam_split_refuse(void *self);
 
 /* ---- Looks now and then (sampling.c) --------------------------------------------------------- */
 

@@ -100,6 +100,7 @@ static beam_status open_processor(beam_harness *h, beam_descriptor *descriptor,
                                      .bind_side = beam_sides_bind,
                                      .side_input = beam_sides_read,
                                      .residual = beam_split_residual,
+                                     .refused = beam_split_refuse,
                                      .logger = h->logger};
     const beam_plan_options options = {
         .descriptor = descriptor->message, .registry = h->options->registry, .driver = &driver};
@@ -246,13 +247,11 @@ static void begin_running(beam_harness *h, beam_processor *p, beam_control_bundl
 
 static void end_running(beam_harness *h, beam_processor *p, beam_control_bundle *bundle)
 {
-    beam_error lost = {0};
     pthread_mutex_lock(&h->lock);
     while (!beam_control_leaves(bundle))
         pthread_cond_wait(&h->changed, &h->lock);
     pthread_mutex_unlock(&h->lock);
-    if (beam_split_end(p, &lost) != BEAM_OK)
-        BEAM_LOG(h->logger, BEAM_LOG_DEBUG, "%s: %s", p->instruction, lost.message);
+    beam_split_refuse(p);
 }
 
 /* Its start has forgotten a cancellation that came before. */

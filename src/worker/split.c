@@ -234,14 +234,16 @@ beam_status beam_split_running(beam_processor *p, const char *id,
     return status;
 }
 
-beam_status beam_split_end(beam_processor *p, beam_error *err)
+void beam_split_refuse(void *self)
 {
+    beam_processor *p = self;
+    beam_error lost = {0};
     BeamPb__ProcessBundleSplitResponse none = BEAM_PB__PROCESS_BUNDLE_SPLIT_RESPONSE__INIT;
     pthread_mutex_lock(&p->cutting);
     char *id = p->split_asked;
     p->split_asked = NULL;
     pthread_mutex_unlock(&p->cutting);
-    beam_status status = id ? send_answer(p->harness, id, &none, err) : BEAM_OK;
+    if (id && send_answer(p->harness, id, &none, &lost) != BEAM_OK)
+        BEAM_LOG(p->harness->logger, BEAM_LOG_DEBUG, "%s: %s", p->instruction, lost.message);
     beam_free(id);
-    return status;
 }

@@ -39,9 +39,17 @@ static beam_status numbers(beam_ctx *c, const void *element, beam_tracker *track
     return BEAM_OK;
 }
 
+static bool give_nothing(void *state, double fraction, void *primary, void *residual)
+{
+    (void)state, (void)fraction, (void)primary, (void)residual;
+    return false;
+}
+
+static beam_tracker_fn tracker; /* beam_offset_range_tracker, or one that does not split */
+
 static const beam_splittable splittable = {.struct_size = sizeof(beam_splittable),
                                            .restriction = &beam_offset_range_type,
-                                           .tracker = &beam_offset_range_tracker,
+                                           .tracker = &tracker,
                                            .initial_restriction = whole,
                                            .restriction_size = length,
                                            .process = numbers};
@@ -51,8 +59,9 @@ static const beam_dofn numbers_fn = {.struct_size = sizeof(beam_dofn),
                                      BEAM_TYPES(&beam_int64_type),
                                      .splittable = &splittable};
 
-static int begin(void **state)
+static int begin_with(void **state, const beam_tracker_fn *how)
 {
+    tracker = *how;
     const beam_windowing global = {BEAM_GLOBAL_WINDOWS, 0, 0, 0, 0, BEAM_END_OF_WINDOW};
     fixture *f = fixture_new();
     sem_init(&reached, 0, 0);
@@ -68,6 +77,18 @@ static int begin(void **state)
     return 0;
 }
 
+static int begin(void **state)
+{
+    return begin_with(state, &beam_offset_range_tracker);
+}
+
+static int begin_whole(void **state)
+{
+    beam_tracker_fn whole_only = beam_offset_range_tracker;
+    whole_only.try_split = give_nothing;
+    return begin_with(state, &whole_only);
+}
+
 static int end(void **state)
 {
     sem_post(&go); /* where a test failed before */
@@ -77,16 +98,21 @@ static int end(void **state)
     return status;
 }
 
-static void send_ranges(fixture *f, const char *id, size_t n)
+static void send_ranges_to(fixture *f, const char *id, size_t n, int64_t stop)
 {
     beam_buffer bytes = {0};
     const beam_element_info info = beam_info_global(4);
-    const sized range = {{100, {0, 100}}, 100};
+    const sized range = {{stop, {0, stop}}, (double)stop};
     for (size_t i = 0; i < n; i++)
         STAGE_OK(beam_encode_windowed(&sized_type, &beam_global_window_type, BEAM_NESTED, &info,
                                       &range, &bytes, NULL));
     send_piece(f, id, bytes.data, bytes.len, true);
     beam_buffer_free(&bytes);
+}
+
+static void send_ranges(fixture *f, const char *id, size_t n)
+{
+    send_ranges_to(f, id, n, 100);
 }
 
 /* Instructions are read one after another: when this one is answered, those before were read. */
@@ -187,13 +213,8 @@ static void the_elements_behind(void **state)
 static void too_late(void **state)
 {
     fixture *f = *state;
-    beam_buffer bytes = {0};
-    const beam_element_info info = beam_info_global(4);
-    const sized range = {{11, {0, 11}}, 11};
-    STAGE_OK(beam_encode_windowed(&sized_type, &beam_global_window_type, BEAM_NESTED, &info, &range,
-                                  &bytes, NULL));
     ask_bundle(f, "late");
-    send_piece(f, "late", bytes.data, bytes.len, true);
+    send_ranges_to(f, "late", 1, 11);
     sem_wait(&reached); /* at its last number */
     ask_split(f, "late", 0.5, 1, NULL, 0);
     pass_by(f);
@@ -203,12 +224,31 @@ static void too_late(void **state)
     assert_int_equal(response->process_bundle_split->n_channel_splits, 0);
     beam_message_free(response);
     assert_int_equal(count(f, "late"), 11);
-    beam_buffer_free(&bytes);
+}
+
+/* Where the tracker gives nothing away, the engine hears of it before the bundle ends, and may ask
+ * again. */
+static void refused(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "short");
+    send_ranges_to(f, "short", 2, 50);
+    sem_wait(&reached);
+    ask_split(f, "short", 0.5, 1, NULL, 0);
+    pass_by(f);
+    sem_post(&go);
+    BeamPb__InstructionResponse *response = take_split(f);
+    assert_int_equal(response->process_bundle_split->n_residual_roots, 0);
+    assert_int_equal(response->process_bundle_split->n_channel_splits, 0);
+    beam_message_free(response);
+    sem_post(&go);
+    assert_int_equal(count(f, "short"), 100);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-static const struct CMUnitTest tests[] = {TEST(the_element_at_hand), TEST(the_elements_behind),
-                                          TEST(too_late)};
+static const struct CMUnitTest tests[] = {
+    TEST(the_element_at_hand), TEST(the_elements_behind), TEST(too_late),
+    cmocka_unit_test_setup_teardown(refused, begin_whole, end)};
 
 int main(void)
 {
