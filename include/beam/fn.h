@@ -305,7 +305,8 @@ BEAM_API void beam_gauge_set(beam_ctx *ctx, uint32_t metric, int64_t value);
 BEAM_API void beam_string_set_add(beam_ctx *ctx, uint32_t metric, beam_str text);
 
 /* Side inputs, by position, in the window of the current element. Returned pointers live
- * until the bundle ends, a reading of an iterable until the callback returns.  Each fails with
+ * until the bundle ends, those to what a key has until the callback returns, as a reading of an
+ * iterable does.  Each fails with
  * words in the ctx's error when the side input cannot be read, is of another kind, or
  * (singleton) does not hold exactly one element; beam_side_get: *value is NULL when the map has
  * no such key. */

@@ -45,6 +45,7 @@ typedef struct beam_plan_side {
     beam_side_kind kind;
     const beam_type *type;    /* of the PCollection's elements; a KV for maps */
     beam_windowing windowing; /* of that PCollection */
+    uint64_t callback;        /* which of the transform's asks: another number, another callback */
     void *user;               /* the runner's, set in bind_side */
 } beam_plan_side;
 
@@ -72,8 +73,9 @@ typedef struct beam_plan_driver {
     /* The values of a side input in `window` (one of the side's own windowing): with key NULL
      * all elements (values of side->type side by side in the iterable's runs); else the
      * values (of the KV's value type) that `key` (of the KV's key type) has, none being no
-     * error.  They live until the bundle ends.  The plan keeps the answer for all elements of
-     * a window; answers by key the runner caches where that pays.  NULL: no side inputs. */
+     * error.  They live until the bundle ends, those of a key until another callback asks.  The
+     * plan keeps the answer for all elements of a window; answers by key the runner caches where
+     * that pays.  NULL: no side inputs. */
     beam_status (*side_input)(void *self, const beam_plan_side *side, const beam_window *window,
                               const void *key, beam_iterable *values, beam_error *err);
     /* Takes the residual of a split.  A failure fails the bundle.  NULL: bundles of this

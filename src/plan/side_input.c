@@ -144,10 +144,11 @@ static beam_status find_side(beam_ctx *ctx, uint32_t index, beam_node_side **sid
     return BEAM_OK;
 }
 
-static beam_status read_side(beam_ctx *ctx, const beam_node_side *side, const void *key,
+static beam_status read_side(beam_ctx *ctx, beam_node_side *side, const void *key,
                              beam_iterable *values)
 {
     const beam_plan_driver *driver = &beam_node_of(ctx)->plan->driver;
+    side->spec.callback = beam_node_element_number(beam_node_of(ctx));
     return driver->side_input(driver->self, &side->spec, &side->window, key, values,
                               beam_ctx_error(ctx));
 }

@@ -27,7 +27,7 @@ static void free_answer(beam_cached *answer)
     beam_free(answer);
 }
 
-static size_t weight(const beam_cached *answer)
+size_t beam_cached_size(const beam_cached *answer)
 {
     return sizeof *answer + answer->key_len + answer->array_size + answer->bytes.capacity +
            answer->arena.total;
@@ -51,7 +51,7 @@ static void link_newest(beam_cache *cache, beam_cached *answer)
 static void drop(beam_cache *cache, beam_cached *answer)
 {
     unlink_answer(cache, answer);
-    cache->held -= weight(answer);
+    cache->held -= beam_cached_size(answer);
     (void)beam_map_removen(&cache->answers, answer->key, answer->key_len);
     beam_free(answer->key);
     answer->key = NULL;
@@ -86,7 +86,7 @@ void beam_cache_add(beam_cache *cache, beam_cached *answer, const void *key, siz
         answer->key_len = len;
         copy = NULL;
         link_newest(cache, answer);
-        cache->held += weight(answer);
+        cache->held += beam_cached_size(answer);
         while (cache->held > BEAM_CACHE_MEMORY)
             drop(cache, cache->oldest); /* it may be this one, which its holder keeps */
     }

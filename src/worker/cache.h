@@ -43,6 +43,7 @@ beam_cached *beam_cache_find(beam_cache *cache, const void *key, size_t len);
 void beam_cache_add(beam_cache *cache, beam_cached *answer, const void *key, size_t len);
 /* Held by the caller, and in no cache; NULL: no memory. */
 beam_cached *beam_cached_new(void);
+size_t beam_cached_size(const beam_cached *answer); /* in bytes, all of it */
 void beam_cached_release(beam_cache *cache, beam_cached *answer);
 
 #endif

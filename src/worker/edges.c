@@ -92,7 +92,7 @@ static void forget_batch(beam_processor *p)
     beam_arena_reset(&p->elements);
     beam_readings_free(&p->readings);
     beam_readings_end(p->side_readings);
-    p->tails = false;
+    p->tails.any = false;
 }
 
 static bool same_info(const beam_element_info *a, const beam_element_info *b)
@@ -117,7 +117,7 @@ static beam_status decode_next(batch *b, beam_reader *reader, beam_error *err)
                                   .err = err,
                                   .borrow = true,
                                   .open_tail = beam_pages_of_tail,
-                                  .user = p};
+                                  .user = &p->tails};
     if (!entry->granted && !(entry->granted = beam_split_take(p, entry, BATCH))) {
         reader->at = reader->end;
         return BEAM_OK;
@@ -138,7 +138,7 @@ static beam_status decode_next(batch *b, beam_reader *reader, beam_error *err)
     b->n++;
     entry->granted--;
     /* Readings of what the engine keeps have a page each, until the push is over. */
-    return !entry->granted || b->n == BATCH || p->elements.total > MOST_DECODED || p->tails ||
+    return !entry->granted || b->n == BATCH || p->elements.total > MOST_DECODED || p->tails.any ||
                    p->paged
                ? push_batch(b)
                : BEAM_OK;

@@ -97,10 +97,17 @@ typedef struct beam_pages {
     beam_reading **readings; /* of this and others that live as long */
 } beam_pages;
 
+/* Where a decoder opens them: its `user`, with beam_pages_of_tail as open_tail. */
+typedef struct beam_tails {
+    struct beam_processor *processor;
+    beam_arena *arena;
+    beam_reading **readings; /* of all that are in the arena */
+    bool any;                /* there are some */
+} beam_tails;
+
 /* An iterable in the arena, `like` with that key; what `like` points to lives as long. */
 beam_status beam_pages_open(const beam_pages *like, const BeamPb__StateKey *key, beam_arena *arena,
                             beam_iterable *values, beam_error *err);
-/* A decoder's open_tail; user is a beam_processor, whose batch the iterable is of. */
 beam_status beam_pages_of_tail(void *user, const beam_iterable_tail *tail, beam_iterable *values,
                                beam_error *err);
 /* Nobody goes on with any of them, whether it has come to its end or not. */
@@ -179,9 +186,9 @@ typedef struct beam_processor {
     char *batch;         /* room for it */
     size_t batch_bytes;
     beam_reading *readings;                      /* of iterables among the elements of the batch */
-    bool tails;                                  /* there are any */
+    beam_tails tails;                            /* these iterables */
     const BeamPb__ProcessBundleRequest *request; /* of the bundle at hand */
-    beam_map held;                               /* beam_cached that its side inputs are */
+    struct beam_side *sides;
     beam_reading *side_readings;
     bool paged;        /* some side input is not held whole */
     beam_error unread; /* why an iterable could not be read to its end; code BEAM_OK: all could */

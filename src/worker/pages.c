@@ -17,7 +17,8 @@ struct beam_reading {
     bool last;            /* there is none */
     void *values;
     size_t capacity;
-    beam_arena arena; /* what values point to */
+    beam_arena arena;    /* what values point to */
+    beam_reading *inner; /* of iterables among them */
 };
 
 beam_status beam_decode_run(const beam_decoder *decoder, const beam_type *type, beam_reader *reader,
@@ -91,11 +92,13 @@ static beam_status get_page(const beam_pages *pages, beam_reading *r, beam_error
 static beam_status next_run(const beam_pages *pages, beam_reading *r, size_t *n, beam_error *err)
 {
     beam_arena_reset(&r->arena);
+    beam_readings_end(r->inner);
+    beam_tails tails = {pages->processor, &r->arena, &r->inner, false};
     const beam_decoder decoder = {.arena = &r->arena,
                                   .err = err,
                                   .borrow = true,
                                   .open_tail = beam_pages_of_tail,
-                                  .user = pages->processor};
+                                  .user = &tails};
     BEAM_TRY(get_page(pages, r, err));
     beam_reader reader = beam_reader_of(r->bytes.data, r->bytes.len);
     BEAM_TRY(beam_decode_run(&decoder, pages->element, &reader, &r->values, &r->capacity, n));
@@ -166,19 +169,19 @@ beam_status beam_pages_open(const beam_pages *like, const BeamPb__StateKey *key,
 beam_status beam_pages_of_tail(void *user, const beam_iterable_tail *tail, beam_iterable *values,
                                beam_error *err)
 {
-    beam_processor *p = user;
+    beam_tails *tails = user;
     BeamPb__StateKey key = BEAM_PB__STATE_KEY__INIT;
     BeamPb__StateKey__Runner runner = BEAM_PB__STATE_KEY__RUNNER__INIT;
-    const beam_pages pages = {.processor = p,
+    const beam_pages pages = {.processor = tails->processor,
                               .element = tail->element,
                               .values = tail->prefix,
                               .n = tail->n,
-                              .readings = &p->readings};
+                              .readings = tails->readings};
     runner.key = (ProtobufCBinaryData){tail->token.len, (uint8_t *)tail->token.at};
     key.type_case = BEAM_PB__STATE_KEY__TYPE_RUNNER;
     key.runner = &runner;
-    p->tails = true;
-    return beam_pages_open(&pages, &key, &p->elements, values, err);
+    tails->any = true;
+    return beam_pages_open(&pages, &key, tails->arena, values, err);
 }
 
 void beam_readings_end(beam_reading *readings)
@@ -192,6 +195,7 @@ void beam_readings_free(beam_reading **readings)
     while (*readings) {
         beam_reading *r = *readings;
         *readings = r->next;
+        beam_readings_free(&r->inner);
         beam_buffer_free(&r->bytes);
         beam_buffer_free(&r->token);
         beam_arena_free(&r->arena);

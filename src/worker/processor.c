@@ -95,6 +95,7 @@ static beam_status open_processor(beam_harness *h, beam_descriptor *descriptor,
     }
     p->harness = h;
     p->descriptor = descriptor;
+    p->tails = (beam_tails){p, &p->elements, &p->readings, false};
     const beam_plan_driver driver = {.self = p,
                                      .bind_sink = beam_edges_bind_sink,
                                      .bind_side = beam_sides_bind,

@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* sides.c - side inputs, asked of the engine: what fits is read at once and kept, for the bundle
- * or, where the engine gives a token for it, for later ones; what does not is read page by page. */
+ * or, where the engine gives a token for it, for later ones; what does not is read page by page.
+ * What many keys have is more than fits: of that only what was looked up last is kept. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,33 +10,45 @@
 #include "type/layout.h"
 #include "worker/harness.h"
 
-enum { MOST_AT_ONCE = 16 << 20 };
+/* Bytes of an answer that are read before a function sees it; and of a map's answers that a bundle
+ * keeps, besides those of the callback at hand. */
+enum { MOST_AT_ONCE = 16 << 20, MOST_KEPT = 16 << 20 };
+
+/* A side input of a processor's, in its arena. */
+typedef struct beam_side {
+    struct beam_side *next;
+    const beam_type *element; /* as the engine keeps them */
+    beam_map held;            /* beam_cached by what was asked */
+    size_t held_bytes;
+    uint64_t callback; /* that asked last */
+} beam_side;
 
 static beam_status no_memory(beam_error *err)
 {
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a side input");
 }
 
-/* side->user becomes the type of its elements as the engine keeps them. */
+/* side->user becomes a beam_side. */
 beam_status beam_sides_bind(void *self, beam_plan_side *side, beam_error *err)
 {
     beam_processor *p = self;
     const BeamPb__ProcessBundleDescriptor *d = p->descriptor->message;
-    const beam_type *wire;
+    beam_side *made = beam_arena_calloc(&p->arena, 1, sizeof *made);
+    if (!made)
+        return no_memory(err);
+    made->next = p->sides;
+    p->sides = side->user = made;
     for (size_t i = 0; i < d->n_pcollections; i++)
-        if (d->pcollections[i]->value && strcmp(d->pcollections[i]->key, side->pcollection) == 0) {
-            BEAM_TRY(beam_coder_type((beam_coder_map){d->coders, d->n_coders, false},
-                                     d->pcollections[i]->value->coder_id, &p->arena, &wire, err));
-            side->user = (void *)wire;
-            return BEAM_OK;
-        }
+        if (d->pcollections[i]->value && strcmp(d->pcollections[i]->key, side->pcollection) == 0)
+            return beam_coder_type((beam_coder_map){d->coders, d->n_coders, false},
+                                   d->pcollections[i]->value->coder_id, &p->arena, &made->element,
+                                   err);
     return beam_error_set(err, BEAM_NOT_FOUND, "side input %s has no PCollection",
                           side->local_name);
 }
 
 /* ---- The question ------------------------------------------------------------------------ */
 
-/* A question, in the processor's arena of side inputs. */
 typedef struct wanted {
     const beam_plan_side *side;
     const beam_type *element;
@@ -57,7 +70,7 @@ static void free_wanted(wanted *w)
 static beam_status encode_place(wanted *w, const beam_window *window, const void *key,
                                 beam_error *err)
 {
-    const beam_type *wire = w->side->user;
+    const beam_type *wire = ((const beam_side *)w->side->user)->element;
     const beam_type *type = w->side->windowing.kind == BEAM_GLOBAL_WINDOWS
                                 ? &beam_global_window_type
                                 : &beam_window_type;
@@ -124,6 +137,7 @@ typedef struct begun {
     size_t n;          /* values, in the answer's array */
     beam_reader rest;  /* the beginning of the next */
     beam_buffer token; /* of the next page; empty: that was all */
+    bool tails;        /* there are values with more than came with them */
 } begun;
 
 /* As many pages as are read at once, and one value at least: functions have a pointer to the first
@@ -131,7 +145,12 @@ typedef struct begun {
 static beam_status begin(beam_processor *p, const wanted *w, beam_cached *answer, begun *b,
                          beam_error *err)
 {
-    const beam_decoder decoder = {.arena = &answer->arena, .err = err, .borrow = true};
+    beam_tails tails = {p, &answer->arena, &p->side_readings, false};
+    const beam_decoder decoder = {.arena = &answer->arena,
+                                  .err = err,
+                                  .borrow = true,
+                                  .open_tail = beam_pages_of_tail,
+                                  .user = &tails};
     beam_state_link *link;
     size_t capacity = 0;
     BEAM_TRY(beam_state_of(p, &link, err));
@@ -143,6 +162,8 @@ static beam_status begin(beam_processor *p, const wanted *w, beam_cached *answer
         BEAM_TRY(beam_decode_run(&decoder, w->element, &b->rest, &answer->array, &capacity, &b->n));
         answer->array_size = capacity * w->element->size;
     } while (b->token.len && !b->n);
+    b->tails = tails.any;
+    p->paged = p->paged || b->tails;
     return BEAM_OK;
 }
 
@@ -163,14 +184,16 @@ static beam_status leave(beam_processor *p, const wanted *w, beam_cached *answer
                           : no_memory(err);
 }
 
+/* *whole: nothing of it stays with the engine. */
 static beam_status fetch(beam_processor *p, const wanted *w, beam_cached *answer, bool *whole,
                          beam_error *err)
 {
     begun b = {0};
     beam_status status = begin(p, w, answer, &b, err);
-    *whole = b.token.len == 0;
+    bool more = b.token.len != 0;
+    *whole = !more && !b.tails;
     answer->values = (beam_iterable){NULL, answer->array, b.n};
-    if (status == BEAM_OK && !*whole)
+    if (status == BEAM_OK && more)
         status = leave(p, w, answer, &b, err);
     else if (status == BEAM_OK && beam_reader_left(&b.rest))
         status = beam_error_set(err, BEAM_DATA_LOSS, "the engine's last page ends in a value");
@@ -178,35 +201,59 @@ static beam_status fetch(beam_processor *p, const wanted *w, beam_cached *answer
     return status;
 }
 
-/* Held by the bundle, which asks the same thing once. */
-static beam_status hold(beam_processor *p, const wanted *w, beam_cached *answer, beam_error *err)
+/* The engine's answer, or the one that another bundle had with the same token; held by the caller.
+ */
+static beam_status get_answer(beam_processor *p, const wanted *w, beam_cached **answer,
+                              beam_error *err)
 {
-    if (beam_map_setn(&p->held, (const char *)w->identity.data, w->identity.len, answer) == BEAM_OK)
+    beam_cache *cache = &p->harness->cache;
+    bool whole;
+    *answer = w->has_token ? beam_cache_find(cache, w->identity.data, w->identity.len) : NULL;
+    if (*answer)
         return BEAM_OK;
-    beam_cached_release(&p->harness->cache, answer);
-    return no_memory(err);
+    *answer = beam_cached_new();
+    if (!*answer)
+        return no_memory(err);
+    beam_status status = fetch(p, w, *answer, &whole, err);
+    if (status != BEAM_OK) {
+        beam_cached_release(cache, *answer);
+        return beam_error_wrap(err, status, "side input %s", w->side->local_name);
+    }
+    if (whole && w->has_token)
+        beam_cache_add(cache, *answer, w->identity.data, w->identity.len);
+    return BEAM_OK;
 }
 
+static void release_held(beam_processor *p, beam_side *side)
+{
+    size_t at = 0;
+    const beam_map_entry *entry;
+    while ((entry = beam_map_next(&side->held, &at)))
+        beam_cached_release(&p->harness->cache, entry->value);
+    beam_map_free(&side->held);
+    side->held = (beam_map){0};
+    side->held_bytes = 0;
+}
+
+/* The bundle holds the answer, and asks the same thing once; of a map again, when it has looked up
+ * much since. */
 static beam_status find_answer(beam_processor *p, const wanted *w, beam_iterable *values,
                                beam_error *err)
 {
-    beam_cache *cache = &p->harness->cache;
-    bool whole = false;
-    beam_cached *answer = beam_map_getn(&p->held, (const char *)w->identity.data, w->identity.len);
+    beam_side *side = w->side->user;
+    const char *identity = (const char *)w->identity.data;
+    bool by_key = w->key.type_case == BEAM_PB__STATE_KEY__TYPE_MULTIMAP_SIDE_INPUT;
+    if (by_key && side->callback != w->side->callback && side->held_bytes > MOST_KEPT)
+        release_held(p, side);
+    side->callback = w->side->callback;
+    beam_cached *answer = beam_map_getn(&side->held, identity, w->identity.len);
     if (!answer) {
-        answer = w->has_token ? beam_cache_find(cache, w->identity.data, w->identity.len) : NULL;
-        if (!answer) {
-            answer = beam_cached_new();
-            beam_status status = answer ? fetch(p, w, answer, &whole, err) : no_memory(err);
-            if (status != BEAM_OK) {
-                if (answer)
-                    beam_cached_release(cache, answer);
-                return beam_error_wrap(err, status, "side input %s", w->side->local_name);
-            }
-            if (whole && w->has_token)
-                beam_cache_add(cache, answer, w->identity.data, w->identity.len);
+        BEAM_TRY(get_answer(p, w, &answer, err));
+        if (beam_map_setn(&side->held, identity, w->identity.len, answer) != BEAM_OK) {
+            beam_cached_release(&p->harness->cache, answer);
+            return no_memory(err);
         }
-        BEAM_TRY(hold(p, w, answer, err));
+        side->held_bytes += beam_cached_size(answer) + w->identity.len + sizeof(beam_map_entry);
     }
     *values = answer->values;
     return BEAM_OK;
@@ -228,12 +275,8 @@ beam_status beam_sides_read(void *self, const beam_plan_side *side, const beam_w
 
 void beam_sides_end_bundle(beam_processor *p)
 {
-    size_t at = 0;
-    const beam_map_entry *entry;
-    while ((entry = beam_map_next(&p->held, &at)))
-        beam_cached_release(&p->harness->cache, entry->value);
-    beam_map_free(&p->held);
-    p->held = (beam_map){0};
+    for (beam_side *side = p->sides; side; side = side->next)
+        release_held(p, side);
     p->paged = false;
     beam_readings_free(&p->side_readings);
 }

@@ -9,7 +9,9 @@
 #include "worker/fixture.h"
 
 BEAM_KV(pair, beam_int64, beam_int64);
+BEAM_KV(named, beam_int64, beam_str);
 BEAM_GROUPED(group, beam_int64, beam_int64);
+BEAM_GROUPED(groups, beam_int64, group);
 
 #define INT (&beam_int64_type)
 
@@ -86,6 +88,50 @@ static beam_status add_group(beam_ctx *c, const group *g)
 }
 BEAM_DOFN(add_group_fn, group, add_group, BEAM_TYPES(&beam_int64_type));
 
+/* Reads all groups of the side input twice. */
+static beam_status add_groups(beam_ctx *c, const beam_int64 *x)
+{
+    beam_iterable values;
+    beam_int64 sum = *x;
+    for (int i = 0; i < 2; i++) {
+        BEAM_TRY(beam_side_iterable(c, 0, &values));
+        beam_iter iter = beam_iterate(&values, group);
+        for (const group *g; (g = beam_next(&iter, group)); sum += g->key)
+            BEAM_TRY(sum_of(&g->values, &sum));
+        BEAM_TRY(iter.status);
+    }
+    return beam_emit(c, beam_int64, sum);
+}
+BEAM_DOFN(add_groups_fn, beam_int64, add_groups, BEAM_TYPES(&beam_int64_type),
+          BEAM_SIDES({.kind = BEAM_SIDE_ITERABLE, .type = &group_type}));
+
+/* Of each group a page is read, and no further. */
+static beam_status peek_into_each(beam_ctx *c, const groups *all)
+{
+    beam_iter iter = beam_iterate(&all->values, group);
+    for (const group *g; (g = beam_next(&iter, group));) {
+        beam_iter page = beam_iterate(&g->values, beam_int64);
+        size_t n;
+        for (int run = 0; run < 2; run++)
+            (void)beam_next_run(&page, beam_int64, &n);
+        BEAM_TRY(page.status);
+        held[g->key] = mallinfo2().uordblks;
+    }
+    BEAM_TRY(iter.status);
+    return beam_emit(c, beam_int64, all->key);
+}
+BEAM_DOFN(peek_into_each_fn, groups, peek_into_each, BEAM_TYPES(&beam_int64_type));
+
+static beam_status look_up(beam_ctx *c, const beam_int64 *key)
+{
+    const beam_str *text;
+    BEAM_TRY(beam_side_get(c, 0, key, &text));
+    held[*key] = mallinfo2().uordblks;
+    return beam_emit(c, beam_int64, *key + (beam_int64)text->len);
+}
+BEAM_DOFN(look_up_fn, beam_int64, look_up, BEAM_TYPES(&beam_int64_type),
+          BEAM_SIDES({.kind = BEAM_SIDE_MAP, .type = &named_type}));
+
 /* Does not ask whether what it read was all. */
 static beam_status add_heedlessly(beam_ctx *c, const group *g)
 {
@@ -136,6 +182,18 @@ static int begin_text(void **state)
     return 0;
 }
 
+static int begin_groups(void **state)
+{
+    begin_side_of(state, &add_groups_fn);
+    return 0;
+}
+
+static int begin_look_up(void **state)
+{
+    begin_side_of(state, &look_up_fn);
+    return 0;
+}
+
 static int begin_late(void **state)
 {
     sem_init(&reached, 0, 0);
@@ -157,9 +215,9 @@ static int begin_group_of(void **state, const beam_dofn *fn)
 {
     fixture *f = fixture_new();
     tell_where_state_is(f);
-    stage_pcoll(&f->stage, "groups", &group_type, global);
+    stage_pcoll(&f->stage, "groups", fn->in, global);
     stage_pcoll(&f->stage, "sums", INT, global);
-    fixture_port(f, "source", BEAM_URN_DATA_SOURCE, &group_type, "", "out0=groups");
+    fixture_port(f, "source", BEAM_URN_DATA_SOURCE, fn->in, "", "out0=groups");
     stage_pardo(&f->stage, "add", fn, NULL, "in0=groups", "out0=sums");
     fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=sums", "");
     fixture_start(f, false);
@@ -175,6 +233,11 @@ static int begin_group(void **state)
 static int begin_heedless(void **state)
 {
     return begin_group_of(state, &add_heedlessly_fn);
+}
+
+static int begin_nested(void **state)
+{
+    return begin_group_of(state, &peek_into_each_fn);
 }
 
 /* ---- An engine's part -------------------------------------------------------------------- */
@@ -202,12 +265,17 @@ static void ask_with_token(fixture *f, const char *id, const char *token)
     engine_send(f->engine, ENGINE_CONTROL, &request);
 }
 
-static void send_number(fixture *f, const char *id, beam_int64 number)
+static void add_number(beam_buffer *bytes, beam_int64 number)
 {
     const beam_element_info info = beam_info_global(5);
+    STAGE_OK(beam_encode_windowed(INT, &beam_global_window_type, BEAM_NESTED, &info, &number, bytes,
+                                  NULL));
+}
+
+static void send_number(fixture *f, const char *id, beam_int64 number)
+{
     beam_buffer bytes = {0};
-    STAGE_OK(beam_encode_windowed(INT, &beam_global_window_type, BEAM_NESTED, &info, &number,
-                                  &bytes, NULL));
+    add_number(&bytes, number);
     send_piece(f, id, bytes.data, bytes.len, true);
     beam_buffer_free(&bytes);
 }
@@ -364,12 +432,10 @@ static void given_up_each_time(void **state)
 {
     enum { N = sizeof held / sizeof *held, PAGE = 200000 };
     fixture *f = *state;
-    const beam_element_info info = beam_info_global(5);
     beam_buffer bytes = {0}, elements = {0};
     (void)numbers(&bytes, 9 << 20);
     for (beam_int64 i = 0; i < N; i++)
-        STAGE_OK(beam_encode_windowed(INT, &beam_global_window_type, BEAM_NESTED, &info, &i,
-                                      &elements, NULL));
+        add_number(&elements, i);
     ask_bundle(f, "peeks");
     send_piece(f, "peeks", elements.data, elements.len, true);
     give_page(f, "peeks", "", bytes.data, bytes.len, "b");
@@ -377,6 +443,36 @@ static void given_up_each_time(void **state)
         give_page(f, "peeks", "b", bytes.data, PAGE, "c");
     expect_done(f, "peeks");
     assert_true(held[N - 1] < held[1] + 20 * PAGE);
+    beam_buffer_free(&elements);
+    beam_buffer_free(&bytes);
+}
+
+/* What was looked up by key is kept, but not all of it. */
+static void looked_up(void **state)
+{
+    enum { N = sizeof held / sizeof *held, LEN = 1 << 20, MOST = 24 << 20 };
+    fixture *f = *state;
+    beam_buffer bytes = {0}, elements = {0};
+    char *text = calloc(1, LEN);
+    assert_non_null(text);
+    STAGE_OK(beam_encode(&beam_str_type, BEAM_NESTED, &(const beam_str){text, LEN}, &bytes, NULL));
+    free(text);
+    add_number(&elements, 0); /* which is asked for once at the beginning, and once at the end */
+    for (beam_int64 i = 0; i <= N; i++)
+        add_number(&elements, i % N);
+    ask_bundle(f, "many");
+    send_piece(f, "many", elements.data, elements.len, true);
+    for (size_t i = 0; i <= N; i++) {
+        BeamPb__StateRequest *q = take_question(f, "many", "");
+        const ProtobufCBinaryData *key = &q->state_key->multimap_side_input->key;
+        assert_int_equal(key->len, 1);
+        assert_int_equal(key->data[0], i % N);
+        send_page(f, q->id, bytes.data, bytes.len, "");
+        beam_message_free(q);
+    }
+    expect_done(f, "many");
+    if (held[N - 1] > held[1] + MOST)
+        fail_msg("%zu bytes for the answers to %d questions", held[N - 1] - held[1], N - 2);
     beam_buffer_free(&elements);
     beam_buffer_free(&bytes);
 }
@@ -432,15 +528,21 @@ static void first_asked_at_the_end(void **state)
     assert_null(engine_take(f->engine, ENGINE_STATE, &beam_pb__state_request__descriptor));
 }
 
-static void send_group(fixture *f, const char *id, beam_int64 key, const char *token)
+/* A group with the values 10 and 20, and those that the engine keeps. */
+static void add_group_of(beam_buffer *bytes, beam_int64 key, const char *token)
 {
     static const beam_int64 prefix[] = {10, 20};
-    const beam_element_info info = beam_info_global(5);
     const beam_iterable_tail tail = {INT, prefix, 2, {token, strlen(token)}};
     const group g = {key, {&beam_iterable_tail_ops, &tail, BEAM_LEN_UNKNOWN}};
+    STAGE_OK(beam_encode(&group_type, BEAM_NESTED, &g, bytes, NULL));
+}
+
+static void send_group(fixture *f, const char *id, beam_int64 key, const char *token)
+{
+    const beam_element_info info = beam_info_global(5);
     beam_buffer bytes = {0};
-    STAGE_OK(beam_encode_windowed(&group_type, &beam_global_window_type, BEAM_NESTED, &info, &g,
-                                  &bytes, NULL));
+    STAGE_OK(beam_encode_info(&beam_global_window_type, &info, &bytes, NULL));
+    add_group_of(&bytes, key, token);
     send_piece(f, id, bytes.data, bytes.len, true);
     beam_buffer_free(&bytes);
 }
@@ -470,6 +572,64 @@ static void state_backed(void **state)
         beam_message_free(q);
     }
     expect_sum(f, "group", 7 + 2 * (30 + sum));
+    beam_buffer_free(&bytes);
+}
+
+/* Values that are groups with values of their own: what is read of those does not add up. */
+static void state_backed_within(void **state)
+{
+    enum { N = sizeof held / sizeof *held, PAGE = 200000 };
+    fixture *f = *state;
+    const beam_element_info info = beam_info_global(5);
+    const beam_iterable_tail tail = {&group_type, NULL, 0, {"all", 3}};
+    const groups g = {7, {&beam_iterable_tail_ops, &tail, BEAM_LEN_UNKNOWN}};
+    beam_buffer bytes = {0};
+    STAGE_OK(beam_encode_windowed(&groups_type, &beam_global_window_type, BEAM_NESTED, &info, &g,
+                                  &bytes, NULL));
+    ask_bundle(f, "groups");
+    send_piece(f, "groups", bytes.data, bytes.len, true);
+    bytes.len = 0;
+    (void)numbers(&bytes, PAGE);
+    for (beam_int64 i = 0; i < N; i++) {
+        beam_buffer page = {0};
+        add_group_of(&page, i, "one");
+        give_page(f, "groups", i ? "more" : "", page.data, page.len, i + 1 < N ? "more" : "");
+        give_page(f, "groups", "", bytes.data, PAGE, "rest");
+        beam_buffer_free(&page);
+    }
+    expect_sum(f, "groups", 7);
+    assert_true(held[N - 1] < held[1] + 20 * PAGE);
+    beam_buffer_free(&bytes);
+}
+
+/* What a GroupByKey made, as a side input: its values come in pages, too, each time they are read,
+ * whatever token there is for the groups. */
+static void state_backed_on_the_side(void **state)
+{
+    static const char *const ids[] = {"first", "second"};
+    fixture *f = *state;
+    beam_buffer pairs = {0}, bytes = {0};
+    beam_int64 sum = numbers(&bytes, 3000);
+    add_group_of(&pairs, 1, "values of 1");
+    add_group_of(&pairs, 2, "values of 2");
+    for (size_t b = 0; b < 2; b++) {
+        ask_with_token(f, ids[b], "t");
+        send_number(f, ids[b], 5);
+        give_page(f, ids[b], "", pairs.data, pairs.len, "");
+        for (int i = 0; i < 2; i++) {
+            BeamPb__StateRequest *q = take_question(f, ids[b], "");
+            check_runner_key(q, "values of 1");
+            send_page(f, q->id, bytes.data, 3001, "rest");
+            beam_message_free(q);
+            give_page(f, ids[b], "rest", bytes.data + 3001, bytes.len - 3001, "");
+            q = take_question(f, ids[b], "");
+            check_runner_key(q, "values of 2");
+            send_page(f, q->id, "\x03", 1, "");
+            beam_message_free(q);
+        }
+        expect_sum(f, ids[b], 5 + 2 * (1 + 30 + sum + 2 + 30 + 3));
+    }
+    beam_buffer_free(&pairs);
     beam_buffer_free(&bytes);
 }
 
@@ -509,10 +669,13 @@ int main(void)
         SIDE(larger_than_is_kept),
         cmocka_unit_test_setup_teardown(given_up_each_time, begin_peek, fixture_end),
         cmocka_unit_test_setup_teardown(a_large_value, begin_text, fixture_end),
+        cmocka_unit_test_setup_teardown(looked_up, begin_look_up, fixture_end),
         SIDE(an_error),
         SIDE(ended_by_a_deadline),
         cmocka_unit_test_setup_teardown(first_asked_at_the_end, begin_late, end_late),
         GROUP(state_backed),
+        cmocka_unit_test_setup_teardown(state_backed_within, begin_nested, fixture_end),
+        cmocka_unit_test_setup_teardown(state_backed_on_the_side, begin_groups, fixture_end),
         GROUP(state_backed_fails),
         cmocka_unit_test_setup_teardown(state_backed_fails_unseen, begin_heedless, fixture_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
