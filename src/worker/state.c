@@ -4,6 +4,7 @@
  * of another bundle, so nobody waits for somebody else's.  Of those who wait, one reads. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -81,7 +82,7 @@ void beam_state_stop(beam_harness *h)
 
 /* ---- Answers ----------------------------------------------------------------------------- */
 
-/* With the lock held: the answer goes to who asked. */
+/* With the lock held: the answer goes to who asked, or nowhere, where that one has given up. */
 static void deliver(beam_state_link *link, BeamPb__StateResponse *answer)
 {
     for (question *q = link->open; q; q = q->next)
@@ -89,9 +90,11 @@ static void deliver(beam_state_link *link, BeamPb__StateResponse *answer)
             q->answer = answer;
             return;
         }
+    /* Ids are numbers from 1, and what is none becomes 0. */
+    if (strtoull(answer->id, NULL, 10) - 1 >= link->asked)
+        (void)beam_error_set(&link->broken, BEAM_DATA_LOSS,
+                             "the engine answers what nobody has asked");
     beam_message_free(answer);
-    (void)beam_error_set(&link->broken, BEAM_DATA_LOSS,
-                         "the engine's answer is of another question");
 }
 
 /* NULL: none came within a TICK. */
@@ -159,6 +162,7 @@ static beam_status wait_for_answer(beam_state_link *link, question *q, beam_erro
 
 /* ---- Questions --------------------------------------------------------------------------- */
 
+/* A stream of which the engine takes nothing for so long is stuck, for all who ask over it. */
 static beam_status send_question(beam_state_link *link, const BeamPb__StateRequest *request,
                                  beam_error *err)
 {

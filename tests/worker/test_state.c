@@ -477,6 +477,23 @@ static void looked_up(void **state)
     beam_buffer_free(&bytes);
 }
 
+/* An answer that nobody waits for any more is no other bundle's concern. */
+static void answered_twice(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "one");
+    send_number(f, "one", 1);
+    BeamPb__StateRequest *q = take_question(f, "one", "");
+    send_page(f, q->id, "\x05", 1, "");
+    send_page(f, q->id, "\x05", 1, "");
+    beam_message_free(q);
+    expect_sum(f, "one", 11);
+    ask_bundle(f, "two");
+    send_number(f, "two", 2);
+    give_page(f, "two", "", "\x07", 1, "");
+    expect_sum(f, "two", 16);
+}
+
 static void an_error(void **state)
 {
     fixture *f = *state;
@@ -670,6 +687,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(given_up_each_time, begin_peek, fixture_end),
         cmocka_unit_test_setup_teardown(a_large_value, begin_text, fixture_end),
         cmocka_unit_test_setup_teardown(looked_up, begin_look_up, fixture_end),
+        SIDE(answered_twice),
         SIDE(an_error),
         SIDE(ended_by_a_deadline),
         cmocka_unit_test_setup_teardown(first_asked_at_the_end, begin_late, end_late),
