@@ -92,19 +92,29 @@ static int64_t choose(const BeamPb__ProcessBundleSplitRequest__DesiredSplit *wis
     return best;
 }
 
-static beam_status add_channel(int64_t stop, const char *transform, int64_t last_kept,
-                               beam_arena *arena, BeamPb__ProcessBundleSplitResponse *response)
+/* Room for n cuts, before the first is made: an engine that is not told of one loses elements. */
+static beam_status make_room(size_t n, beam_arena *arena,
+                             BeamPb__ProcessBundleSplitResponse *response)
+{
+    response->channel_splits = beam_arena_calloc(arena, n, sizeof *response->channel_splits);
+    for (size_t i = 0; response->channel_splits && i < n; i++) {
+        response->channel_splits[i] = beam_message_new(
+            &beam_pb__process_bundle_split_response__channel_split__descriptor, arena);
+        if (!response->channel_splits[i])
+            return BEAM_RESOURCE_EXHAUSTED;
+    }
+    return response->channel_splits ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
+}
+
+/* The transform's name is borrowed. */
+static void add_channel(int64_t stop, const char *transform, int64_t last_kept,
+                        BeamPb__ProcessBundleSplitResponse *response)
 {
     BeamPb__ProcessBundleSplitResponse__ChannelSplit *cut =
-        beam_message_new(&beam_pb__process_bundle_split_response__channel_split__descriptor, arena);
-    response->channel_splits = beam_arena_calloc(arena, 1, sizeof *response->channel_splits);
-    if (!cut || !response->channel_splits ||
-        !(cut->transform_id = beam_arena_strdup(arena, transform)))
-        return BEAM_RESOURCE_EXHAUSTED;
+        response->channel_splits[response->n_channel_splits++];
+    cut->transform_id = (char *)transform;
     cut->last_primary_element = last_kept;
     cut->first_residual_element = stop;
-    response->channel_splits[response->n_channel_splits++] = cut;
-    return BEAM_OK;
 }
 
 /* ---- Inside an element ----------------------------------------------------------------------- */
@@ -185,10 +195,11 @@ beam_status beam_split_residual(void *self, const beam_plan_split *split, beam_e
                              ? fill_roots(split, entry, &arena, &response, err)
                              : beam_error_set(err, BEAM_INTERNAL, "a split that nobody asked for");
     if (status == BEAM_OK)
-        status =
-            add_channel(entry->taken, entry->port->transform, entry->taken - 2, &arena, &response);
-    if (status == BEAM_OK)
+        status = make_room(1, &arena, &response);
+    if (status == BEAM_OK) {
+        add_channel(entry->taken, entry->port->transform, entry->taken - 2, &response);
         status = send_answer(p->harness, id, &response, err);
+    }
     beam_free(id);
     beam_arena_free(&arena);
     return status;
@@ -196,10 +207,11 @@ beam_status beam_split_residual(void *self, const beam_plan_split *split, beam_e
 
 /* ---- The request ----------------------------------------------------------------------------- */
 
-/* With p->cutting held. */
+/* With p->cutting held.  Inside an element, only where nothing else was cut, since that is told in
+ * another answer. */
 static beam_status cut(beam_processor *p, const char *id,
                        const BeamPb__ProcessBundleSplitRequest__DesiredSplitEntry *wish,
-                       beam_arena *arena, BeamPb__ProcessBundleSplitResponse *response, bool *later)
+                       BeamPb__ProcessBundleSplitResponse *response, bool *later)
 {
     for (size_t i = 0; wish->value && i < p->n_entries; i++) {
         beam_entry *entry = &p->entries[i];
@@ -210,9 +222,10 @@ static beam_status cut(beam_processor *p, const char *id,
         int64_t at = choose(wish->value, entry->taken, total);
         if (at < total) {
             entry->stop = at;
-            return add_channel(at, wish->key, at - 1, arena, response);
+            add_channel(at, wish->key, at - 1, response);
+            return BEAM_OK;
         }
-        if (!p->splits_inside || !entry->taken || p->split_asked ||
+        if (!p->splits_inside || !entry->taken || p->split_asked || response->n_channel_splits ||
             !beam_bundle_split(p->bundle, wish->value->fraction_of_remainder))
             continue;
         *later = true;
@@ -226,10 +239,10 @@ beam_status beam_split_running(beam_processor *p, const char *id,
                                const BeamPb__ProcessBundleSplitRequest *request, beam_arena *arena,
                                BeamPb__ProcessBundleSplitResponse *response, bool *later)
 {
-    beam_status status = BEAM_OK;
+    beam_status status = make_room(request->n_desired_splits, arena, response);
     pthread_mutex_lock(&p->cutting);
     for (size_t i = 0; i < request->n_desired_splits && !*later && status == BEAM_OK; i++)
-        status = cut(p, id, request->desired_splits[i], arena, response, later);
+        status = cut(p, id, request->desired_splits[i], response, later);
     pthread_mutex_unlock(&p->cutting);
     return status;
 }

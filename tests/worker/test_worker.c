@@ -44,6 +44,25 @@ static int begin_with_log(void **state)
     return 0;
 }
 
+/* The same with numbers from two sources. */
+static int begin_two(void **state)
+{
+    const beam_windowing global = {BEAM_GLOBAL_WINDOWS, 0, 0, 0, 0, BEAM_END_OF_WINDOW};
+    fixture *f = *state = fixture_new();
+    stage_pcoll(&f->stage, "numbers", INT, global);
+    stage_pcoll(&f->stage, "others", INT, global);
+    stage_pcoll(&f->stage, "all", INT, global);
+    stage_pcoll(&f->stage, "tripled", INT, global);
+    fixture_port(f, "source", BEAM_URN_DATA_SOURCE, INT, "", "out0=numbers");
+    fixture_port(f, "other", BEAM_URN_DATA_SOURCE, INT, "", "out0=others");
+    stage_transform(&f->stage, "flatten", BEAM_URN_FLATTEN, NULL, "in0=numbers in1=others",
+                    "out0=all");
+    stage_pardo(&f->stage, "triple", &triple_fn, NULL, "in0=all", "out0=tripled");
+    fixture_port(f, "sink", BEAM_URN_DATA_SINK, INT, "in0=tripled", "");
+    fixture_start(f, false);
+    return 0;
+}
+
 /* The engine takes no answer. */
 static int begin_ignored(void **state)
 {
@@ -284,6 +303,54 @@ static void elements_given_away(void **state)
     beam_buffer_free(&bytes);
 }
 
+/* Of a source with 1000 elements and of another with 10. */
+static void ask_two_splits(fixture *f, const char *id)
+{
+    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
+    BeamPb__ProcessBundleSplitRequest split = BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__INIT;
+    BeamPb__ProcessBundleSplitRequest__DesiredSplit wishes[2] = {
+        BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__DESIRED_SPLIT__INIT,
+        BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__DESIRED_SPLIT__INIT};
+    BeamPb__ProcessBundleSplitRequest__DesiredSplitEntry entries[2] = {
+        BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__DESIRED_SPLIT_ENTRY__INIT,
+        BEAM_PB__PROCESS_BUNDLE_SPLIT_REQUEST__DESIRED_SPLIT_ENTRY__INIT};
+    BeamPb__ProcessBundleSplitRequest__DesiredSplitEntry *all[2] = {&entries[0], &entries[1]};
+    for (size_t i = 0; i < 2; i++) {
+        wishes[i].fraction_of_remainder = 0.5;
+        wishes[i].estimated_input_elements = i ? 10 : 1000;
+        entries[i].key = (char *)(i ? "other" : "source");
+        entries[i].value = &wishes[i];
+    }
+    split.instruction_id = (char *)id;
+    split.desired_splits = all;
+    split.n_desired_splits = 2;
+    request.instruction_id = (char *)"split";
+    request.request_case = BEAM_PB__INSTRUCTION_REQUEST__REQUEST_PROCESS_BUNDLE_SPLIT;
+    request.process_bundle_split = &split;
+    engine_send(f->engine, ENGINE_CONTROL, &request);
+}
+
+/* What is given away of each source is told. */
+static void two_sources(void **state)
+{
+    fixture *f = *state;
+    BeamPb__InstructionResponse *response = NULL;
+    const BeamPb__ProcessBundleSplitResponse *s;
+    ask_bundle(f, "both");
+    do { /* until the bundle runs */
+        beam_message_free(response);
+        ask_two_splits(f, "both");
+        response = take_split(f);
+        s = response->process_bundle_split;
+    } while (!s->n_channel_splits);
+    assert_int_equal(s->n_channel_splits, 2);
+    assert_string_equal(s->channel_splits[0]->transform_id, "source");
+    assert_int_equal(s->channel_splits[0]->first_residual_element, 500);
+    assert_string_equal(s->channel_splits[1]->transform_id, "other");
+    assert_int_equal(s->channel_splits[1]->first_residual_element, 5);
+    beam_message_free(response);
+}
+
 /* The bundle has begun some: what is cut off is none of those. */
 static void elements_begun_stay(void **state)
 {
@@ -379,6 +446,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_engine_dies),
     cmocka_unit_test_setup_teardown(the_engine_hangs, begin_ignored, fixture_end),
     TEST(elements_given_away),
+    cmocka_unit_test_setup_teardown(two_sources, begin_two, fixture_end),
     TEST(elements_begun_stay),
     cmocka_unit_test_setup_teardown(records_reach_the_engine, begin_with_log, fixture_end),
     cmocka_unit_test_setup_teardown(odd_words, begin_with_log, fixture_end),
