@@ -297,26 +297,24 @@ beam_status beam_edges_flush(beam_processor *p, beam_error *err)
 
 /* ---- The end ----------------------------------------------------------------------------- */
 
+/* A processor may wait for its next bundle for ever: it keeps no memory that elements took. */
 void beam_edges_end_bundle(beam_processor *p)
 {
     for (size_t i = 0; i < p->n_entries; i++) {
         p->entries[i].done = false;
-        p->entries[i].rest.len = p->entries[i].worth = 0;
+        p->entries[i].worth = 0;
+        beam_buffer_free(&p->entries[i].rest);
     }
     for (size_t i = 0; i < p->n_exits; i++)
-        p->exits[i]->bytes.len = 0;
+        beam_buffer_free(&p->exits[i]->bytes);
     beam_readings_free(&p->readings);
+    beam_arena_free(&p->elements);
 }
 
 void beam_edges_free(beam_processor *p)
 {
-    for (size_t i = 0; i < p->n_entries; i++)
-        beam_buffer_free(&p->entries[i].rest);
-    for (size_t i = 0; i < p->n_exits; i++)
-        beam_buffer_free(&p->exits[i]->bytes);
+    beam_edges_end_bundle(p);
     beam_free(p->entries);
     beam_free(p->exits);
     beam_free(p->batch);
-    beam_readings_free(&p->readings);
-    beam_arena_free(&p->elements);
 }

@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* A bundle larger than the memory that a worker takes for it, and one that stands still while
- * another's data come over the same stream. */
+/* A bundle larger than the memory that a worker takes for it, one that stands still while another's
+ * data come over the same stream, and what a worker holds when it has nothing to do. */
+#include <malloc.h>
 #include <semaphore.h>
 #include <sys/resource.h>
 
@@ -66,7 +67,7 @@ static void make_piece(char first, beam_buffer *piece)
                                       &element, piece, NULL));
 }
 
-static void expect_lengths(fixture *f, const char *id, size_t n)
+static void expect_lengths_of(fixture *f, const char *id, size_t n, size_t length_of_each)
 {
     beam_buffer bytes = {0};
     beam_arena arena = {0};
@@ -78,11 +79,50 @@ static void expect_lengths(fixture *f, const char *id, size_t n)
         beam_int64 value;
         STAGE_OK(beam_decode_windowed(&beam_int64_type, &beam_global_window_type, BEAM_NESTED,
                                       &reader, &info, &value, &arena, NULL));
-        assert_int_equal(value, TEXT);
+        assert_int_equal(value, length_of_each);
     }
     assert_int_equal(beam_reader_left(&reader), 0);
     beam_arena_free(&arena);
     beam_buffer_free(&bytes);
+}
+
+static void expect_lengths(fixture *f, const char *id, size_t n)
+{
+    expect_lengths_of(f, id, n, TEXT);
+}
+
+static size_t in_use(void)
+{
+    const struct mallinfo2 all = mallinfo2();
+    return all.uordblks + all.hblkhd;
+}
+
+/* Of the elements of a bundle that has ended nothing stays, however large they were. */
+static void large_and_over(void **state)
+{
+    enum { LEN = 64 << 20, HALF = LEN / 2 };
+    fixture *f = *state;
+    beam_buffer small = {0}, large = {0};
+    const beam_element_info info = beam_info_global(5);
+    make_piece('r', &small);
+    ask_bundle(f, "small");
+    send_piece(f, "small", small.data, small.len, true);
+    expect_lengths(f, "small", EACH);
+    size_t before = in_use();
+    char *text = calloc(1, LEN);
+    assert_non_null(text);
+    STAGE_OK(beam_encode_windowed(&beam_str_type, &beam_global_window_type, BEAM_NESTED, &info,
+                                  &(const beam_str){text, LEN}, &large, NULL));
+    free(text);
+    ask_bundle(f, "large");
+    send_piece(f, "large", large.data, HALF, false);
+    send_piece(f, "large", large.data + HALF, large.len - HALF, true);
+    beam_buffer_free(&large);
+    expect_lengths_of(f, "large", 1, LEN);
+    size_t after = in_use();
+    if (MEASURED && after > before + LEN / 4)
+        fail_msg("%zu MiB stay with a worker that is idle", (after - before) >> 20);
+    beam_buffer_free(&small);
 }
 
 static void larger_than_memory(void **state)
@@ -112,6 +152,7 @@ static void larger_than_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(larger_than_memory, begin, end)};
+        cmocka_unit_test_setup_teardown(larger_than_memory, begin, end),
+        cmocka_unit_test_setup_teardown(large_and_over, begin, end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
