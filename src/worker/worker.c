@@ -235,6 +235,17 @@ static beam_status begin_task(beam_harness *h, BeamPb__InstructionRequest *reque
 
 /* ---- The loop ---------------------------------------------------------------------------- */
 
+/* Its data come all the same, and are thrown away. */
+static void give_up(beam_harness *h, beam_control_bundle *bundle)
+{
+    beam_inbox *inbox = beam_inbox_open(&h->inboxes, bundle->id);
+    if (inbox)
+        beam_inbox_close(inbox);
+    pthread_mutex_lock(&h->lock);
+    beam_control_done(&h->control, bundle, NULL);
+    pthread_mutex_unlock(&h->lock);
+}
+
 static beam_status on_instruction(beam_harness *h, const beam_buffer *bytes, beam_error *err)
 {
     BeamPb__InstructionRequest *request = NULL;
@@ -253,10 +264,8 @@ static beam_status on_instruction(beam_harness *h, const beam_buffer *bytes, bea
         if (begin_task(h, request, &step, &why) == BEAM_OK)
             return BEAM_OK;
         beam_finalizers_free(step.finalizers);
-        pthread_mutex_lock(&h->lock);
         if (step.bundle)
-            beam_control_done(&h->control, step.bundle, NULL);
-        pthread_mutex_unlock(&h->lock);
+            give_up(h, step.bundle);
         step = (beam_step){.kind = BEAM_STEP_ANSWER, .error = why.message};
     }
     status = answer(h, request, &step, err);

@@ -171,20 +171,27 @@ static void of_the_harness(void **state)
     beam_message_free(told);
 }
 
+/* What the worker says of itself; the caller's. */
+static BeamPb__WorkerStatusResponse *ask_status(fixture *f)
+{
+    BeamPb__WorkerStatusRequest question = BEAM_PB__WORKER_STATUS_REQUEST__INIT;
+    question.id = (char *)"q";
+    engine_send(f->engine, ENGINE_STATUS, &question);
+    BeamPb__WorkerStatusResponse *told =
+        engine_take(f->engine, ENGINE_STATUS, &beam_pb__worker_status_response__descriptor);
+    assert_non_null(told);
+    assert_string_equal(told->id, "q");
+    return told;
+}
+
 static void its_status(void **state)
 {
     fixture *f = *state;
-    BeamPb__WorkerStatusRequest question = BEAM_PB__WORKER_STATUS_REQUEST__INIT;
-    question.id = (char *)"q";
     ask_bundle(f, "asleep");
     send_texts(f, "asleep", false);
     bool waits = false;
     for (int i = 0; i < 1000 && !waits; i++) { /* it has them all, and wants more */
-        engine_send(f->engine, ENGINE_STATUS, &question);
-        BeamPb__WorkerStatusResponse *told =
-            engine_take(f->engine, ENGINE_STATUS, &beam_pb__worker_status_response__descriptor);
-        assert_non_null(told);
-        assert_string_equal(told->id, "q");
+        BeamPb__WorkerStatusResponse *told = ask_status(f);
         assert_non_null(strstr(told->status_info, "libbeam worker worker\n"));
         waits = strstr(told->status_info, "asleep of stage") &&
                 strstr(told->status_info, "10 elements, waits for data");
@@ -194,6 +201,41 @@ static void its_status(void **state)
     assert_true(waits);
     send_piece(f, "asleep", "", 0, true);
     expect_done(f, "asleep");
+}
+
+/* Threads that begin from here on want so large a stack; returns what they wanted before. */
+static size_t want_stack(size_t bytes)
+{
+    pthread_attr_t attributes;
+    size_t before;
+    assert_int_equal(pthread_getattr_default_np(&attributes), 0);
+    assert_int_equal(pthread_attr_getstacksize(&attributes, &before), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, bytes), 0);
+    assert_int_equal(pthread_setattr_default_np(&attributes), 0);
+    pthread_attr_destroy(&attributes);
+    return before;
+}
+
+/* A bundle for which there is no thread is refused, and its data, which come all the same, are
+ * thrown away. */
+static void data_of_a_refused_bundle(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "runs"); /* on the only thread there is */
+    send_texts(f, "runs", false);
+    size_t before = want_stack((size_t)1 << 46);
+    ask_bundle(f, "refused");
+    BeamPb__InstructionResponse *response = take_response(f, "refused");
+    (void)want_stack(before);
+    assert_non_null(strstr(response->error, "no thread for an instruction"));
+    beam_message_free(response);
+    send_texts(f, "refused", true);
+    send_piece(f, "runs", "", 0, true); /* behind them */
+    expect_done(f, "runs");
+    BeamPb__WorkerStatusResponse *told = ask_status(f);
+    if (!strstr(told->status_info, "data that wait: 0 bytes,"))
+        fail_msg("%s", told->status_info);
+    beam_message_free(told);
 }
 
 /* A function's own words go with the transform's id. */
@@ -264,9 +306,12 @@ static void state_and_timers(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, fixture_end)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        TEST(sizes_and_times),     TEST(samples),
-        TEST(of_the_harness),      TEST(its_status),
-        TEST(words_of_a_function), cmocka_unit_test(state_and_timers)};
+    const struct CMUnitTest tests[] = {TEST(sizes_and_times),
+                                       TEST(samples),
+                                       TEST(of_the_harness),
+                                       TEST(its_status),
+                                       TEST(data_of_a_refused_bundle),
+                                       TEST(words_of_a_function),
+                                       cmocka_unit_test(state_and_timers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
