@@ -58,10 +58,10 @@ typedef struct beam_write_args {
 } beam_write_args;
 
 /* Writes beam_str elements as lines to prefix-SSSSS-of-NNNNN suffix, as Beam names them.
- * Gives the names of the files (beam_str), once each.  Windowed input gets the window's
- * bounds in its names.  Input that is not windowed and has no elements gives empty shards (one,
- * or num_shards).  A file of that name is replaced; shards that an earlier run left under other
- * names stay. */
+ * Gives the names of the files (beam_str), once each.  Fixed and sliding windows have files each,
+ * with the window's bounds in their names.  Sessions are written as if there were no windows. Input
+ * without windows and elements gives empty shards (one, or num_shards).  A file of that name is
+ * replaced; shards that an earlier run left under other names stay. */
 BEAM_API beam_pcoll beam_write_text_(beam_pcoll lines, const beam_write_args *args);
 #define beam_write_text(lines, ...) \
     beam_write_text_((lines), BEAM_ARGS_(beam_write_args, __VA_ARGS__))

@@ -514,6 +514,15 @@ static beam_status temp_folder(const char *prefix, char *out, size_t size)
     return n > 0 && (size_t)n < size ? BEAM_OK : BEAM_INVALID_ARGUMENT;
 }
 
+/* A session is its key's own.  Here keys are shards, whose sessions would be others, and of the
+ * names of all shards others again: several files would come to have one name. */
+static beam_pcoll without_sessions(beam_pcoll in)
+{
+    if (beam_pcoll_windowing(in).kind != BEAM_SESSION_WINDOWS)
+        return in;
+    return beam_window_into(in, (beam_windowing){0}, .name = "WithoutSessions");
+}
+
 static beam_pcoll temp_files(beam_pcoll in, const beam_write_config *config)
 {
     if (config->num_shards == 0)
@@ -545,7 +554,6 @@ static beam_pcoll write_below(beam_pcoll in, const beam_write_args *args, const 
         .temp_folder = beam_str_of(temp),
         .num_shards = args->num_shards,
         .without_shard_name = args->without_shard_name,
-        .windowed = beam_pcoll_windowing(in).kind != BEAM_GLOBAL_WINDOWS,
         .records = records,
     };
     const bool ends_in_prefix = args->without_shard_name && config.suffix.len == 0;
@@ -555,6 +563,8 @@ static beam_pcoll write_below(beam_pcoll in, const beam_write_args *args, const 
     cleanup at_end = {.existing = existing_part(temp)};
     memcpy(at_end.folder, temp, strlen(temp) + 1);
     beam_pipeline_at_end(p, clean, &at_end, sizeof at_end);
+    in = without_sessions(in);
+    config.windowed = beam_pcoll_windowing(in).kind != BEAM_GLOBAL_WINDOWS;
     beam_pcoll written[2] = {temp_files(in, &config)};
     size_t n = 1;
     if (!config.windowed)

@@ -252,6 +252,31 @@ static void shards_and_compression(void **state)
     }
 }
 
+static beam_status a_line_each_6_ms(beam_ctx *c, const beam_int64 *i)
+{
+    beam_str line = beam_format(c, "%lld", (long long)*i);
+    return line.at ? beam_emit_at(c, 0, &line, *i * 6) : BEAM_RESOURCE_EXHAUSTED;
+}
+BEAM_DOFN(a_line_each_6_ms_fn, beam_int64, a_line_each_6_ms, BEAM_TYPES(&beam_str_type));
+
+/* Together the lines are one session; those of a shard alone are several. */
+static void sessions_in_shards(void **state)
+{
+    (void)state;
+    enum { LINES = 40 };
+    beam_int64 numbers[LINES];
+    for (int i = 0; i < LINES; i++)
+        numbers[i] = i;
+    beam_pipeline *p = pipeline();
+    beam_pcoll lines = beam_pardo(beam_create(p, beam_int64, numbers, LINES), &a_line_each_6_ms_fn);
+    lines = beam_window_into(lines, beam_sessions(10));
+    beam_assert_count(beam_write_text(lines, test_path(folder, "e/x"), .num_shards = 2), 2);
+    run_ok(p, NULL, false);
+    p = pipeline();
+    beam_assert_count(beam_read_text(p, test_path(folder, "e/x-0000?-of-00002")), LINES);
+    run_ok(p, NULL, false);
+}
+
 static void one_file(void **state)
 {
     (void)state;
@@ -555,6 +580,7 @@ int main(void)
         cmocka_unit_test(patterns),
         cmocka_unit_test(relative),
         cmocka_unit_test(shards_and_compression),
+        cmocka_unit_test(sessions_in_shards),
         cmocka_unit_test(one_file),
         cmocka_unit_test(unwritable),
         cmocka_unit_test(wrong_arguments),
