@@ -266,18 +266,23 @@ static beam_status next_encoded(beam_run_values *values, const beam_shuffle_layo
     beam_arena_reset(&values->memory);
     *batch = values->batch;
     *n = 0;
+    beam_error reason = {0};
+    /* Most blocks are small: to find at each that nothing is read yet, by decoding it, costs more
+     * than all else. */
+    if (values->used == values->bytes.len && values->at < values->end)
+        BEAM_TRY(refill_window(values, err));
     while (*n < room && values->left) {
         const beam_buffer *bytes = &values->bytes;
         beam_reader reader = beam_reader_of(bytes->data ? bytes->data + values->used : NULL,
                                             bytes->len - values->used);
         const uint8_t *start = reader.at;
-        beam_error reason = {0};
         beam_status status = decode_one(layout, &reader, values->batch + *n * layout->stride,
                                         &values->memory, &reason);
         if (status == BEAM_OUT_OF_RANGE && values->at < values->end) {
             if (*n)
                 break; /* the values of this batch point into the arena, not the window */
             BEAM_TRY(refill_window(values, err));
+            reason = (beam_error){0};
             continue;
         }
         if (status == BEAM_OUT_OF_RANGE)
