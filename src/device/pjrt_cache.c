@@ -2,6 +2,7 @@
 /* pjrt_cache.c - compiled programs in files. */
 #include "device/pjrt_cache.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,43 @@ static uint64_t hash_environment(uint64_t hash)
     return hash;
 }
 
+const char *beam_pjrt_cpuinfo = "/proc/cpuinfo";
+
+/* x86, then ARM; the other lines tell of this moment, or of one core. */
+static bool tells_instructions(const char *name, size_t size)
+{
+    static const char *const names[] = {
+        "vendor_id",       "cpu family",       "model",       "model name", "flags",
+        "CPU implementer", "CPU architecture", "CPU variant", "CPU part",   "Features"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == size && memcmp(names[i], name, size) == 0)
+            return true;
+    return false;
+}
+
+uint64_t beam_pjrt_processor(const char *cpuinfo)
+{
+    uint64_t hash = 0;
+    while (*cpuinfo && *cpuinfo != '\n') { /* an empty line ends the first */
+        size_t line = strcspn(cpuinfo, "\n");
+        if (tells_instructions(cpuinfo, strcspn(cpuinfo, "\t:\n")))
+            hash = beam_hash64(cpuinfo, line, hash);
+        cpuinfo += line + (cpuinfo[line] == '\n');
+    }
+    return hash;
+}
+
+static uint64_t this_processor(void)
+{
+    char text[1 << 14] = "";
+    FILE *file = fopen(beam_pjrt_cpuinfo, "re");
+    if (!file)
+        return 0;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    return beam_pjrt_processor(text);
+}
+
 static bool is_for(const beam_pjrt_target *target, int64_t id)
 {
     size_t replicas = target->num_replicas ? target->num_replicas : 1;
@@ -79,7 +117,13 @@ void beam_pjrt_cache_place(const beam_pjrt_client *client, const void *module, s
 {
     *place = (beam_pjrt_cached){0};
     const char *folder = getenv("BEAM_COMPILATION_CACHE_DIR");
+    const bool cpu = client->platform == BEAM_PJRT_CPU;
     if (!folder || !*folder)
+        return;
+    /* Plugins call all processors "cpu" and load what another's instructions were used for, which
+     * then ends with SIGILL.  Machines share folders: where the processor is not known, none. */
+    const uint64_t processor = cpu ? this_processor() : 0;
+    if (cpu && processor == 0)
         return;
     const uint64_t build = build_of(client->plugin->path);
     for (uint64_t i = 0; i < 2; i++) {
@@ -88,6 +132,7 @@ void beam_pjrt_cache_place(const beam_pjrt_client *client, const void *module, s
         hash = beam_hash64(client->platform_name, strlen(client->platform_name), hash);
         hash = beam_hash64(client->platform_version, strlen(client->platform_version), hash);
         hash = beam_hash64(&build, sizeof build, hash);
+        hash = beam_hash64(&processor, sizeof processor, hash);
         place->key[i] = hash_kinds(client, target, hash_environment(hash));
     }
     place->path =

@@ -1,13 +1,19 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* pjrt_cache.h - compiled programs kept in files from run to run: one a program, compile options,
- * build of the plugin and kind of chip, in the folder $BEAM_COMPILATION_CACHE_DIR.  Files appear
- * whole, whoever else writes them, and one that is damaged or that the plugin does not take counts
- * as absent. */
+ * build of the plugin and kind of chip or processor, in the folder $BEAM_COMPILATION_CACHE_DIR.
+ * Files appear whole, whoever else writes them, and one that is damaged or that the plugin does not
+ * take counts as absent. */
 #ifndef DEVICE_PJRT_CACHE_H
 #define DEVICE_PJRT_CACHE_H
 
 #include "base/buffer.h"
 #include "device/pjrt_compile.h"
+
+/* What code for a processor depends on, as a hash, from the text of /proc/cpuinfo: model and
+ * instructions of the first that it lists.  0: it tells none. */
+uint64_t beam_pjrt_processor(const char *cpuinfo);
+/* The file with that text, for tests to put another in its place. */
+extern const char *beam_pjrt_cpuinfo;
 
 typedef struct beam_pjrt_cached {
     char *path; /* NULL: no cache */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 
 #include "device/fake.h"
 #include "device/nets.h"
+#include "device/pjrt_cache.h"
 #include "support/files.h"
 
 /* What is compiled once is found again, unless its file is damaged. */
@@ -96,6 +98,58 @@ static void test_cache_of_unlike_chips(void **state)
     fake_env("PJRT_FAKE_KIND", NULL);
 }
 
+#define PROCESSOR(flags, mhz)                                                     \
+    "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\n" \
+    "model name\t: A CPU\ncpu MHz\t\t: " mhz "\nflags\t\t: fpu sse2 avx2" flags "\n\n"
+
+static void test_processors(void **state)
+{
+    (void)state;
+    uint64_t plain = beam_pjrt_processor(PROCESSOR("", "2000.1")),
+             wide = beam_pjrt_processor(PROCESSOR(" avx512f", "2000.1")),
+             arm = beam_pjrt_processor("processor\t: 0\nBogoMIPS\t: 50\nFeatures\t: fp asimd\n"),
+             sve = beam_pjrt_processor("processor\t: 0\nFeatures\t: fp asimd sve\n");
+    assert_true(plain && wide && arm && sve);
+    assert_true(plain != wide && arm != sve);
+    assert_true(beam_pjrt_processor(PROCESSOR("", "3100.7") PROCESSOR(" avx512f", "1")) == plain);
+    assert_true(beam_pjrt_processor("processor\t: 0\n") == 0);
+    assert_true(beam_pjrt_processor("") == 0);
+}
+
+static void compiles_on(const char *name, const char *cpuinfo)
+{
+    beam_device *device = fake_open("pjrt:" FAKE_PLUGIN, name);
+    beam_pjrt_cpuinfo = cpuinfo;
+    beam_model_free(fake_compile(device, 2));
+    beam_pjrt_cpuinfo = "/proc/cpuinfo";
+    beam_device_close(device);
+}
+
+/* Machines that share a folder may have unlike processors, and what is compiled for one of them
+ * stops another.  Accelerators' programs are alike on both. */
+static void test_cache_of_unlike_processors(void **state)
+{
+    char folder[4096], files[2][4096];
+    (void)snprintf(folder, sizeof folder, "%s", test_path(*state, "programs"));
+    for (int i = 0; i < 2; i++) {
+        const char *text = i ? PROCESSOR(" avx512f", "1") : PROCESSOR("", "1");
+        (void)snprintf(files[i], sizeof files[i], "%s", test_path(*state, i ? "wide" : "plain"));
+        test_write_file(files[i], text, strlen(text));
+    }
+    fake_env("BEAM_COMPILATION_CACHE_DIR", folder);
+    compiles_on("tpu", files[0]);
+    compiles_on("tpu", files[1]);
+    assert_int_equal(test_count_files(folder), 1);
+    fake_env("PJRT_FAKE_PLATFORM", "cpu");
+    compiles_on("pjrt-cpu", files[0]);
+    compiles_on("pjrt-cpu", files[0]);
+    assert_int_equal(test_count_files(folder), 2);
+    compiles_on("pjrt-cpu", files[1]);
+    assert_int_equal(test_count_files(folder), 3);
+    compiles_on("pjrt-cpu", "/nowhere");
+    assert_int_equal(test_count_files(folder), 3);
+}
+
 /* Programs that are asked for at once, by processes that know nothing of each other: each gets one,
  * and one whole file stays. */
 static void test_cache_of_many(void **state)
@@ -140,6 +194,8 @@ int main(void)
         FAKE_TEST(test_cache),
         FAKE_TEST(test_cache_of_other_plugin),
         FAKE_TEST(test_cache_of_unlike_chips),
+        FAKE_TEST(test_processors),
+        FAKE_TEST(test_cache_of_unlike_processors),
         FAKE_TEST(test_cache_of_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
