@@ -122,6 +122,20 @@ static beam_status add_what_shows(beam_pjrt_platform platform, beam_status statu
                           gpu ? "GPU with a driver" : "TPU", others());
 }
 
+/* The environment may name any plugin as a GPU's.  What knows its platform by another name than is
+ * known here is taken at the environment's word. */
+static beam_status check_platform(const char *backend, const beam_pjrt_client *client,
+                                  beam_error *err)
+{
+    beam_pjrt_platform wanted = platform_of_backend(backend), is = client->platform;
+    if (wanted == BEAM_PJRT_OTHER || is == BEAM_PJRT_OTHER || is == wanted)
+        return BEAM_OK;
+    return beam_error_set(err, BEAM_FAILED_PRECONDITION,
+                          "plugin %s: its platform is %s, not %s; pjrt:%s takes it as what it is",
+                          client->plugin->path, client->platform_name, backend,
+                          client->plugin->path);
+}
+
 static beam_pjrt_device *device_new(void)
 {
     beam_pjrt_device *state = beam_calloc(1, sizeof *state);
@@ -148,6 +162,8 @@ static beam_status pjrt_open(beam_device *device, beam_error *err)
     if (status == BEAM_OK)
         status = beam_pjrt_client_open(plugin, platform_of_backend(device->backend),
                                        getenv("BEAM_PJRT_OPTIONS"), &state->client, err);
+    if (status == BEAM_OK)
+        status = check_platform(device->backend, state->client, err);
     if (status != BEAM_OK) {
         device_free(state);
         status = beam_error_wrap(err, status, "device \"%s\"", device->backend);

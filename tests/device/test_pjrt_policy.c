@@ -133,6 +133,23 @@ static void test_chain(void **state)
     beam_device_close(fake_open("auto", "gpu"));
 }
 
+/* A plugin is what it says it is, whatever the environment calls it. */
+static void test_other_platform(void **state)
+{
+    (void)state;
+    fake_env("PJRT_NAMES_AND_LIBRARY_PATHS", "tpu:" FAKE_PLUGIN ",cuda:" FAKE_PLUGIN);
+    fake_fails("gpu", BEAM_FAILED_PRECONDITION, "its platform is tpu, not gpu; pjrt:");
+    fake_env("PJRT_FAKE_PLATFORM", "cpu");
+    fake_fails("gpu", BEAM_FAILED_PRECONDITION, "its platform is cpu, not gpu; pjrt:");
+    fake_fails("tpu", BEAM_FAILED_PRECONDITION, "its platform is cpu, not tpu; pjrt:");
+    beam_device *open = fake_open("pjrt:" FAKE_PLUGIN, "pjrt-cpu");
+    fake_fails("gpu", BEAM_FAILED_PRECONDITION, "its platform is cpu, not gpu; pjrt:");
+    beam_device_close(fake_open("auto", "cpu"));
+    beam_device_close(open);
+    fake_env("PJRT_FAKE_PLATFORM", "unheard-of");
+    beam_device_close(fake_open("gpu", "pjrt"));
+}
+
 static void test_lease(void **state)
 {
     int lease = -1;
@@ -204,6 +221,7 @@ int main(void)
         FAKE_TEST(test_virtual_environment),
         FAKE_TEST(test_no_device),
         FAKE_TEST(test_chain),
+        FAKE_TEST(test_other_platform),
         FAKE_TEST(test_lease),
         FAKE_TEST(test_lease_of_children),
         FAKE_TEST(test_lease_is_no_link),
