@@ -37,6 +37,7 @@ typedef struct module_context {
     PJRT_Event **returned;
     float **padded, **outputs;
     int64_t *kept; /* the arguments that no run may give away: all of them */
+    int64_t bytes; /* of padded and outputs */
 } module_context;
 
 const char *beam_module_say(const beam_tensor *tensor, beam_module_words *out)
@@ -360,6 +361,7 @@ static void module_context_close(beam_model_context *context)
         beam_free(c->padded[i]);
     for (size_t i = 0; c->outputs && i < network->num_outputs; i++)
         beam_free(c->outputs[i]);
+    beam_device_count_working(context->model->device, -c->bytes);
     beam_free(c->arguments);
     beam_free(c->copied);
     beam_free(c->results);
@@ -370,9 +372,16 @@ static void module_context_close(beam_model_context *context)
     beam_free(c);
 }
 
-static float *row_memory(const beam_tensor *tensor)
+static float *row_memory(const beam_model_context *context, const beam_tensor *tensor)
 {
-    return beam_aligned_alloc(64, (beam_tensor_bytes(tensor) + 63) / 64 * 64);
+    module_context *c = context->state;
+    size_t bytes = (beam_tensor_bytes(tensor) + 63) / 64 * 64;
+    float *memory = beam_aligned_alloc(64, bytes);
+    if (memory) {
+        c->bytes += (int64_t)bytes;
+        beam_device_count_working(context->model->device, (int64_t)bytes);
+    }
+    return memory;
 }
 
 static beam_status allocate_all(const beam_model_context *context)
@@ -395,7 +404,7 @@ static beam_status allocate_all(const beam_model_context *context)
         c->kept[i] = (int64_t)i;
     for (size_t i = 0; i < network->num_outputs; i++) {
         beam_tensor shape = beam_network_output(network, i, most);
-        c->outputs[i] = row_memory(&shape);
+        c->outputs[i] = row_memory(context, &shape);
         if (!c->outputs[i])
             return BEAM_RESOURCE_EXHAUSTED;
     }
@@ -433,7 +442,7 @@ static beam_status staged(const beam_model_context *context, size_t input, const
     beam_tensor most = *full;
     most.shape[0] = state->variants[state->num_variants - 1].batch;
     if (!c->padded[input])
-        c->padded[input] = row_memory(&most);
+        c->padded[input] = row_memory(context, &most);
     if (!c->padded[input])
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to pad a batch");
     size_t bytes = beam_tensor_bytes(given);

@@ -227,13 +227,49 @@ static void test_no_program(void **state)
     fake_env("PJRT_FAKE_NO_PROGRAM", NULL);
 }
 
+static uint64_t working_bytes(const beam_device *device)
+{
+    beam_device_memory memory;
+    beam_device_get_memory(device, &memory);
+    return memory.working_bytes;
+}
+
+/* What contexts of a module hold counts, as that of a network's does. */
+static void test_module_memory(void **state)
+{
+    static const char text[] =
+        "func.func public @main(%x: tensor<4x16xf32>) -> (tensor<4x16xf32>) {";
+    enum { BATCH_BYTES = 4 * 16 * sizeof(float) };
+    const float rows[3 * 16] = {7};
+    beam_error err = {0};
+    beam_model *model = NULL;
+    beam_model_context *contexts[2];
+    const beam_load_options options = {.struct_size = sizeof options, .max_batch = 4};
+    const char *path = test_path(*state, "model.mlir");
+    test_write_file(path, text, strlen(text));
+    beam_device *device = fake_open("pjrt:" FAKE_PLUGIN, "tpu");
+    nets_ok(beam_device_load(device, path, &options, &model, &err), &err);
+    for (int i = 0; i < 2; i++)
+        nets_ok(beam_model_context_new(model, &contexts[i], &err), &err);
+    assert_int_equal(working_bytes(device), 2 * BATCH_BYTES);
+    beam_tensor in = beam_model_input(model, 0, 3), out;
+    in.data = rows;
+    nets_ok(beam_model_run(contexts[0], &in, 1, &out, 1, &err), &err); /* is padded */
+    assert_int_equal(working_bytes(device), 3 * BATCH_BYTES);
+    for (int i = 0; i < 2; i++)
+        beam_model_context_free(contexts[i]);
+    assert_int_equal(working_bytes(device), 0);
+    beam_model_free(model);
+    beam_device_close(device);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FAKE_TEST(test_devices),         FAKE_TEST(test_odd_batches),
         FAKE_TEST(test_sizes_asked_for), FAKE_TEST(test_compiling_stops_nobody),
         FAKE_TEST(test_out_of_memory),   FAKE_TEST(test_slow),
-        FAKE_TEST(test_no_program),
+        FAKE_TEST(test_no_program),      FAKE_TEST(test_module_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
