@@ -184,21 +184,29 @@ static BeamPb__WorkerStatusResponse *ask_status(fixture *f)
     return told;
 }
 
-static void its_status(void **state)
+/* Begins a bundle and waits until it has done a piece of its data, and wants more. */
+static void begin_bundle(fixture *f, const char *id)
 {
-    fixture *f = *state;
-    ask_bundle(f, "asleep");
-    send_texts(f, "asleep", false);
+    char begun[64];
     bool waits = false;
-    for (int i = 0; i < 1000 && !waits; i++) { /* it has them all, and wants more */
+    (void)snprintf(begun, sizeof begun, "%s of stage", id);
+    ask_bundle(f, id);
+    send_texts(f, id, false);
+    for (int i = 0; i < 1000 && !waits; i++) {
         BeamPb__WorkerStatusResponse *told = ask_status(f);
         assert_non_null(strstr(told->status_info, "libbeam worker worker\n"));
-        waits = strstr(told->status_info, "asleep of stage") &&
+        waits = strstr(told->status_info, begun) &&
                 strstr(told->status_info, "10 elements, waits for data");
         beam_message_free(told);
         nanosleep(&(struct timespec){0, 10000000}, NULL);
     }
     assert_true(waits);
+}
+
+static void its_status(void **state)
+{
+    fixture *f = *state;
+    begin_bundle(f, "asleep");
     send_piece(f, "asleep", "", 0, true);
     expect_done(f, "asleep");
 }
@@ -221,8 +229,7 @@ static size_t want_stack(size_t bytes)
 static void data_of_a_refused_bundle(void **state)
 {
     fixture *f = *state;
-    ask_bundle(f, "runs"); /* on the only thread there is */
-    send_texts(f, "runs", false);
+    begin_bundle(f, "runs"); /* on the only thread there is */
     size_t before = want_stack((size_t)1 << 46);
     ask_bundle(f, "refused");
     BeamPb__InstructionResponse *response = take_response(f, "refused");
