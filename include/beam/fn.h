@@ -308,8 +308,8 @@ BEAM_API void beam_string_set_add(beam_ctx *ctx, uint32_t metric, beam_str text)
  * until the bundle ends, those to what a key has until the callback returns, as a reading of an
  * iterable does.  Each fails with
  * words in the ctx's error when the side input cannot be read, is of another kind, or
- * (singleton) does not hold exactly one element; beam_side_get: *value is NULL when the map has
- * no such key. */
+ * (singleton) does not hold exactly one element; beam_side_get: *value is NULL when there is no
+ * such key; a map with several values of it is an error, of a multimap it is one of them. */
 BEAM_API beam_status beam_side_singleton_(beam_ctx *ctx, uint32_t side, const void **value);
 BEAM_API beam_status beam_side_iterable(beam_ctx *ctx, uint32_t side, beam_iterable *values);
 BEAM_API beam_status beam_side_get_(beam_ctx *ctx, uint32_t side, const void *key,

@@ -173,6 +173,23 @@ beam_status beam_side_iterable(beam_ctx *ctx, uint32_t side, beam_iterable *valu
     return BEAM_OK;
 }
 
+/* The first value, NULL where there is none, and whether others follow. */
+static beam_status read_first(beam_ctx *ctx, uint32_t side, const beam_iterable *values,
+                              size_t stride, const void **first, bool *more)
+{
+    beam_iter iter = beam_iterate_(values, stride);
+    size_t run = 0;
+    *first = beam_next_run_(&iter, &run);
+    *more = run > 1 || (*first && beam_next_(&iter));
+    if (*first && iter.status == BEAM_OK) { /* looking for others may have moved it */
+        iter = beam_iterate_(values, stride);
+        *first = beam_next_(&iter);
+    }
+    if (iter.status != BEAM_OK)
+        return beam_fail(ctx, iter.status, "side input %u cannot be read", side);
+    return BEAM_OK;
+}
+
 beam_status beam_side_singleton_(beam_ctx *ctx, uint32_t side, const void **value)
 {
     beam_node_side *found = NULL;
@@ -181,18 +198,14 @@ beam_status beam_side_singleton_(beam_ctx *ctx, uint32_t side, const void **valu
         if (found->spec.kind != BEAM_SIDE_SINGLETON)
             return beam_fail(ctx, BEAM_INVALID_ARGUMENT, "side input %u is no singleton", side);
         BEAM_TRY(read_all(ctx, found));
-        beam_iter values = beam_iterate_(&found->iterable, found->spec.type->size);
-        size_t run = 0;
-        const void *first = beam_next_run_(&values, &run);
-        bool more = run > 1 || (first && beam_next_(&values));
-        if (values.status != BEAM_OK)
-            return beam_fail(ctx, values.status, "side input %u cannot be read", side);
+        const void *first = NULL;
+        bool more = false;
+        BEAM_TRY(read_first(ctx, side, &found->iterable, found->spec.type->size, &first, &more));
         if (!first || more)
             return beam_fail(ctx, BEAM_FAILED_PRECONDITION,
                              "singleton side input %u holds %s in the element's window", side,
                              more ? "more than one element" : "no element");
-        values = beam_iterate_(&found->iterable, found->spec.type->size);
-        found->singleton = beam_next_(&values);
+        found->singleton = first;
         found->singleton_known = true;
     }
     *value = found->singleton;
@@ -212,11 +225,14 @@ beam_status beam_side_get_(beam_ctx *ctx, uint32_t side, const void *key, const 
 {
     *value = NULL;
     beam_iterable values;
+    bool more = false;
     BEAM_TRY(beam_side_get_all(ctx, side, key, &values));
-    const beam_type *kv = beam_node_of(ctx)->sides[side].spec.type;
-    beam_iter iter = beam_iterate_(&values, kv->fields[1].type->size);
-    *value = beam_next_(&iter);
-    if (iter.status != BEAM_OK)
-        return beam_fail(ctx, iter.status, "side input %u cannot be read", side);
+    const beam_plan_side *spec = &beam_node_of(ctx)->sides[side].spec;
+    BEAM_TRY(read_first(ctx, side, &values, spec->type->fields[1].type->size, value, &more));
+    if (more && spec->kind == BEAM_SIDE_MAP)
+        return beam_fail(ctx, BEAM_FAILED_PRECONDITION,
+                         "side input %u is a map and holds more than one value of the key in the "
+                         "element's window; beam_as_multimap takes any number",
+                         side);
     return BEAM_OK;
 }

@@ -175,6 +175,21 @@ static void no_singleton(void **state)
     }
 }
 
+static void a_key_twice_in_a_map(void **state)
+{
+    (void)state;
+    static const str_int table[] = {{STR("a"), 1}, {STR("b"), 2}, {STR("b"), 2}};
+    static const beam_str words[] = {STR("a"), STR("b")};
+    beam_error err;
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    beam_pcoll map = beam_create(p, str_int, table, 3, .name = "Table");
+    beam_pardo(beam_create(p, beam_str, words, 2), &find_word_fn,
+               BEAM_SIDE_INPUTS(beam_as_map(map)));
+    run_fails(p, NULL, BEAM_FAILED_PRECONDITION, &err);
+    assert_mentions(&err, "find_word_fn");
+    assert_mentions(&err, "more than one value of the key");
+}
+
 /* ---- Larger than the budget ----------------------------------------------------------------- */
 
 static void count_warnings(void *user, const beam_log_record *record)
@@ -207,8 +222,10 @@ static void too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds), cmocka_unit_test(chain),        cmocka_unit_test(groups_as_side),
-        cmocka_unit_test(words), cmocka_unit_test(no_singleton), cmocka_unit_test(too_large),
+        cmocka_unit_test(kinds),          cmocka_unit_test(chain),
+        cmocka_unit_test(groups_as_side), cmocka_unit_test(words),
+        cmocka_unit_test(no_singleton),   cmocka_unit_test(a_key_twice_in_a_map),
+        cmocka_unit_test(too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
