@@ -546,7 +546,7 @@ typedef struct beam_combinefn {
 /* Memory that an accumulator owns; size 0 frees it. NULL when memory is out. */
 BEAM_API void *beam_acc_realloc(void *old, size_t size);
 
-/* BEAM_COMBINEFN(sum_fn, .in = ..., .add_input = ...): a descriptor named as its variable. */
+/* BEAM_COMBINEFN(sum_fn, .in = ..., .add = ...): a descriptor named as its variable. */
 #define BEAM_COMBINEFN(NAME, ...)        \
     static const beam_combinefn NAME = { \
         .struct_size = sizeof(beam_combinefn), .name = #NAME, __VA_ARGS__}

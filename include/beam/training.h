@@ -108,7 +108,7 @@ BEAM_API beam_status beam_training_result_from_json(beam_str json, beam_pool *po
  *     while (beam_trainer_get_progress(trainer).epoch < config.epochs)
  *         beam_trainer_epoch(trainer, &epoch, &err);                    trains, saves
  *     beam_trainer_evaluate(trainer, &evaluation, &err);
- *     beam_trainer_export(trainer, "model.safetensors", &err);
+ *     beam_trainer_export(trainer, "model.safetensors", BEAM_F32, &err);
  *
  * A trainer is used by one thread at a time; it has another that prepares batches.  It ends with
  * the same bits however often it was stopped and opened again, on the same device and with the
