@@ -16,6 +16,7 @@
 #include "device/pjrt_find.h"
 #include "nn/network.h"
 #include "nn/random.h"
+#include "support/files.h"
 
 /* XLA keeps what it has read of its flags.  That our own objects go is seen on the fake plugin. */
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
@@ -118,6 +119,7 @@ const char *nets_plugin(void)
     static char name[4096];
     char pattern[4096];
     glob_t found = {0};
+    test_keep_programs();
     const char *other = getenv("BEAM_TEST_PLUGIN");
     if (other && *other) {
         (void)snprintf(name, sizeof name, "pjrt:%s", other);

@@ -9,19 +9,20 @@ if [ -z "$plugin" ]; then
     exit 77
 fi
 . "$(dirname "$0")/training.sh"
+programs=${BEAM_TEST_PROGRAMS:-$place/programs}/pjrt_training # of this test alone: they are counted
 
-# train NAME ARGUMENTS...
+# train NAME EPOCHS ARGUMENTS...
 train() {
-    name=$1
-    shift
-    succeeds tpu_training --dataset=digits --device="pjrt:$plugin" --epochs=8 \
-        --compilation_cache_dir="$place/programs" --result_json="$place/$name.json" "$@"
+    name=$1 epochs=$2
+    shift 2
+    succeeds tpu_training --dataset=digits --device="pjrt:$plugin" --epochs="$epochs" \
+        --compilation_cache_dir="$programs" --result_json="$place/$name.json" "$@"
 }
 
-train shared --num_replicas=4 --checkpoint_dir="$place/runs"
+train shared 8 --num_replicas=4 --checkpoint_dir="$place/runs"
 python3 -c "import sys; sys.exit(float(sys.argv[1]) < 0.97)" "$(field "$place/shared.json" accuracy)" ||
     complain "four chips reach $(field "$place/shared.json" accuracy)"
-kept=$(ls "$place/programs" | wc -l)
+kept=$(ls "$programs" | wc -l)
 [ "$kept" -ge 2 ] || complain "$kept programs are kept"
 succeeds cpu_inference --dataset=digits --weights="$place/runs/model.safetensors" \
     --result_json="$place/served.json"
@@ -32,10 +33,10 @@ refuses 1 "num_replicas is 2, but device cpu has 1 chip" tpu_training --dataset=
     --num_replicas=2
 
 # The same again compiles nothing.
-train again --num_replicas=4
-[ "$(ls "$place/programs" | wc -l)" = "$kept" ] || complain "programs that were kept are not found"
+train again 1 --num_replicas=4
+[ "$(ls "$programs" | wc -l)" = "$kept" ] || complain "programs that were kept are not found"
 
-train half --precision=f16
+train half 8 --precision=f16
 [ "$(field "$place/half.json" precision)" = f16 ] || complain "no f16"
 python3 -c "import sys; sys.exit(float(sys.argv[1]) < 0.97)" "$(field "$place/half.json" accuracy)" ||
     complain "f16 reaches $(field "$place/half.json" accuracy)"
@@ -43,7 +44,7 @@ python3 -c "import sys; sys.exit(float(sys.argv[1]) < 0.97)" "$(field "$place/ha
 # A sweep whose models each span two chips.
 succeeds parallel_training --dataset=digits --device="pjrt:$plugin" --model=small_cnn --epochs=2 \
     --batch_size=32 --num_replicas=2 --checkpoint_dir="$place/sweep" --output="$place/out" \
-    --compilation_cache_dir="$place/programs"
+    --compilation_cache_dir="$programs"
 [ "$(grep -c '"num_replicas": 2.*"status": "ok"\|"status": "ok".*"num_replicas": 2' "$place"/out-*)" = 3 ] ||
     complain "no three models of two chips each: $(cat "$place"/out-*)"
 refuses 1 "num_replicas is 2, but device cpu has 1 chip" parallel_training --dataset=digits \

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "support/files.h"
+
 /* XLA keeps what it has read of its flags. */
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
@@ -48,6 +50,7 @@ beam_device *plugin_open(void)
     char name[1100] = "pjrt:";
     beam_error err = {0};
     beam_device *device = NULL;
+    test_keep_programs();
     plugin_fetched("lammps-jax-pjrt-cpu-*/*/*.so", name + 5, sizeof name - 5);
     plugin_ok(beam_device_open(name, NULL, &device, &err), &err);
     return device;

@@ -98,3 +98,10 @@ size_t test_count_files(const char *folder)
     closedir(dir);
     return count;
 }
+
+void test_keep_programs(void)
+{
+    const char *folder = getenv("BEAM_TEST_PROGRAMS");
+    if (folder && *folder)
+        assert_int_equal(setenv("BEAM_COMPILATION_CACHE_DIR", folder, 1), 0);
+}

@@ -26,6 +26,11 @@ char *test_read_file(const char *path, size_t *size);
 /* Entries of a folder. */
 size_t test_count_files(const char *folder);
 
+/* From here on, programs that a PJRT plugin compiles are kept in $BEAM_TEST_PROGRAMS, and found
+ * there: by this test, and by the same one in another build.  Unset: they are compiled each time.
+ */
+void test_keep_programs(void);
+
 #define assert_ok(expression, error)                          \
     do {                                                      \
         if ((expression) != BEAM_OK)                          \
