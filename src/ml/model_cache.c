@@ -380,12 +380,14 @@ static void wait_and_tell(const entry *e, const beam_model_request *request, int
     struct timespec when;
     (void)clock_gettime(CLOCK_REALTIME, &when);
     when.tv_sec += SECONDS;
-    if (pthread_cond_timedwait(&changed, &mutex, &when) == ETIMEDOUT && is_changing(e))
-        beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
-                       "still loading %.*s %.*s, for %" PRId64 " s",
-                       (int)request->spec->network.len, request->spec->network.at,
-                       (int)request->spec->weights.len, request->spec->weights.at,
-                       (beam_clock_ms() - began) / 1000);
+    if (pthread_cond_timedwait(&changed, &mutex, &when) != ETIMEDOUT || !is_changing(e))
+        return;
+    (void)pthread_mutex_unlock(&mutex); /* a logger may take its time */
+    beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
+                   "still loading %.*s %.*s, for %" PRId64 " s", (int)request->spec->network.len,
+                   request->spec->network.at, (int)request->spec->weights.len,
+                   request->spec->weights.at, (beam_clock_ms() - began) / 1000);
+    (void)pthread_mutex_lock(&mutex);
 }
 
 /* The model is there when this returns BEAM_OK. */
