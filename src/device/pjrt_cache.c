@@ -2,7 +2,6 @@
 /* pjrt_cache.c - compiled programs in files. */
 #include "device/pjrt_cache.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,27 +60,31 @@ static bool tells_instructions(const char *name, size_t size)
     return false;
 }
 
-uint64_t beam_pjrt_processor(const char *cpuinfo)
+uint64_t beam_pjrt_processor(const char *cpuinfo, size_t size)
 {
     uint64_t hash = 0;
-    while (*cpuinfo && *cpuinfo != '\n') { /* an empty line ends the first */
-        size_t line = strcspn(cpuinfo, "\n");
-        if (tells_instructions(cpuinfo, strcspn(cpuinfo, "\t:\n")))
-            hash = beam_hash64(cpuinfo, line, hash);
-        cpuinfo += line + (cpuinfo[line] == '\n');
+    const char *at = cpuinfo, *end = cpuinfo + size;
+    while (at < end && *at != '\n') { /* an empty line ends the first */
+        const char *next = memchr(at, '\n', (size_t)(end - at));
+        const size_t line = (size_t)((next ? next : end) - at);
+        size_t name = 0;
+        while (name < line && at[name] != '\t' && at[name] != ':')
+            name++;
+        if (tells_instructions(at, name))
+            hash = beam_hash64(at, line, hash);
+        at += line + (next != NULL);
     }
     return hash;
 }
 
 static uint64_t this_processor(void)
 {
-    char text[1 << 14] = "";
-    FILE *file = fopen(beam_pjrt_cpuinfo, "re");
-    if (!file)
+    beam_file_view file;
+    if (beam_file_view_open(beam_pjrt_cpuinfo, &file, NULL) != BEAM_OK)
         return 0;
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    (void)fclose(file);
-    return beam_pjrt_processor(text);
+    uint64_t hash = beam_pjrt_processor((const char *)file.data, file.size);
+    beam_file_view_close(&file);
+    return hash;
 }
 
 static bool is_for(const beam_pjrt_target *target, int64_t id)

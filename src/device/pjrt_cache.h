@@ -11,7 +11,7 @@
 
 /* What code for a processor depends on, as a hash, from the text of /proc/cpuinfo: model and
  * instructions of the first that it lists.  0: it tells none. */
-uint64_t beam_pjrt_processor(const char *cpuinfo);
+uint64_t beam_pjrt_processor(const char *cpuinfo, size_t size);
 /* The file with that text, for tests to put another in its place. */
 extern const char *beam_pjrt_cpuinfo;
 

@@ -95,25 +95,29 @@ static void test_cache_of_unlike_chips(void **state)
     assert_int_equal(kept_for_two_chips(folder), 2);
     fake_env("PJRT_FAKE_KIND", "Another accelerator");
     assert_int_equal(kept_for_two_chips(folder), 3);
-    fake_env("PJRT_FAKE_KIND", NULL);
 }
 
 #define PROCESSOR(flags, mhz)                                                     \
     "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\n" \
     "model name\t: A CPU\ncpu MHz\t\t: " mhz "\nflags\t\t: fpu sse2 avx2" flags "\n\n"
 
+static uint64_t processor(const char *cpuinfo)
+{
+    return beam_pjrt_processor(cpuinfo, strlen(cpuinfo));
+}
+
 static void test_processors(void **state)
 {
     (void)state;
-    uint64_t plain = beam_pjrt_processor(PROCESSOR("", "2000.1")),
-             wide = beam_pjrt_processor(PROCESSOR(" avx512f", "2000.1")),
-             arm = beam_pjrt_processor("processor\t: 0\nBogoMIPS\t: 50\nFeatures\t: fp asimd\n"),
-             sve = beam_pjrt_processor("processor\t: 0\nFeatures\t: fp asimd sve\n");
+    uint64_t plain = processor(PROCESSOR("", "2000.1")),
+             wide = processor(PROCESSOR(" avx512f", "2000.1")),
+             arm = processor("processor\t: 0\nBogoMIPS\t: 50\nFeatures\t: fp asimd\n"),
+             sve = processor("processor\t: 0\nFeatures\t: fp asimd sve\n");
     assert_true(plain && wide && arm && sve);
     assert_true(plain != wide && arm != sve);
-    assert_true(beam_pjrt_processor(PROCESSOR("", "3100.7") PROCESSOR(" avx512f", "1")) == plain);
-    assert_true(beam_pjrt_processor("processor\t: 0\n") == 0);
-    assert_true(beam_pjrt_processor("") == 0);
+    assert_true(processor(PROCESSOR("", "3100.7") PROCESSOR(" avx512f", "1")) == plain);
+    assert_true(processor("processor\t: 0\n") == 0);
+    assert_true(processor("") == 0);
 }
 
 static void compiles_on(const char *name, const char *cpuinfo)
