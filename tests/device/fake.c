@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "device/fake.h"
 #include "device/nets.h"
 #include "support/files.h"
@@ -79,6 +80,21 @@ beam_device *fake_open_other(const char *folder)
     test_write_file(name + strlen("pjrt:"), build, size + 1);
     free(build);
     return fake_open(name, "tpu");
+}
+
+void fake_without_memory(fake_life *life, void *what)
+{
+    for (uint64_t n = 1;; n++) {
+        beam_error err = {0};
+        beam_alloc_fail_at(n, 0);
+        beam_status status = life(what, &err);
+        bool all_made = beam_alloc_count() < n;
+        beam_alloc_fail_at(0, 0);
+        assert_int_equal(status, all_made ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED);
+        assert_int_equal(fake->live, 0);
+        if (all_made)
+            break;
+    }
 }
 
 beam_model *fake_compile(beam_device *device, int64_t max_batch)

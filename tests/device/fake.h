@@ -28,6 +28,11 @@ void fake_fails(const char *name, beam_status status, const char *words);
 /* A device of another build of the plugin, which lies in the folder. */
 beam_device *fake_open_other(const char *folder);
 
+/* One life of something on the plugin, until its device is closed. */
+typedef beam_status fake_life(void *what, beam_error *err);
+/* Each allocation in it fails in turn: that is told, and nothing of the plugin's stays. */
+void fake_without_memory(fake_life *life, void *what);
+
 /* nets_small(), compiled. */
 beam_model *fake_compile(beam_device *device, int64_t max_batch);
 

@@ -224,7 +224,6 @@ static void test_no_program(void **state)
                  "does not tell what a module's main takes");
     beam_model_free(fake_compile(device, 2));
     beam_device_close(device);
-    fake_env("PJRT_FAKE_NO_PROGRAM", NULL);
 }
 
 static uint64_t working_bytes(const beam_device *device)

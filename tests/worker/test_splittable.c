@@ -209,6 +209,15 @@ static void the_elements_behind(void **state)
     assert_int_equal(count(f, "three"), 200);
 }
 
+/* The answer that nothing is given away. */
+static void expect_no_split(fixture *f)
+{
+    BeamPb__InstructionResponse *response = take_split(f);
+    assert_int_equal(response->process_bundle_split->n_residual_roots, 0);
+    assert_int_equal(response->process_bundle_split->n_channel_splits, 0);
+    beam_message_free(response);
+}
+
 /* A bundle that ends before the function claims again answers with nothing. */
 static void too_late(void **state)
 {
@@ -219,10 +228,7 @@ static void too_late(void **state)
     ask_split(f, "late", 0.5, 1, NULL, 0);
     pass_by(f);
     sem_post(&go);
-    BeamPb__InstructionResponse *response = take_split(f);
-    assert_int_equal(response->process_bundle_split->n_residual_roots, 0);
-    assert_int_equal(response->process_bundle_split->n_channel_splits, 0);
-    beam_message_free(response);
+    expect_no_split(f);
     assert_int_equal(count(f, "late"), 11);
 }
 
@@ -237,10 +243,7 @@ static void refused(void **state)
     ask_split(f, "short", 0.5, 1, NULL, 0);
     pass_by(f);
     sem_post(&go);
-    BeamPb__InstructionResponse *response = take_split(f);
-    assert_int_equal(response->process_bundle_split->n_residual_roots, 0);
-    assert_int_equal(response->process_bundle_split->n_channel_splits, 0);
-    beam_message_free(response);
+    expect_no_split(f);
     sem_post(&go);
     assert_int_equal(count(f, "short"), 100);
 }

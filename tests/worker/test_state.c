@@ -420,17 +420,23 @@ static void larger_than_is_kept(void **state)
     beam_buffer_free(&bytes);
 }
 
+/* One value of so many characters, all 'x'. */
+static void a_text(size_t len, beam_buffer *bytes)
+{
+    char *text = malloc(len);
+    assert_non_null(text);
+    memset(text, 'x', len);
+    STAGE_OK(beam_encode(&beam_str_type, BEAM_NESTED, &(const beam_str){text, len}, bytes, NULL));
+    free(text);
+}
+
 /* One value that is larger than what is read at once. */
 static void a_large_value(void **state)
 {
     enum { LEN = 40 << 20, HALF = LEN / 2 };
     fixture *f = *state;
     beam_buffer bytes = {0};
-    char *text = malloc(LEN);
-    assert_non_null(text);
-    memset(text, 'x', LEN);
-    STAGE_OK(beam_encode(&beam_str_type, BEAM_NESTED, &(const beam_str){text, LEN}, &bytes, NULL));
-    free(text);
+    a_text(LEN, &bytes);
     ask_bundle(f, "large");
     send_number(f, "large", 7);
     give_page(f, "large", "", bytes.data, HALF, "b");
@@ -466,10 +472,7 @@ static void looked_up(void **state)
     enum { N = sizeof held / sizeof *held, LEN = 1 << 20, MOST = 24 << 20 };
     fixture *f = *state;
     beam_buffer bytes = {0}, elements = {0};
-    char *text = calloc(1, LEN);
-    assert_non_null(text);
-    STAGE_OK(beam_encode(&beam_str_type, BEAM_NESTED, &(const beam_str){text, LEN}, &bytes, NULL));
-    free(text);
+    a_text(LEN, &bytes);
     add_number(&elements, 0); /* which is asked for once at the beginning, and once at the end */
     for (beam_int64 i = 0; i <= N; i++)
         add_number(&elements, i % N);
