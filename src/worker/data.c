@@ -6,9 +6,13 @@
 
 static const char METHOD[] = "/org.apache.beam.model.fn_execution.v1.BeamFnData/Data";
 
+/* Bytes of a message that is read when all of it is there. */
+enum { SMALL = 4096 };
+
 struct beam_data_link {
     beam_link base;
     beam_harness *harness;
+    beam_grpc_wire *wire;
     pthread_mutex_t sending;
     pthread_t reader;
 };
@@ -20,17 +24,31 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- In ---------------------------------------------------------------------------------- */
 
-static beam_status deliver_all(beam_harness *h, beam_spans *message, beam_error *err)
+static beam_status put(void *user, const char *instruction, beam_chunk *chunk, beam_error *err)
 {
-    beam_pieces pieces = {0};
-    beam_status status = beam_elements_read(message, &pieces, err);
-    for (size_t i = 0; i < pieces.n && status == BEAM_OK; i++) {
-        beam_chunk *chunk = pieces.all[i].chunk;
-        pieces.all[i].chunk = NULL;
-        status = beam_inbox_put(&h->inboxes, pieces.all[i].instruction, chunk, err);
+    return beam_inbox_put(user, instruction, chunk, err);
+}
+
+static beam_status read_wire(void *user, void *to, size_t size, beam_error *err)
+{
+    return beam_grpc_wire_read(user, to, size, err);
+}
+
+static beam_status take_wire(void *user, size_t most, beam_spans *part, beam_error *err)
+{
+    return beam_grpc_wire_take(user, most, part, err);
+}
+
+static beam_status deliver(beam_data_link *link, size_t size, beam_error *err)
+{
+    uint8_t small[SMALL];
+    beam_reader reader = beam_reader_of(small, size < SMALL ? size : 0);
+    beam_elements_source source = {size, read_wire, take_wire, link->wire};
+    if (size < SMALL) {
+        BEAM_TRY(beam_grpc_wire_read(link->wire, small, size, err));
+        source = beam_elements_in_memory(&reader);
     }
-    beam_pieces_free(&pieces);
-    return status;
+    return beam_elements_read(&source, put, &link->harness->inboxes, err);
 }
 
 static void *read_all(void *user)
@@ -39,26 +57,30 @@ static void *read_all(void *user)
     beam_error err = {0};
     beam_status status = BEAM_OK;
     for (bool open = true; open && status == BEAM_OK;) {
-        beam_spans message = {0};
-        status = beam_grpc_stream_read_spans(link->base.stream, 0, &message, &open, &err);
+        size_t size;
+        status = beam_grpc_wire_next(link->wire, &size, &open, &err);
         if (status == BEAM_OK && open)
-            status = deliver_all(link->harness, &message, &err);
-        beam_spans_free(&message);
+            status = deliver(link, size, &err);
     }
     if (status == BEAM_OK)
         beam_error_set(&err, BEAM_ABORTED, "the engine ended the data stream of %s",
                        link->base.endpoint);
-    beam_grpc_stream_cancel(link->base.stream); /* nobody reads what it would still send */
+    beam_grpc_wire_cancel(link->wire); /* nobody reads what it would still send */
     beam_inboxes_break(&link->harness->inboxes, &err);
     return NULL;
 }
 
 /* ---- Links ------------------------------------------------------------------------------- */
 
-static beam_status begin(beam_harness *h, beam_link *base, beam_error *err)
+static beam_status connect_link(beam_harness *h, beam_link *base, beam_error *err)
 {
     beam_data_link *link = (beam_data_link *)base;
+    const beam_grpc_options call = {.method = METHOD,
+                                    .what = "exchange elements",
+                                    .worker_id = h->options->id,
+                                    .stop = &h->control.ending};
     link->harness = h;
+    BEAM_TRY(beam_grpc_wire_open(base->endpoint, &call, &link->wire, err));
     if (pthread_mutex_init(&link->sending, NULL) != 0)
         return no_memory(err);
     if (pthread_create(&link->reader, NULL, read_all, link) == 0)
@@ -67,8 +89,17 @@ static beam_status begin(beam_harness *h, beam_link *base, beam_error *err)
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread to read elements");
 }
 
-static const beam_link_kind kind = {
-    .size = sizeof(beam_data_link), .method = METHOD, .what = "exchange elements", .begin = begin};
+static void cancel_link(beam_link *base)
+{
+    beam_grpc_wire_cancel(((beam_data_link *)base)->wire);
+}
+
+static void close_link(beam_link *base)
+{
+    beam_grpc_wire_close(((beam_data_link *)base)->wire);
+}
+
+static const beam_link_kind kind = {sizeof(beam_data_link), connect_link, cancel_link, close_link};
 
 beam_status beam_data_link_get(beam_harness *h, const char *endpoint, beam_data_link **link,
                                beam_error *err)
@@ -80,13 +111,13 @@ beam_status beam_data_link_get(beam_harness *h, const char *endpoint, beam_data_
 }
 
 beam_status beam_data_send(beam_data_link *link, const char *instruction, const char *transform,
-                           beam_buffer *bytes, bool is_last, beam_error *err)
+                           const beam_buffer *bytes, bool is_last, beam_error *err)
 {
     beam_buffer head = {0};
     beam_status status = beam_elements_head(&head, instruction, transform, bytes->len, is_last);
     if (status == BEAM_OK) {
         pthread_mutex_lock(&link->sending);
-        status = beam_grpc_stream_write_body(link->base.stream, &head, bytes, err);
+        status = beam_grpc_wire_write(link->wire, &head, bytes, err);
         pthread_mutex_unlock(&link->sending);
     } else {
         status = no_memory(err);

@@ -11,7 +11,7 @@
 #include "worker/harness.h"
 
 /* JOIN: bytes that are joined at least. */
-enum { BATCH = 256, MOST_DECODED = 1 << 20, JOIN = 1024, SEND_AT = 512 << 10 };
+enum { BATCH = 256, MOST_DECODED = 1 << 20, JOIN = 1024, SEND_AT = 512 << 10, MOST_KEPT = 4 << 20 };
 
 static beam_status no_memory(beam_error *err)
 {
@@ -209,26 +209,28 @@ static beam_status decode_span(batch *b, beam_reader span)
     return keep(b, &span, beam_reader_left(&span));
 }
 
-static beam_status decode_piece(batch *b, const beam_spans *bytes, bool is_last)
+/* What a piece ends with is looked at also where it may not be whole. */
+static beam_status decode_chunk(batch *b, const beam_chunk *chunk)
 {
     beam_reader none = beam_reader_of(NULL, 0);
-    for (size_t i = 0; i < bytes->n; i++)
-        BEAM_TRY(decode_span(b, beam_reader_of(bytes->all[i].at, bytes->all[i].len)));
-    BEAM_TRY(decode_rest(b, &none, 0));
+    for (size_t i = 0; i < chunk->bytes.n; i++)
+        BEAM_TRY(decode_span(b, beam_reader_of(chunk->bytes.all[i].at, chunk->bytes.all[i].len)));
+    if (chunk->ends)
+        BEAM_TRY(decode_rest(b, &none, 0));
     BEAM_TRY(push_batch(b));
-    if (!is_last || !b->entry->rest.len)
+    if (!chunk->is_last || !b->entry->rest.len)
         return BEAM_OK;
     beam_reader rest = beam_reader_of(b->entry->rest.data, b->entry->rest.len);
     return decode_next(b, &rest, b->err);
 }
 
-beam_status beam_edges_feed(beam_processor *p, beam_entry *entry, const beam_spans *bytes,
-                            bool is_last, beam_error *err)
+beam_status beam_edges_feed(beam_processor *p, beam_entry *entry, const beam_chunk *chunk,
+                            beam_error *err)
 {
     beam_error why = {0};
     batch b = {.p = p, .entry = entry, .err = &why};
-    beam_status status = decode_piece(&b, bytes, is_last);
-    entry->done = is_last;
+    beam_status status = decode_chunk(&b, chunk);
+    entry->done = chunk->is_last;
     if (beam_bundle_get_state(p->bundle) != BEAM_BUNDLE_RUNNING)
         return beam_bundle_error(p->bundle, err);
     return status == BEAM_OK
@@ -242,10 +244,12 @@ beam_status beam_edges_feed(beam_processor *p, beam_entry *entry, const beam_spa
 
 static beam_status send_bytes(beam_exit *exit, bool is_last, beam_error *err)
 {
-    size_t as_many = is_last ? 0 : exit->bytes.len + exit->bytes.len / 8;
-    BEAM_TRY(beam_data_send(exit->link, exit->processor->instruction, exit->port->transform,
-                            &exit->bytes, is_last, err));
-    return beam_buffer_reserve(&exit->bytes, as_many) == BEAM_OK ? BEAM_OK : no_memory(err);
+    beam_status status = beam_data_send(exit->link, exit->processor->instruction,
+                                        exit->port->transform, &exit->bytes, is_last, err);
+    exit->bytes.len = 0;
+    if (exit->bytes.capacity > MOST_KEPT) /* by one large element */
+        beam_buffer_free(&exit->bytes);
+    return status;
 }
 
 static beam_status write_elements(beam_ctx *ctx, const void *elements, size_t n)

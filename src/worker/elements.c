@@ -11,9 +11,9 @@
 /* Fields of Elements and of Elements.Data. */
 enum { DATA = 1, INSTRUCTION = 1, TRANSFORM = 2, BYTES = 3, IS_LAST = 4 };
 
-/* A message of fewer bytes would keep much more memory than its own: gRPC reads into blocks of up
- * to 64 KB, which stay as long as anything that lies in them. */
-enum { LARGE = 8 << 10 };
+/* LARGE: fewer bytes would keep much more memory than their own, as what they lie in stays as long
+ * as they do. */
+enum { LARGE = 16 << 10, SKIPPED = 4096 };
 
 static beam_status no_memory(beam_error *err)
 {
@@ -22,152 +22,210 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- Read -------------------------------------------------------------------------------- */
 
-void beam_pieces_free(beam_pieces *p)
+/* A piece, as far as it has come. */
+typedef struct piece {
+    char *instruction, *transform;
+    beam_chunk *first, **end; /* that are not on their way: the last, as it may be the last one */
+    bool has_bytes, is_last;
+} piece;
+
+typedef struct reading {
+    const beam_elements_source *source;
+    beam_elements_sink *put;
+    void *user;
+    beam_error *err;
+} reading;
+
+static beam_status damaged(const reading *r)
 {
-    for (size_t i = 0; i < p->n; i++) {
-        beam_free(p->all[i].instruction);
-        beam_chunk_free(p->all[i].chunk);
-    }
-    beam_free(p->all);
-    *p = (beam_pieces){0};
+    return beam_error_set(r->err, BEAM_DATA_LOSS, "the engine sent %zu bytes that are no elements",
+                          r->source->size);
 }
 
-static beam_status add_piece(beam_pieces *p, beam_error *err)
+/* Each of what follows takes from the *left bytes of a field, or of the message. */
+
+static beam_status get(const reading *r, size_t *left, void *to, size_t size)
 {
-    void *all = p->all;
-    int grown = beam_grow(&all, &p->capacity, p->n + 1, sizeof *p->all);
-    p->all = all;
-    beam_chunk *chunk = grown == 0 ? beam_calloc(1, sizeof *chunk) : NULL;
-    if (!chunk)
-        return no_memory(err);
-    p->all[p->n++] = (beam_piece){.chunk = chunk};
-    return BEAM_OK;
+    *left -= size;
+    return r->source->read(r->source->user, to, size, r->err);
 }
 
-/* A place in a message. */
-typedef struct cursor {
-    const beam_spans *message;
-    size_t at;         /* from its beginning */
-    size_t span, from; /* the same as a span, and from that one's beginning */
-} cursor;
-
-static void skip(cursor *c, size_t bytes)
-{
-    c->at += bytes;
-    for (c->from += bytes; c->span < c->message->n && c->from >= c->message->all[c->span].len;)
-        c->from -= c->message->all[c->span++].len;
-}
-
-/* Copies bytes that are there. */
-static void take(cursor *c, size_t bytes, void *to)
-{
-    const beam_spans behind = {.all = c->message->all + c->span, .n = c->message->n - c->span};
-    beam_spans_copy(&behind, c->from, bytes, to);
-    skip(c, bytes);
-}
-
-/* The head of the next field of what ends at `end`; its bytes come next, and are there. */
-static beam_status next_head(cursor *c, size_t end, beam_proto_field *field)
+static beam_status next_head(const reading *r, size_t *left, beam_proto_field *field)
 {
     uint8_t head[BEAM_PROTO_MOST_HEAD];
-    const cursor before = *c;
-    size_t most = end - c->at < sizeof head ? end - c->at : sizeof head;
-    take(c, most, head);
-    beam_reader reader = beam_reader_of(head, most);
-    BEAM_TRY(beam_proto_next_head(&reader, field));
-    *c = before;
-    skip(c, most - beam_reader_left(&reader));
-    return field->size <= end - c->at ? BEAM_OK : BEAM_OUT_OF_RANGE;
+    beam_status status = BEAM_OUT_OF_RANGE;
+    for (size_t n = 0; status == BEAM_OUT_OF_RANGE && n < sizeof head && *left;) {
+        BEAM_TRY(get(r, left, head + n++, 1));
+        beam_reader reader = beam_reader_of(head, n);
+        status = beam_proto_next_head(&reader, field);
+    }
+    return status == BEAM_OK && field->size <= *left ? BEAM_OK : damaged(r);
 }
 
-static beam_status read_name(cursor *c, size_t size, char **name)
+static beam_status skip(const reading *r, size_t *left, size_t size)
 {
-    beam_free(*name);
+    char bytes[SKIPPED];
+    for (size_t part; size; size -= part) {
+        part = size < sizeof bytes ? size : sizeof bytes;
+        BEAM_TRY(get(r, left, bytes, part));
+    }
+    return BEAM_OK;
+}
+
+static beam_status read_name(const reading *r, size_t *left, size_t size, char **name)
+{
+    if (*name)
+        return damaged(r);
     *name = beam_calloc(1, size + 1);
-    if (!*name)
-        return BEAM_RESOURCE_EXHAUSTED;
-    take(c, size, *name);
+    return *name ? get(r, left, *name, size) : no_memory(r->err);
+}
+
+/* What is known to be whose goes on its way, but for the last that came. */
+static beam_status send_on(const reading *r, piece *p, bool also_the_last)
+{
+    while (p->instruction && p->transform && p->first && (also_the_last || p->first->next)) {
+        beam_chunk *chunk = p->first;
+        if (!(chunk->transform = beam_strdup(p->transform)))
+            return no_memory(r->err);
+        p->first = chunk->next;
+        chunk->next = NULL;
+        BEAM_TRY(r->put(r->user, p->instruction, chunk, r->err));
+    }
     return BEAM_OK;
 }
 
-/* An Elements.Data; its bytes stay where they are. */
-static beam_status read_piece(cursor *c, size_t end, beam_piece *into)
+static beam_status add_chunk(const reading *r, piece *p, beam_chunk **chunk)
 {
-    while (c->at < end) {
-        beam_proto_field field;
-        BEAM_TRY(next_head(c, end, &field));
-        bool is_bytes = field.wire == BEAM_PROTO_BYTES;
-        if (field.number == INSTRUCTION && is_bytes) {
-            BEAM_TRY(read_name(c, field.size, &into->instruction));
-            continue;
-        }
-        if (field.number == TRANSFORM && is_bytes) {
-            BEAM_TRY(read_name(c, field.size, &into->chunk->transform));
-            continue;
-        }
-        if (field.number == BYTES && is_bytes) {
-            into->from = c->at;
-            into->chunk->bytes.size = field.size;
-        } else if (field.number == IS_LAST) {
-            into->chunk->is_last = field.value != 0;
-        }
-        skip(c, field.size);
-    }
-    return into->instruction && into->chunk->transform ? BEAM_OK : BEAM_DATA_LOSS;
+    if (!p->first)
+        p->end = &p->first;
+    *chunk = *p->end = beam_calloc(1, sizeof **chunk);
+    if (!*chunk)
+        return no_memory(r->err);
+    p->end = &(*chunk)->next;
+    return BEAM_OK;
 }
 
-static beam_status read_all(const beam_spans *message, beam_pieces *p, beam_error *err)
+/* Bytes that are few get a place of their own. */
+static beam_status settle(const reading *r, beam_spans *part)
 {
-    cursor c = {.message = message};
-    beam_status status = BEAM_OK;
-    skip(&c, 0);
-    while (status == BEAM_OK && c.at < message->size) {
-        beam_proto_field field;
-        status = next_head(&c, message->size, &field);
-        if (status != BEAM_OK)
-            break;
-        if (field.number == DATA && field.wire == BEAM_PROTO_BYTES) {
-            BEAM_TRY(add_piece(p, err));
-            status = read_piece(&c, c.at + field.size, &p->all[p->n - 1]);
-        } else {
-            skip(&c, field.size);
-        }
-    }
-    if (status == BEAM_RESOURCE_EXHAUSTED)
-        return no_memory(err);
-    return status == BEAM_OK
-               ? status
-               : beam_error_set(err, BEAM_DATA_LOSS,
-                                "the engine sent %zu bytes that are no elements", message->size);
-}
-
-static beam_status copy_bytes(const beam_spans *message, beam_piece *piece, beam_error *err)
-{
-    beam_spans *bytes = &piece->chunk->bytes;
+    beam_spans own;
     void *to;
-    size_t size = bytes->size;
-    if (beam_spans_new(size, bytes, &to) != BEAM_OK)
-        return no_memory(err);
-    beam_spans_copy(message, piece->from, size, to);
+    if (part->size >= LARGE || !part->memory)
+        return BEAM_OK;
+    if (beam_spans_new(part->size, &own, &to) != BEAM_OK)
+        return no_memory(r->err);
+    beam_spans_copy(part, 0, part->size, to);
+    beam_spans_free(part);
+    *part = own;
     return BEAM_OK;
 }
 
-beam_status beam_elements_read(beam_spans *message, beam_pieces *p, beam_error *err)
+static beam_status read_bytes(const reading *r, size_t *left, size_t size, piece *p)
 {
-    const beam_piece *most = NULL;
-    BEAM_TRY(read_all(message, p, err));
-    for (size_t i = 0; i < p->n; i++)
-        if (message->size >= LARGE && p->all[i].chunk->bytes.size > message->size / 2)
-            most = &p->all[i];
-        else
-            BEAM_TRY(copy_bytes(message, &p->all[i], err));
-    if (most) {
-        size_t size = most->chunk->bytes.size;
-        most->chunk->bytes = *message;
-        *message = (beam_spans){0};
-        beam_spans_cut(&most->chunk->bytes, most->from, size);
+    if (p->has_bytes)
+        return damaged(r);
+    p->has_bytes = true;
+    while (size) {
+        beam_chunk *chunk;
+        BEAM_TRY(add_chunk(r, p, &chunk));
+        BEAM_TRY(r->source->take(r->source->user, size, &chunk->bytes, r->err));
+        size -= chunk->bytes.size;
+        *left -= chunk->bytes.size;
+        BEAM_TRY(settle(r, &chunk->bytes));
+        BEAM_TRY(send_on(r, p, false));
     }
     return BEAM_OK;
+}
+
+static beam_status end_piece(const reading *r, piece *p)
+{
+    beam_chunk *chunk = p->first;
+    if (!p->instruction || !p->transform)
+        return damaged(r);
+    if (!chunk)
+        BEAM_TRY(add_chunk(r, p, &chunk));
+    while (chunk->next)
+        chunk = chunk->next;
+    chunk->ends = true;
+    chunk->is_last = p->is_last;
+    return send_on(r, p, true);
+}
+
+static void free_piece(piece *p)
+{
+    while (p->first) {
+        beam_chunk *chunk = p->first;
+        p->first = chunk->next;
+        beam_chunk_free(chunk);
+    }
+    beam_free(p->instruction);
+    beam_free(p->transform);
+}
+
+/* An Elements.Data of `left` bytes. */
+static beam_status read_piece(const reading *r, size_t left, piece *p)
+{
+    while (left) {
+        beam_proto_field field;
+        BEAM_TRY(next_head(r, &left, &field));
+        size_t size = (size_t)field.size;
+        bool is_bytes = field.wire == BEAM_PROTO_BYTES;
+        if (field.number == INSTRUCTION && is_bytes)
+            BEAM_TRY(read_name(r, &left, size, &p->instruction));
+        else if (field.number == TRANSFORM && is_bytes)
+            BEAM_TRY(read_name(r, &left, size, &p->transform));
+        else if (field.number == BYTES && is_bytes)
+            BEAM_TRY(read_bytes(r, &left, size, p));
+        else
+            BEAM_TRY(skip(r, &left, size));
+        if (field.number == IS_LAST)
+            p->is_last = field.value != 0;
+    }
+    return end_piece(r, p);
+}
+
+beam_status beam_elements_read(const beam_elements_source *source, beam_elements_sink *put,
+                               void *user, beam_error *err)
+{
+    const reading r = {source, put, user, err};
+    for (size_t left = source->size; left;) {
+        beam_proto_field field;
+        BEAM_TRY(next_head(&r, &left, &field));
+        if (field.number == DATA && field.wire == BEAM_PROTO_BYTES) {
+            piece p = {.has_bytes = false};
+            beam_status status = read_piece(&r, (size_t)field.size, &p);
+            left -= (size_t)field.size;
+            free_piece(&p);
+            BEAM_TRY(status);
+        } else {
+            BEAM_TRY(skip(&r, &left, (size_t)field.size));
+        }
+    }
+    return BEAM_OK;
+}
+
+/* ---- In memory --------------------------------------------------------------------------- */
+
+static beam_status read_memory(void *user, void *to, size_t size, beam_error *err)
+{
+    const uint8_t *at;
+    BEAM_TRY(beam_read_bytes(user, size, &at));
+    (void)err;
+    if (size)
+        memcpy(to, at, size);
+    return BEAM_OK;
+}
+
+static beam_status take_memory(void *user, size_t most, beam_spans *part, beam_error *err)
+{
+    void *to;
+    return beam_spans_new(most, part, &to) == BEAM_OK ? read_memory(user, to, most, err)
+                                                       : no_memory(err);
+}
+
+beam_elements_source beam_elements_in_memory(beam_reader *message)
+{
+    return (beam_elements_source){beam_reader_left(message), read_memory, take_memory, message};
 }
 
 /* ---- Written ----------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "bundle/bundle.h"
 #include "model/message.h"
 #include "net/grpc.h"
+#include "net/grpc_wire.h"
 #include "type/coder.h"
 #include "worker/cache.h"
 #include "worker/control.h"
@@ -25,21 +26,23 @@ typedef struct beam_harness beam_harness;
 
 /* ---- Links (links.c) --------------------------------------------------------------------- */
 
-/* A stream to a service of the engine's: what comes first in the links below. */
-typedef struct beam_link {
-    struct beam_link *next;
-    char *endpoint;
-    beam_grpc_channel *channel;
-    beam_grpc_stream *stream;
-    bool connected; /* until then it is of the thread that connects it; behind harness.lock */
-} beam_link;
+typedef struct beam_link beam_link;
 
 typedef struct beam_link_kind {
     size_t size;
-    const char *method, *what; /* as beam_grpc_options have them */
-    /* Prepares what follows the beam_link, once there is the stream. */
-    beam_status (*begin)(beam_harness *harness, beam_link *link, beam_error *err);
+    /* Opens what follows the beam_link; what is open after an error is closed as below. */
+    beam_status (*connect)(beam_harness *harness, beam_link *link, beam_error *err);
+    void (*cancel)(beam_link *link); /* whoever uses it returns soon */
+    void (*close)(beam_link *link);
 } beam_link_kind;
+
+/* A stream to a service of the engine's: what comes first in the links below. */
+struct beam_link {
+    beam_link *next;
+    const beam_link_kind *kind;
+    char *endpoint;
+    bool connected; /* until then it is of the thread that connects it; behind harness.lock */
+};
 
 /* The link to an endpoint in the list, made when it is first asked for: then it waits until that is
  * connected, or the worker ends. */
@@ -57,10 +60,10 @@ typedef struct beam_data_link beam_data_link;
 /* As beam_link_get. */
 beam_status beam_data_link_get(beam_harness *harness, const char *endpoint, beam_data_link **link,
                                beam_error *err);
-/* Elements that a transform of a bundle has for the engine, whose memory is taken over; any
- * thread. */
+/* Elements that a transform of a bundle has for the engine, which is given them when it returns;
+ * any thread. */
 beam_status beam_data_send(beam_data_link *link, const char *instruction, const char *transform,
-                           beam_buffer *bytes, bool is_last, beam_error *err);
+                           const beam_buffer *bytes, bool is_last, beam_error *err);
 /* Fails all bundles that wait for data; and ends the links, when no bundle is left. */
 void beam_data_break(beam_harness *harness);
 void beam_data_stop(beam_harness *harness);
@@ -207,9 +210,9 @@ void beam_descriptors_free(beam_harness *harness);
 beam_status beam_edges_bind_sink(void *self, const beam_plan_port *port, beam_plan_sink *sink,
                                  beam_error *err);
 beam_status beam_edges_open_entries(beam_processor *processor, beam_error *err);
-/* Pushes a piece of an entry's data. */
-beam_status beam_edges_feed(beam_processor *processor, beam_entry *entry, const beam_spans *bytes,
-                            bool is_last, beam_error *err);
+/* Pushes the next of an entry's data. */
+beam_status beam_edges_feed(beam_processor *processor, beam_entry *entry, const beam_chunk *chunk,
+                            beam_error *err);
 /* Sends what is left, and that it was all. */
 beam_status beam_edges_flush(beam_processor *processor, beam_error *err);
 void beam_edges_end_bundle(beam_processor *processor);

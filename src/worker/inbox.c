@@ -34,7 +34,7 @@ struct beam_inbox {
 typedef struct spilled {
     uint64_t size;
     uint32_t transform;
-    uint32_t is_last;
+    bool ends, is_last;
 } spilled;
 
 static beam_status no_memory(beam_error *err)
@@ -175,6 +175,7 @@ static beam_status read_spilled(int fd, uint64_t at, beam_chunk **chunk, uint64_
     beam_chunk *made = beam_calloc(1, sizeof *made);
     if (made) {
         made->transform = beam_calloc(1, head.transform + 1);
+        made->ends = head.ends;
         made->is_last = head.is_last;
     }
     beam_status status = made && made->transform ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
@@ -312,7 +313,8 @@ static void wait_for_room(beam_inbox *inbox)
 static beam_status spill(beam_inbox *inbox, const beam_chunk *chunk, beam_error *err)
 {
     const char *temp = getenv("TMPDIR");
-    const spilled head = {chunk->bytes.size, (uint32_t)strlen(chunk->transform), chunk->is_last};
+    const spilled head = {chunk->bytes.size, (uint32_t)strlen(chunk->transform), chunk->ends,
+                          chunk->is_last};
     if (inbox->fd < 0)
         BEAM_TRY(beam_spill_file_open(temp && *temp ? temp : "/tmp", &inbox->fd, err));
     uint64_t at = inbox->write_at;

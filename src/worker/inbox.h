@@ -19,11 +19,12 @@
 /* Bytes that may wait in memory. */
 enum { BEAM_INBOX_MEMORY = 64 << 20 };
 
-/* A piece of the data of one source of one bundle. */
+/* Data of one source of one bundle: a piece that the engine sent, or a part of one. */
 typedef struct beam_chunk {
     struct beam_chunk *next;
     char *transform;
     beam_spans bytes;
+    bool ends; /* the piece; or else the next of that transform goes on with it */
     bool is_last;
 } beam_chunk;
 

@@ -7,18 +7,6 @@
 #include "base/alloc.h"
 #include "worker/harness.h"
 
-static beam_status connect_link(beam_harness *h, const beam_link_kind *kind, beam_link *link,
-                                beam_error *err)
-{
-    const beam_grpc_options call = {.method = kind->method,
-                                    .what = kind->what,
-                                    .worker_id = h->options->id,
-                                    .stop = &h->control.ending};
-    BEAM_TRY(beam_grpc_channel_open(link->endpoint, &link->channel, err));
-    BEAM_TRY(beam_grpc_stream_open(link->channel, &call, &link->stream, err));
-    return kind->begin(h, link, err);
-}
-
 static beam_link *new_link(const beam_link_kind *kind, const char *endpoint)
 {
     beam_link *link = beam_calloc(1, kind->size);
@@ -26,13 +14,14 @@ static beam_link *new_link(const beam_link_kind *kind, const char *endpoint)
         beam_free(link);
         return NULL;
     }
+    if (link)
+        link->kind = kind;
     return link;
 }
 
 void beam_link_free(beam_link *link)
 {
-    beam_grpc_stream_close(link->stream);
-    beam_grpc_channel_close(link->channel);
+    link->kind->close(link);
     beam_free(link->endpoint);
     beam_free(link);
 }
@@ -57,7 +46,7 @@ static beam_status add_link(beam_harness *h, beam_link **all, const beam_link_ki
     link->next = *all;
     *all = link;
     pthread_mutex_unlock(&h->lock);
-    beam_status status = connect_link(h, kind, link, err);
+    beam_status status = kind->connect(h, link, err);
     pthread_mutex_lock(&h->lock);
     pthread_cond_broadcast(&h->changed);
     if (status != BEAM_OK) {
@@ -67,7 +56,7 @@ static beam_status add_link(beam_harness *h, beam_link **all, const beam_link_ki
     }
     link->connected = true;
     if (h->control.ending)
-        beam_grpc_stream_cancel(link->stream);
+        link->kind->cancel(link);
     *result = link;
     return BEAM_OK;
 }
@@ -93,8 +82,8 @@ beam_status beam_link_get(beam_harness *h, beam_link **all, const beam_link_kind
 void beam_links_break(beam_harness *h, beam_link *const *all)
 {
     pthread_mutex_lock(&h->lock);
-    for (const beam_link *link = *all; link; link = link->next)
+    for (beam_link *link = *all; link; link = link->next)
         if (link->connected)
-            beam_grpc_stream_cancel(link->stream);
+            link->kind->cancel(link);
     pthread_mutex_unlock(&h->lock);
 }

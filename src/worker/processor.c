@@ -203,15 +203,14 @@ static bool all_done(const beam_processor *p)
     return true;
 }
 
-static beam_status feed(beam_processor *p, const char *transform, const beam_spans *bytes,
-                        bool is_last, beam_error *err)
+static beam_status feed(beam_processor *p, const beam_chunk *chunk, beam_error *err)
 {
-    beam_entry *entry = find_entry(p, transform);
+    beam_entry *entry = find_entry(p, chunk->transform);
     if (!entry)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "the engine sends data for %s, which the bundle does not read",
-                              transform);
-    return beam_edges_feed(p, entry, bytes, is_last, err);
+                              chunk->transform);
+    return beam_edges_feed(p, entry, chunk, err);
 }
 
 static beam_status feed_all(beam_processor *p, const BeamPb__ProcessBundleRequest *request,
@@ -220,15 +219,18 @@ static beam_status feed_all(beam_processor *p, const BeamPb__ProcessBundleReques
     for (size_t i = 0; request->elements && i < request->elements->n_data; i++) {
         const BeamPb__Elements__Data *data = request->elements->data[i];
         beam_bytes whole = {data->data.data, data->data.len};
-        const beam_spans bytes = {.all = &whole, .n = 1, .size = whole.len};
-        BEAM_TRY(feed(p, data->transform_id, &bytes, data->is_last, err));
+        const beam_chunk chunk = {.transform = data->transform_id,
+                                  .bytes = {.all = &whole, .n = 1, .size = whole.len},
+                                  .ends = true,
+                                  .is_last = data->is_last};
+        BEAM_TRY(feed(p, &chunk, err));
     }
     while (!all_done(p)) {
         beam_chunk *chunk;
         set_phase(p, BEAM_PHASE_WAITS);
         BEAM_TRY(beam_inbox_take(inbox, &chunk, err));
         set_phase(p, BEAM_PHASE_PROCESS);
-        beam_status status = feed(p, chunk->transform, &chunk->bytes, chunk->is_last, err);
+        beam_status status = feed(p, chunk, err);
         beam_chunk_free(chunk);
         BEAM_TRY(status);
     }

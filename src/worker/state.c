@@ -24,6 +24,8 @@ typedef struct question {
 
 struct beam_state_link {
     beam_link base;
+    beam_grpc_channel *channel;
+    beam_grpc_stream *stream;
     pthread_mutex_t sending;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -40,10 +42,15 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- Links ------------------------------------------------------------------------------- */
 
-static beam_status begin(beam_harness *h, beam_link *base, beam_error *err)
+static beam_status connect_link(beam_harness *h, beam_link *base, beam_error *err)
 {
-    (void)h;
     beam_state_link *link = (beam_state_link *)base;
+    const beam_grpc_options call = {.method = METHOD,
+                                    .what = "tell state",
+                                    .worker_id = h->options->id,
+                                    .stop = &h->control.ending};
+    BEAM_TRY(beam_grpc_channel_open(base->endpoint, &link->channel, err));
+    BEAM_TRY(beam_grpc_stream_open(link->channel, &call, &link->stream, err));
     return pthread_mutex_init(&link->sending, NULL) == 0 &&
                    pthread_mutex_init(&link->lock, NULL) == 0 &&
                    pthread_cond_init(&link->changed, NULL) == 0
@@ -51,8 +58,19 @@ static beam_status begin(beam_harness *h, beam_link *base, beam_error *err)
                : no_memory(err); /* what was initialised holds no memory */
 }
 
-static const beam_link_kind kind = {
-    .size = sizeof(beam_state_link), .method = METHOD, .what = "tell state", .begin = begin};
+static void cancel_link(beam_link *base)
+{
+    beam_grpc_stream_cancel(((beam_state_link *)base)->stream);
+}
+
+static void close_link(beam_link *base)
+{
+    beam_state_link *link = (beam_state_link *)base;
+    beam_grpc_stream_close(link->stream);
+    beam_grpc_channel_close(link->channel);
+}
+
+static const beam_link_kind kind = {sizeof(beam_state_link), connect_link, cancel_link, close_link};
 
 beam_status beam_state_link_get(beam_harness *h, const char *endpoint, beam_state_link **link,
                                 beam_error *err)
@@ -103,7 +121,7 @@ static beam_status read_answer(beam_state_link *link, BeamPb__StateResponse **an
 {
     beam_buffer bytes = {0};
     bool open = true;
-    beam_status status = beam_grpc_stream_read(link->base.stream, TICK, &bytes, &open, err);
+    beam_status status = beam_grpc_stream_read(link->stream, TICK, &bytes, &open, err);
     if (status == BEAM_DEADLINE_EXCEEDED && open)
         return BEAM_OK;
     if (status == BEAM_OK && !open)
@@ -170,7 +188,7 @@ static beam_status send_question(beam_state_link *link, const BeamPb__StateReque
     beam_status status = beam_message_pack(request, &bytes);
     if (status == BEAM_OK) {
         pthread_mutex_lock(&link->sending);
-        status = beam_grpc_stream_write(link->base.stream, bytes.data, bytes.len, false,
+        status = beam_grpc_stream_write(link->stream, bytes.data, bytes.len, false,
                                         PATIENCE * 1000, err);
         pthread_mutex_unlock(&link->sending);
     } else {
