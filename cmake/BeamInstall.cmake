@@ -70,7 +70,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # What is opened when it is first used, and what programs that are linked with libbeam.a need.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "libcurl4, libssl3, libgrpc29, libgomp1, libprotobuf-c-dev, \
-libxxhash-dev, libzstd-dev, zlib1g-dev, libpng-dev, libjpeg62-turbo-dev, libjansson-dev")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libcurl4, libssl3, libgrpc29, libnghttp2-14, libgomp1, \
+libprotobuf-c-dev, libxxhash-dev, libzstd-dev, zlib1g-dev, libpng-dev, libjpeg62-turbo-dev, libjansson-dev")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/triggers)
 include(CPack)

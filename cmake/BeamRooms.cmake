@@ -91,7 +91,8 @@ target_link_libraries(beam_public INTERFACE
 add_library(beam_settings INTERFACE)
 target_include_directories(beam_settings INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_include_directories(beam_settings SYSTEM INTERFACE
-    ${BEAM_GENERATED_DIR} ${OneDNN_INCLUDE_DIR} ${CURL_INCLUDE_DIRS} ${OPENSSL_INCLUDE_DIR})
+    ${BEAM_GENERATED_DIR} ${OneDNN_INCLUDE_DIR} ${CURL_INCLUDE_DIRS} ${OPENSSL_INCLUDE_DIR}
+    ${NGHTTP2_INCLUDE_DIRS})
 target_link_libraries(beam_settings INTERFACE beam_public PJRT::header)
 
 set(BEAM_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes)

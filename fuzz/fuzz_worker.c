@@ -2,10 +2,10 @@
 /* fuzz_worker.c - an engine that says anything to a worker: a descriptor, instructions, elements,
  * answers for side inputs; and a network of which one operation fails.
  *
- * The whole worker runs, on a network of this file's own in place of net/grpc.c.  Input: two bytes,
- * the number of the network operation that fails (0: none), then messages, each of a byte (which
- * stream, see below), two bytes of length, and as many of the message.  Whatever is said, a worker
- * that ends well has answered each instruction once. */
+ * The whole worker runs, on a network of this file's own in place of net/grpc.c and grpc_wire.c.
+ * Input: two bytes, the number of the network operation that fails (0: none), then messages, each
+ * of a byte (which stream, see below), two bytes of length, and as many of the message.  Whatever
+ * is said, a worker that ends well has answered each instruction once. */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@
 #include "model/message.h"
 #include "model/proto/fn_api.pb-c.h"
 #include "net/grpc.h"
+#include "net/grpc_wire.h"
 #include "worker/worker.h"
 
 enum { DESCRIBE, CONTROL, DATA, STATE, LOGGING, STREAMS };
@@ -137,76 +138,124 @@ beam_status beam_grpc_stream_write(beam_grpc_stream *stream, const void *data, s
     return BEAM_OK;
 }
 
-beam_status beam_grpc_stream_write_body(beam_grpc_stream *stream, const beam_buffer *head,
-                                        beam_buffer *body, beam_error *err)
-{
-    beam_buffer_free(body);
-    return beam_grpc_stream_write(stream, head->data, head->len, false, 0, err);
-}
-
 beam_status beam_grpc_stream_done(beam_grpc_stream *stream, beam_error *err)
 {
     (void)stream;
     return operation(err);
 }
 
-/* Control and state end after their last message; the data stream stays open until the worker gives
- * it up. */
-/* Cuts a message into spans of some bytes, as a network may. */
-static beam_status cut(message m, beam_spans *spans)
+/* The next message; an end, where there is none.  Control and state end after their last message;
+ * the data stream stays open until the worker gives it up. */
+static message next_message(int kind, bool *open)
 {
-    const uint8_t *at = m.bytes, *end = m.bytes + m.size;
-    spans->all = beam_calloc(m.size + 1, sizeof *spans->all);
-    if (!spans->all)
-        return BEAM_RESOURCE_EXHAUSTED;
-    for (spans->size = m.size; at < end; spans->n++) {
-        size_t some = *at % 61, left = (size_t)(end - at);
-        spans->all[spans->n] = (beam_bytes){at, some < left && some ? some : left};
-        at += spans->all[spans->n].len;
-    }
-    return BEAM_OK;
-}
-
-beam_status beam_grpc_stream_read_spans(beam_grpc_stream *stream, int timeout_ms, beam_spans *spans,
-                                        bool *open, beam_error *err)
-{
-    int kind = stream->kind;
-    (void)timeout_ms;
-    BEAM_TRY(operation(err));
+    message m = {NULL, 0};
     pthread_mutex_lock(&net.lock);
     while (kind == DATA && net.read[kind] == net.n[kind] && !net.cancelled[kind])
         pthread_cond_wait(&net.changed, &net.lock);
     *open = net.read[kind] < net.n[kind] && !net.cancelled[kind];
-    message m = {NULL, 0};
     if (*open)
         m = net.messages[kind][net.read[kind]++];
     pthread_mutex_unlock(&net.lock);
-    return *open ? cut(m, spans) : BEAM_OK;
+    return m;
 }
 
 beam_status beam_grpc_stream_read(beam_grpc_stream *stream, int timeout_ms, beam_buffer *bytes,
                                   bool *open, beam_error *err)
 {
-    beam_spans spans = {0};
-    BEAM_TRY(beam_grpc_stream_read_spans(stream, timeout_ms, &spans, open, err));
-    beam_status status = beam_buffer_reserve(bytes, spans.size);
-    for (size_t i = 0; i < spans.n && status == BEAM_OK; i++)
-        status = beam_buffer_append(bytes, spans.all[i].at, spans.all[i].len);
-    beam_spans_free(&spans);
-    return status;
+    (void)timeout_ms;
+    BEAM_TRY(operation(err));
+    message m = next_message(stream->kind, open);
+    return *open ? beam_buffer_append(bytes, m.bytes, m.size) : BEAM_OK;
+}
+
+static void cancel(int kind)
+{
+    pthread_mutex_lock(&net.lock);
+    net.cancelled[kind] = true;
+    pthread_cond_broadcast(&net.changed);
+    pthread_mutex_unlock(&net.lock);
 }
 
 void beam_grpc_stream_cancel(beam_grpc_stream *stream)
 {
-    pthread_mutex_lock(&net.lock);
-    net.cancelled[stream->kind] = true;
-    pthread_cond_broadcast(&net.changed);
-    pthread_mutex_unlock(&net.lock);
+    cancel(stream->kind);
 }
 
 void beam_grpc_stream_close(beam_grpc_stream *stream)
 {
     beam_free(stream);
+}
+
+/* ---- In place of net/grpc_wire.c ------------------------------------------------------------- */
+
+struct beam_grpc_wire {
+    message left;
+};
+
+beam_status beam_grpc_wire_open(const char *endpoint, const beam_grpc_options *options,
+                                beam_grpc_wire **wire, beam_error *err)
+{
+    (void)endpoint, (void)options;
+    *wire = NULL;
+    BEAM_TRY(operation(err));
+    *wire = beam_calloc(1, sizeof **wire);
+    return *wire ? BEAM_OK : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory");
+}
+
+beam_status beam_grpc_wire_next(beam_grpc_wire *wire, size_t *size, bool *open, beam_error *err)
+{
+    BEAM_TRY(operation(err));
+    require(wire->left.size == 0); /* whoever goes on has read the message to its end */
+    wire->left = next_message(DATA, open);
+    *size = wire->left.size;
+    return BEAM_OK;
+}
+
+beam_status beam_grpc_wire_read(beam_grpc_wire *wire, void *to, size_t size, beam_error *err)
+{
+    BEAM_TRY(operation(err));
+    require(size <= wire->left.size);
+    if (size)
+        memcpy(to, wire->left.bytes, size);
+    wire->left = (message){wire->left.bytes + size, wire->left.size - size};
+    return BEAM_OK;
+}
+
+/* Parts, and spans of parts, of some bytes, as a network may have them. */
+beam_status beam_grpc_wire_take(beam_grpc_wire *wire, size_t most, beam_spans *part,
+                                beam_error *err)
+{
+    BEAM_TRY(operation(err));
+    require(most && most <= wire->left.size);
+    size_t size = 1 + *wire->left.bytes % 61;
+    size = size < most ? size : most;
+    part->all = beam_calloc(2, sizeof *part->all);
+    if (!part->all)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory");
+    for (size_t n = size > 7 ? 7 : 0; part->size < size; n = size - n) {
+        part->all[part->n] = (beam_bytes){wire->left.bytes + part->size, n ? n : size};
+        part->size += part->all[part->n++].len;
+    }
+    wire->left = (message){wire->left.bytes + size, wire->left.size - size};
+    return BEAM_OK;
+}
+
+beam_status beam_grpc_wire_write(beam_grpc_wire *wire, const beam_buffer *head,
+                                 const beam_buffer *body, beam_error *err)
+{
+    (void)wire, (void)head, (void)body;
+    return operation(err);
+}
+
+void beam_grpc_wire_cancel(beam_grpc_wire *wire)
+{
+    (void)wire;
+    cancel(DATA);
+}
+
+void beam_grpc_wire_close(beam_grpc_wire *wire)
+{
+    beam_free(wire);
 }
 
 /* ---- The worker's program -------------------------------------------------------------------- */

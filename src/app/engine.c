@@ -15,6 +15,7 @@
 #include "net/crypto_library.h"
 #include "net/curl_library.h"
 #include "net/grpc_library.h"
+#include "net/nghttp2_library.h"
 #include "submit/prism.h"
 #include "submit/submit.h"
 
@@ -125,7 +126,8 @@ beam_status beam_engine_add_files(beam_artifacts *artifacts, const beam_pipeline
 beam_status beam_engine_add_program(beam_artifacts *artifacts, beam_error *err)
 {
     beam_library *const libraries[] = {&beam_onednn_library, &beam_crypto_library,
-                                       &beam_curl_library, &beam_grpc_library};
+                                       &beam_curl_library, &beam_grpc_library,
+                                       &beam_nghttp2_library};
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
         (void)beam_library_open(libraries[i], NULL);
     return beam_artifacts_add_program(artifacts, err);

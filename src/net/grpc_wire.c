@@ -17,13 +17,13 @@
 #include "net/nghttp2_library.h"
 
 enum {
-    TICK_MS = 200,       /* how often who waits looks whether to stop */
-    PATIENCE_MS = 20000, /* with a server that does not begin to talk */
-    WINDOW = 4 << 20,    /* bytes that may come before they are wanted */
+    TICK_MS = 200,         /* how often who waits looks whether to stop */
+    PATIENCE_MS = 20000,   /* with a server that does not begin to talk */
+    WINDOW = 4 << 20,      /* bytes that may come before they are wanted */
     LEAST_ROOM = 16 << 10, /* in a block that is read into */
-    FRAMES = 32,         /* that are sent at once */
-    CONTROL = 4096,      /* bytes of other frames and of frames' heads that are */
-    PARTS = 3,           /* of a message: its prefix, its head, its body */
+    FRAMES = 32,           /* that are sent at once */
+    CONTROL = 4096,        /* bytes of other frames and of frames' heads that are */
+    PARTS = 3,             /* of a message: its prefix, its head, its body */
     PREFIX = 5
 };
 
@@ -392,10 +392,10 @@ static void make_way(beam_grpc_wire *w, size_t n)
 static beam_status early_end(const beam_grpc_wire *w, beam_error *err)
 {
     beam_status status = end_status(w, err);
-    return status != BEAM_OK ? status
-                             : beam_error_set(err, BEAM_DATA_LOSS,
-                                              "%s, asked to %s, ended within a message",
-                                              w->endpoint, w->what);
+    return status != BEAM_OK
+               ? status
+               : beam_error_set(err, BEAM_DATA_LOSS, "%s, asked to %s, ended within a message",
+                                w->endpoint, w->what);
 }
 
 /* With the lock held; *n becomes how many were there, which is all, or the stream has ended. */
@@ -425,8 +425,8 @@ beam_status beam_grpc_wire_next(beam_grpc_wire *w, size_t *size, bool *open, bea
                                 "%s, asked to %s, sends what is compressed, unasked", w->endpoint,
                                 w->what);
     if (*open)
-        *size = w->left = (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 |
-                          (size_t)prefix[3] << 8 | prefix[4];
+        *size = w->left =
+            (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 | prefix[4];
     pthread_mutex_unlock(&w->lock);
     return status;
 }
@@ -455,8 +455,8 @@ static size_t find_part(const beam_grpc_wire *w, size_t most, size_t *n)
     const arrivals *a = &w->arrived;
     size_t size = 0;
     *n = 0;
-    for (size_t i = a->first; i < a->end && size < most && a->all[i].block == a->all[a->first].block;
-         i++, ++*n)
+    for (size_t i = a->first;
+         i < a->end && size < most && a->all[i].block == a->all[a->first].block; i++, ++*n)
         size += a->all[i].len;
     return size < most ? size : most;
 }
@@ -516,7 +516,8 @@ beam_status beam_grpc_wire_write(beam_grpc_wire *w, const beam_buffer *head,
     w->parts[1] = (beam_bytes){head->data, head->len};
     w->parts[2] = (beam_bytes){body->data, body->len};
     if (!w->ended)
-        (void)nghttp2_session_resume_data(w->session, w->stream); /* fails where it is not put off */
+        (void)nghttp2_session_resume_data(w->session,
+                                          w->stream); /* fails where it is not put off */
     send_all(w);
     while (!is_sent(w) && !w->ended)
         wait_to_send(w);
@@ -524,8 +525,8 @@ beam_status beam_grpc_wire_write(beam_grpc_wire *w, const beam_buffer *head,
     if (!is_sent(w)) {
         status = end_status(w, err);
         if (status == BEAM_OK)
-            status = beam_error_set(err, BEAM_ABORTED, "%s ended the call to %s early",
-                                    w->endpoint, w->what);
+            status = beam_error_set(err, BEAM_ABORTED, "%s ended the call to %s early", w->endpoint,
+                                    w->what);
         w->out.first = w->out.end = 0; /* it may point to what is the caller's */
     }
     memset(w->parts, 0, sizeof w->parts);

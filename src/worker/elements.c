@@ -220,7 +220,7 @@ static beam_status take_memory(void *user, size_t most, beam_spans *part, beam_e
 {
     void *to;
     return beam_spans_new(most, part, &to) == BEAM_OK ? read_memory(user, to, most, err)
-                                                       : no_memory(err);
+                                                      : no_memory(err);
 }
 
 beam_elements_source beam_elements_in_memory(beam_reader *message)

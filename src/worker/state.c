@@ -188,8 +188,8 @@ static beam_status send_question(beam_state_link *link, const BeamPb__StateReque
     beam_status status = beam_message_pack(request, &bytes);
     if (status == BEAM_OK) {
         pthread_mutex_lock(&link->sending);
-        status = beam_grpc_stream_write(link->stream, bytes.data, bytes.len, false,
-                                        PATIENCE * 1000, err);
+        status = beam_grpc_stream_write(link->stream, bytes.data, bytes.len, false, PATIENCE * 1000,
+                                        err);
         pthread_mutex_unlock(&link->sending);
     } else {
         status = no_memory(err);

@@ -1,5 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* Elements messages as protobuf-c has them, read where they lie, and written without their data. */
+/* Elements messages as protobuf-c has them, read while they come, and written without their data.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include "model/proto/fn_api.pb-c.h"
 #include "worker/elements.h"
 
-enum { LARGE = 10000 };
+enum { LARGE = 40000 };
 static uint8_t large[LARGE];
 
 typedef struct expected {
@@ -25,19 +26,6 @@ typedef struct expected {
 static const expected many[] = {
     {"b1", "in", 17, false}, {"b2", "other", LARGE, false}, {"b2", "other", 0, true}};
 static const expected one = {"b1", "in", LARGE, true};
-
-/* The message, which is taken over, in spans of `step` bytes, the first of `first`. */
-static beam_spans cut(beam_buffer message, size_t first, size_t step)
-{
-    beam_spans spans = {.memory = message.data, .free = beam_free, .size = message.len};
-    spans.all = beam_calloc(message.len + 2, sizeof *spans.all);
-    assert_non_null(spans.all);
-    for (size_t at = 0, part = first; at < message.len; at += part, part = step) {
-        part = part < message.len - at ? part : message.len - at;
-        spans.all[spans.n++] = (beam_bytes){message.data + at, part};
-    }
-    return spans;
-}
 
 /* Freed by the caller. */
 static beam_buffer pack(const expected *all, size_t n)
@@ -65,48 +53,109 @@ static beam_buffer pack(const expected *all, size_t n)
     return bytes;
 }
 
-static void check(const beam_pieces *pieces, const expected *all, size_t n)
+/* A message that comes in parts of `step` bytes, the first of `first`. */
+typedef struct network {
+    const uint8_t *bytes;
+    size_t at, first, step, size; /* asking for more than `size` bytes fails */
+} network;
+
+static beam_status no_more(beam_error *err)
 {
-    uint8_t bytes[LARGE];
-    assert_int_equal(pieces->n, n);
-    for (size_t i = 0; i < n; i++) {
-        const beam_chunk *chunk = pieces->all[i].chunk;
-        assert_string_equal(pieces->all[i].instruction, all[i].instruction);
-        assert_string_equal(chunk->transform, all[i].transform);
-        assert_int_equal(chunk->bytes.size, all[i].size);
-        assert_int_equal(chunk->is_last, all[i].is_last);
-        beam_spans_copy(&chunk->bytes, 0, chunk->bytes.size, bytes);
-        assert_memory_equal(bytes, large, chunk->bytes.size);
+    return beam_error_set(err, BEAM_UNAVAILABLE, "the connection broke");
+}
+
+static beam_status read_network(void *user, void *to, size_t size, beam_error *err)
+{
+    network *n = user;
+    if (size > n->size - n->at)
+        return no_more(err);
+    memcpy(to, n->bytes + n->at, size);
+    n->at += size;
+    return BEAM_OK;
+}
+
+static beam_status take_network(void *user, size_t most, beam_spans *part, beam_error *err)
+{
+    network *n = user;
+    size_t size = n->at < n->first ? n->first - n->at : n->step;
+    void *to;
+    size = size < most ? size : most;
+    size = size < n->size - n->at ? size : n->size - n->at;
+    if (size == 0)
+        return no_more(err);
+    if (beam_spans_new(size, part, &to) != BEAM_OK)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory");
+    part->memory = beam_malloc(1); /* as what is the network's has */
+    part->free = beam_free;
+    if (!part->memory) {
+        beam_spans_free(part);
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory");
     }
+    return read_network(n, to, size, err);
+}
+
+/* What came: pieces, joined again, which must be those expected. */
+typedef struct received {
+    const expected *all;
+    size_t n, chunks;
+    uint8_t bytes[LARGE];
+    size_t len; /* of the piece at hand */
+} received;
+
+static beam_status receive(void *user, const char *instruction, beam_chunk *chunk, beam_error *err)
+{
+    received *r = user;
+    const expected *e = &r->all[r->n];
+    (void)err;
+    assert_string_equal(instruction, e->instruction);
+    assert_string_equal(chunk->transform, e->transform);
+    assert_true(r->len + chunk->bytes.size <= e->size);
+    beam_spans_copy(&chunk->bytes, 0, chunk->bytes.size, r->bytes + r->len);
+    r->len += chunk->bytes.size;
+    r->chunks++;
+    if (chunk->ends) {
+        assert_int_equal(r->len, e->size);
+        assert_memory_equal(r->bytes, large, r->len);
+        r->len = 0;
+        r->n++;
+    }
+    assert_int_equal(chunk->is_last, chunk->ends && e->is_last);
+    beam_chunk_free(chunk);
+    return BEAM_OK;
+}
+
+static beam_status read_message(const beam_buffer *message, size_t size, size_t first, size_t step,
+                                received *r, beam_error *err)
+{
+    network n = {message->data, 0, first, step, size};
+    const beam_elements_source source = {message->len, read_network, take_network, &n};
+    return beam_elements_read(&source, receive, r, err);
 }
 
 static void read_cut(const expected *all, size_t n, size_t first, size_t step)
 {
-    beam_pieces pieces = {0};
-    beam_spans message = cut(pack(all, n), first, step);
-    assert_int_equal(beam_elements_read(&message, &pieces, NULL), BEAM_OK);
-    check(&pieces, all, n);
-    beam_pieces_free(&pieces);
-    beam_spans_free(&message);
+    received r = {.all = all};
+    beam_buffer message = pack(all, n);
+    assert_int_equal(read_message(&message, message.len, first, step, &r, NULL), BEAM_OK);
+    assert_int_equal(r.n, n);
+    beam_buffer_free(&message);
 }
 
 static void reads(void **state)
 {
     (void)state;
-    beam_pieces pieces = {0};
-    beam_spans message = cut(pack(many, 3), SIZE_MAX, 1);
-    const void *memory = message.memory;
-    assert_int_equal(beam_elements_read(&message, &pieces, NULL), BEAM_OK);
-    assert_null(message.memory); /* the large piece has it */
-    assert_ptr_equal(pieces.all[1].chunk->bytes.memory, memory);
-    check(&pieces, many, 3);
-    beam_pieces_free(&pieces);
+    received r = {.all = many};
+    beam_buffer message = pack(many, 3);
+    assert_int_equal(read_message(&message, message.len, 0, LARGE / 4, &r, NULL), BEAM_OK);
+    assert_int_equal(r.n, 3);
+    assert_int_equal(r.chunks, 1 + 4 + 1); /* as they came */
+    beam_buffer_free(&message);
     read_cut(&one, 1, SIZE_MAX, 1);
     read_cut(many, 0, SIZE_MAX, 1);
 }
 
-/* Wherever the spans of a message begin and end, it is the same. */
-static void reads_whatever_the_spans(void **state)
+/* Wherever its parts begin and end, it is the same. */
+static void reads_whatever_the_parts(void **state)
 {
     (void)state;
     for (size_t first = 0; first < 200; first++)
@@ -115,43 +164,102 @@ static void reads_whatever_the_spans(void **state)
         read_cut(many, 3, 0, step);
 }
 
-/* Whatever is missing at the end, what is read lies within the message, or it is an error in words.
- */
+static void reads_memory(void **state)
+{
+    (void)state;
+    received r = {.all = many};
+    beam_buffer message = pack(many, 3);
+    beam_reader reader = beam_reader_of(message.data, message.len);
+    const beam_elements_source source = beam_elements_in_memory(&reader);
+    assert_int_equal(beam_elements_read(&source, receive, &r, NULL), BEAM_OK);
+    assert_int_equal(r.n, 3);
+    assert_int_equal(r.chunks, 3);
+    beam_buffer_free(&message);
+}
+
+/* A message that says it is shorter than its fields: what is read lies within it, or it is an error
+ * in words. */
 static void reads_what_is_truncated(void **state)
 {
     (void)state;
     beam_buffer whole = pack(many, 3);
     size_t bad = 0;
     for (size_t size = 0; size < whole.len; size++) {
-        beam_buffer bytes = {0};
-        beam_pieces pieces = {0};
+        received r = {.all = many};
         beam_error err = {0};
-        assert_int_equal(beam_buffer_append(&bytes, whole.data, size), BEAM_OK);
-        beam_spans message = cut(bytes, size % 7, 4000);
-        beam_status status = beam_elements_read(&message, &pieces, &err);
-        if (status == BEAM_OK) {
-            check(&pieces, many, pieces.n);
-        } else {
+        const beam_buffer less = {whole.data, size, size};
+        beam_status status = read_message(&less, size, size % 7, 4000, &r, &err);
+        if (status != BEAM_OK) {
             bad++;
             assert_int_equal(status, BEAM_DATA_LOSS);
             assert_non_null(strstr(err.message, "no elements"));
         }
-        beam_pieces_free(&pieces);
-        beam_spans_free(&message);
     }
     assert_true(bad > LARGE);
     beam_buffer_free(&whole);
 }
 
-static void refuses_a_piece_of_nothing(void **state)
+/* The connection breaks before its end: that is the error, and whoever got a part has seen no end
+ * of the piece. */
+static void reads_what_breaks_off(void **state)
 {
     (void)state;
-    const expected nameless = {"", "in", 5, false};
-    beam_pieces pieces = {0};
-    beam_spans message = cut(pack(&nameless, 1), 3, 3);
-    assert_int_equal(beam_elements_read(&message, &pieces, NULL), BEAM_DATA_LOSS);
-    beam_pieces_free(&pieces);
-    beam_spans_free(&message);
+    beam_buffer whole = pack(many, 3);
+    for (size_t size = 0; size < whole.len; size += 1 + size % 50) {
+        received r = {.all = many};
+        beam_error err = {0};
+        assert_int_equal(read_message(&whole, size, size % 7, 900, &r, &err), BEAM_UNAVAILABLE);
+        assert_string_equal(err.message, "the connection broke");
+        assert_true(r.n < 3 || size > LARGE);
+    }
+    beam_buffer_free(&whole);
+}
+
+/* Fields as `tags` has them, each of two bytes: "i" the instruction, "t" the transform, "b" bytes,
+ * "l" that it is the last. */
+static beam_status read_fields(const char *tags, received *r, beam_error *err)
+{
+    uint8_t bytes[64];
+    size_t n = 2;
+    for (const char *at = tags; *at; at++) {
+        unsigned number = *at == 'i' ? 1 : *at == 't' ? 2 : *at == 'b' ? 3 : 4;
+        bytes[n++] = (uint8_t)(number << 3 | (*at == 'l' ? 0 : 2));
+        bytes[n++] = *at == 'l' ? 1 : 2;
+        if (*at != 'l') {
+            memcpy(bytes + n, *at == 'b' ? (const char *)large : *at == 'i' ? "b1" : "in", 2);
+            n += 2;
+        }
+    }
+    bytes[0] = 1 << 3 | 2;
+    bytes[1] = (uint8_t)(n - 2);
+    const beam_buffer message = {bytes, n, n};
+    return read_message(&message, n, 0, 1, r, err);
+}
+
+/* Protocol buffers may have their fields in any order. */
+static void reads_fields_in_any_order(void **state)
+{
+    (void)state;
+    static const char *const orders[] = {"itbl", "bitl", "ibtl", "lbti", "tbil"};
+    const expected two = {"b1", "in", 2, true};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        received r = {.all = &two};
+        assert_int_equal(read_fields(orders[i], &r, NULL), BEAM_OK);
+        assert_int_equal(r.n, 1);
+    }
+}
+
+static void refuses_what_is_no_piece(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"ibl", "tbl", "b", "", "itbb", "iit", "itti"};
+    const expected two = {"b1", "in", 2, false};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        received r = {.all = &two};
+        beam_error err = {0};
+        assert_int_equal(read_fields(bad[i], &r, &err), BEAM_DATA_LOSS);
+        assert_non_null(strstr(err.message, "no elements"));
+    }
 }
 
 static void writes(void **state)
@@ -182,32 +290,34 @@ static void writes(void **state)
 static void lacks_memory(void **state)
 {
     (void)state;
+    beam_buffer message = pack(many, 3);
     for (uint64_t n = 1;; n++) {
-        beam_spans message = cut(pack(many, 3), 100, 1000);
         beam_buffer head = {0};
-        beam_pieces pieces = {0};
+        received r = {.all = many};
         beam_error err = {0};
         beam_alloc_fail_at(n, 0);
-        beam_status status = beam_elements_read(&message, &pieces, &err);
+        beam_status status = read_message(&message, message.len, 100, 1000, &r, &err);
         if (status == BEAM_OK)
             status = beam_elements_head(&head, "b1", "in", LARGE, true);
         beam_alloc_fail_at(0, 0);
-        beam_pieces_free(&pieces);
-        beam_spans_free(&message);
         beam_buffer_free(&head);
         if (status == BEAM_OK)
             break;
         assert_int_equal(status, BEAM_RESOURCE_EXHAUSTED);
     }
+    beam_buffer_free(&message);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads),
-        cmocka_unit_test(reads_whatever_the_spans),
+        cmocka_unit_test(reads_whatever_the_parts),
+        cmocka_unit_test(reads_memory),
         cmocka_unit_test(reads_what_is_truncated),
-        cmocka_unit_test(refuses_a_piece_of_nothing),
+        cmocka_unit_test(reads_what_breaks_off),
+        cmocka_unit_test(reads_fields_in_any_order),
+        cmocka_unit_test(refuses_what_is_no_piece),
         cmocka_unit_test(writes),
         cmocka_unit_test(lacks_memory),
     };
