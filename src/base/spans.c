@@ -45,16 +45,3 @@ void beam_spans_copy(const beam_spans *spans, size_t from, size_t size, void *to
         size -= part;
     }
 }
-
-void beam_spans_cut(beam_spans *spans, size_t from, size_t size)
-{
-    size_t first = find(spans, &from), n = 0;
-    for (size_t left = size; left; n++, from = 0) {
-        const beam_bytes *span = &spans->all[first + n];
-        size_t part = span->len - from < left ? span->len - from : left;
-        spans->all[n] = (beam_bytes){(const char *)span->at + from, part};
-        left -= part;
-    }
-    spans->n = n;
-    spans->size = size;
-}

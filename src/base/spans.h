@@ -18,7 +18,5 @@ beam_status beam_spans_new(size_t size, beam_spans *spans, void **bytes);
 void beam_spans_free(beam_spans *spans);
 /* Copies `size` bytes that begin at `from`. */
 void beam_spans_copy(const beam_spans *spans, size_t from, size_t size, void *to);
-/* Leaves nothing but them. */
-void beam_spans_cut(beam_spans *spans, size_t from, size_t size);
 
 #endif

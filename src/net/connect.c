@@ -69,9 +69,7 @@ static beam_status try_address(const struct addrinfo *at, const int *stop, int *
     }
     beam_status status = BEAM_OK;
     if (setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-        setsockopt(*fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0)
-        *number = errno;
-    else if (connect(*fd, at->ai_addr, at->ai_addrlen) != 0)
+        connect(*fd, at->ai_addr, at->ai_addrlen) != 0)
         *number = errno;
     if (*number == EINPROGRESS)
         status = wait_for(*fd, stop, number);

@@ -284,38 +284,17 @@ static beam_status send_ops(beam_grpc_stream *s, const grpc_op *ops, size_t n, i
                                               s->channel->endpoint, s->what);
 }
 
-/* Takes the slices over. */
-static beam_status write_slices(beam_grpc_stream *s, grpc_slice *slices, size_t n, bool last,
-                                int timeout_ms, beam_error *err)
-{
-    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(slices, n);
-    grpc_op ops[2] = {{.op = GRPC_OP_SEND_MESSAGE}, {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}};
-    ops[0].data.send_message.send_message = message;
-    beam_status status = send_ops(s, ops, last ? 2 : 1, timeout_ms, err);
-    grpc_byte_buffer_destroy(message);
-    while (n)
-        grpc_slice_unref(slices[--n]);
-    return status;
-}
-
 beam_status beam_grpc_stream_write(beam_grpc_stream *s, const void *data, size_t size, bool last,
                                    int timeout_ms, beam_error *err)
 {
     grpc_slice slice = grpc_slice_from_copied_buffer(data, size);
-    return write_slices(s, &slice, 1, last, timeout_ms, err);
-}
-
-beam_status beam_grpc_stream_write_body(beam_grpc_stream *s, const beam_buffer *head,
-                                        beam_buffer *body, beam_error *err)
-{
-    grpc_slice slices[2] = {grpc_slice_from_copied_buffer((char *)head->data, head->len)};
-    size_t n = 1;
-    if (body->len)
-        slices[n++] = grpc_slice_new(body->data, body->len, beam_free);
-    else
-        beam_buffer_free(body);
-    *body = (beam_buffer){0};
-    return write_slices(s, slices, n, false, 0, err);
+    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_op ops[2] = {{.op = GRPC_OP_SEND_MESSAGE}, {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}};
+    ops[0].data.send_message.send_message = message;
+    beam_status status = send_ops(s, ops, last ? 2 : 1, timeout_ms, err);
+    grpc_byte_buffer_destroy(message);
+    grpc_slice_unref(slice);
+    return status;
 }
 
 beam_status beam_grpc_stream_done(beam_grpc_stream *s, beam_error *err)
@@ -329,7 +308,7 @@ void beam_grpc_stream_cancel(beam_grpc_stream *s)
     (void)grpc_call_cancel(s->call, NULL); /* of a call that has ended: nothing */
 }
 
-/* The next message, which is the stream's until it is taken. */
+/* The next message, which is the stream's. */
 static beam_status receive(beam_grpc_stream *s, int timeout_ms, bool *open, beam_error *err)
 {
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
@@ -346,60 +325,29 @@ static beam_status receive(beam_grpc_stream *s, int timeout_ms, bool *open, beam
     return end_status(s, err);
 }
 
-static void free_message(void *message)
-{
-    grpc_byte_buffer_destroy(message);
-}
-
-/* Where the message's bytes lie; it keeps them. */
-static beam_status find_spans(grpc_byte_buffer *message, beam_spans *spans, beam_error *err)
+static beam_status append_message(grpc_byte_buffer *message, beam_buffer *bytes, beam_error *err)
 {
     grpc_byte_buffer_reader reader;
     grpc_slice *slice;
-    size_t capacity = 0;
-    void *all = NULL;
     if (!grpc_byte_buffer_reader_init(&reader, message))
         return beam_error_set(err, BEAM_DATA_LOSS, "a message that cannot be unpacked");
-    beam_status status = BEAM_OK;
-    while (status == BEAM_OK && grpc_byte_buffer_reader_peek(&reader, &slice)) {
-        if (beam_grow(&all, &capacity, spans->n + 1, sizeof *spans->all) != 0)
-            status = no_memory(err);
-        spans->all = all;
-        if (status == BEAM_OK)
-            spans->all[spans->n++] =
-                (beam_bytes){GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice)};
-    }
-    spans->size = grpc_byte_buffer_length(message);
+    beam_status status = beam_buffer_reserve(bytes, grpc_byte_buffer_length(message));
+    while (status == BEAM_OK && grpc_byte_buffer_reader_peek(&reader, &slice))
+        status = beam_buffer_append(bytes, GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice));
     grpc_byte_buffer_reader_destroy(&reader);
-    return status;
-}
-
-beam_status beam_grpc_stream_read_spans(beam_grpc_stream *s, int timeout_ms, beam_spans *message,
-                                        bool *open, beam_error *err)
-{
-    beam_status status = receive(s, timeout_ms, open, err);
-    if (status != BEAM_OK || !*open)
-        return status;
-    *message = (beam_spans){.memory = s->message, .free = free_message};
-    s->message = NULL;
-    status = find_spans(message->memory, message, err);
-    if (status != BEAM_OK)
-        beam_spans_free(message);
-    return status;
+    return status == BEAM_OK ? status : no_memory(err);
 }
 
 beam_status beam_grpc_stream_read(beam_grpc_stream *s, int timeout_ms, beam_buffer *bytes,
                                   bool *open, beam_error *err)
 {
-    beam_spans message = {0};
-    beam_status status = beam_grpc_stream_read_spans(s, timeout_ms, &message, open, err);
-    if (status != BEAM_OK || !*open)
-        return status;
-    status = beam_buffer_reserve(bytes, message.size);
-    for (size_t i = 0; i < message.n && status == BEAM_OK; i++)
-        status = beam_buffer_append(bytes, message.all[i].at, message.all[i].len);
-    beam_spans_free(&message);
-    return status == BEAM_OK ? status : no_memory(err);
+    BEAM_TRY(receive(s, timeout_ms, open, err));
+    if (!*open)
+        return BEAM_OK;
+    beam_status status = append_message(s->message, bytes, err);
+    grpc_byte_buffer_destroy(s->message);
+    s->message = NULL;
+    return status;
 }
 
 /* ---- Calls ------------------------------------------------------------------------------- */

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
-#include "base/spans.h"
 
 typedef struct beam_grpc_channel beam_grpc_channel;
 typedef struct beam_grpc_stream beam_grpc_stream;
@@ -43,10 +42,6 @@ beam_status beam_grpc_stream_open(beam_grpc_channel *channel, const beam_grpc_op
  * on its way, which a slow reader at the other end delays. */
 beam_status beam_grpc_stream_write(beam_grpc_stream *stream, const void *data, size_t size,
                                    bool last, int timeout_ms, beam_error *err);
-/* The same of `head` and the body behind it, which is taken over, not copied: it is empty then,
- * whatever comes of it. */
-beam_status beam_grpc_stream_write_body(beam_grpc_stream *stream, const beam_buffer *head,
-                                        beam_buffer *body, beam_error *err);
 /* Says that nothing more will be written. */
 beam_status beam_grpc_stream_done(beam_grpc_stream *stream, beam_error *err);
 /* The next message, appended to *bytes.  *open becomes false when the other side has ended the
@@ -54,9 +49,6 @@ beam_status beam_grpc_stream_done(beam_grpc_stream *stream, beam_error *err);
  * no words: nothing came, and the stream can be read again. */
 beam_status beam_grpc_stream_read(beam_grpc_stream *stream, int timeout_ms, beam_buffer *bytes,
                                   bool *open, beam_error *err);
-/* The same where it lies, in *message, which was empty and is the caller's. */
-beam_status beam_grpc_stream_read_spans(beam_grpc_stream *stream, int timeout_ms,
-                                        beam_spans *message, bool *open, beam_error *err);
 /* Makes whoever reads or writes return soon; from any thread. */
 void beam_grpc_stream_cancel(beam_grpc_stream *stream);
 /* Whatever state it is in; NULL is fine. */

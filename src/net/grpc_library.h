@@ -68,7 +68,6 @@
     X(grpc_slice_from_copied_buffer)                  \
     X(grpc_slice_from_copied_string)                  \
     X(grpc_slice_from_static_string)                  \
-    X(grpc_slice_new)                                 \
     X(grpc_slice_to_c_string)                         \
     X(grpc_slice_unref)
 BEAM_LIBRARY_DECLARE(beam_grpc, BEAM_GRPC_FUNCTIONS);
@@ -133,7 +132,6 @@ BEAM_LIBRARY_DECLARE(beam_grpc, BEAM_GRPC_FUNCTIONS);
 #define grpc_slice_from_copied_buffer beam_grpc_functions.grpc_slice_from_copied_buffer
 #define grpc_slice_from_copied_string beam_grpc_functions.grpc_slice_from_copied_string
 #define grpc_slice_from_static_string beam_grpc_functions.grpc_slice_from_static_string
-#define grpc_slice_new beam_grpc_functions.grpc_slice_new
 #define grpc_slice_to_c_string beam_grpc_functions.grpc_slice_to_c_string
 #define grpc_slice_unref beam_grpc_functions.grpc_slice_unref
 

@@ -27,6 +27,8 @@ enum {
     PREFIX = 5
 };
 
+static const char GRPC_TYPE[] = "application/grpc", NO_HTTP2[] = "it does not speak HTTP/2";
+
 /* Bytes that came, and were not wanted yet. */
 typedef struct arrival {
     const uint8_t *at;
@@ -68,7 +70,7 @@ struct beam_grpc_wire {
     bool ended;
     unsigned http;      /* status; 0: none came */
     long grpc;          /* status; -1: none came */
-    char words[200];    /* that came with it */
+    char words[400];    /* that came with it */
     const char *broken; /* why the connection is of no use; NULL: it is not broken, or cancelled */
     bool cancelled;
 };
@@ -122,8 +124,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     arrivals *a = &w->arrived;
     void *all = a->all;
     (void)session, (void)flags, (void)stream;
-    if (a->first == a->end)
-        a->first = a->end = 0;
+    if (a->first && a->end == a->capacity) {
+        memmove(a->all, a->all + a->first, (a->end - a->first) * sizeof *a->all);
+        a->end -= a->first;
+        a->first = 0;
+    }
     int grown = beam_grow(&all, &a->capacity, a->end + 1, sizeof *a->all);
     a->all = all;
     if (grown != 0)
@@ -165,6 +170,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         w->grpc = strtol((const char *)value, NULL, 10);
     else if (strcmp((const char *)name, "grpc-message") == 0)
         set_words(w, value, value_len);
+    else if (strcmp((const char *)name, "content-type") == 0 && w->http == 200 &&
+             strncmp((const char *)value, GRPC_TYPE, strlen(GRPC_TYPE)) != 0)
+        end_by(w, "it does not speak gRPC");
     return 0;
 }
 
@@ -314,7 +322,7 @@ static void receive(beam_grpc_wire *w, ssize_t n, int number)
         if (taken < 0)
             end_by(w, taken == NGHTTP2_ERR_NOMEM || taken == NGHTTP2_ERR_CALLBACK_FAILURE
                           ? "no memory"
-                          : "it does not speak HTTP/2");
+                          : NO_HTTP2);
     } else if (n == 0) {
         end_by(w, "it closed the connection");
     } else if (number != EAGAIN && number != EINTR) {
@@ -351,6 +359,8 @@ static void wait_for_change(beam_grpc_wire *w)
     if (w->stop && __atomic_load_n(w->stop, __ATOMIC_RELAXED))
         w->cancelled = w->ended = true;
     send_all(w);
+    if (!w->ended && !nghttp2_session_want_read(w->session)) /* nghttp2 has taken its leave */
+        end_by(w, NO_HTTP2);
     pthread_cond_broadcast(&w->changed);
 }
 
@@ -464,7 +474,7 @@ static size_t find_part(const beam_grpc_wire *w, size_t most, size_t *n)
 beam_status beam_grpc_wire_take(beam_grpc_wire *w, size_t most, beam_spans *part, beam_error *err)
 {
     size_t n;
-    if (most > w->left)
+    if (most == 0 || most > w->left)
         return too_many(err);
     pthread_mutex_lock(&w->lock);
     beam_status status = wait_for_bytes(w) ? BEAM_OK : early_end(w, err);
@@ -599,7 +609,7 @@ static int begin_call(beam_grpc_wire *w, const beam_grpc_options *options)
                             header(":path", options->method),
                             header(":authority", w->endpoint),
                             header("te", "trailers"),
-                            header("content-type", "application/grpc"),
+                            header("content-type", GRPC_TYPE),
                             header("user-agent", "libbeam"),
                             header("worker_id", options->worker_id ? options->worker_id : "")};
     size_t n = sizeof headers / sizeof *headers - (options->worker_id == NULL);
@@ -693,6 +703,10 @@ beam_status beam_grpc_wire_open(const char *endpoint, const beam_grpc_options *o
 void beam_grpc_wire_cancel(beam_grpc_wire *w)
 {
     pthread_mutex_lock(&w->lock);
+    if (!w->ended) { /* the other side is told, if that can be done at once */
+        (void)nghttp2_submit_rst_stream(w->session, NGHTTP2_FLAG_NONE, w->stream, NGHTTP2_CANCEL);
+        send_all(w);
+    }
     w->cancelled = w->ended = true;
     (void)shutdown(w->fd, SHUT_RDWR); /* wakes who waits at it */
     pthread_cond_broadcast(&w->changed);
