@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "model/message.h"
 #include "model/proto/artifact.pb-c.h"
 #include "model/proto/job_management.pb-c.h"
