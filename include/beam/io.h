@@ -61,7 +61,8 @@ typedef struct beam_write_args {
  * Gives the names of the files (beam_str), once each.  Fixed and sliding windows have files each,
  * with the window's bounds in their names.  Sessions are written as if there were no windows. Input
  * without windows and elements gives empty shards (one, or num_shards).  A file of that name is
- * replaced; shards that an earlier run left under other names stay. */
+ * replaced; shards that an earlier run left under other names stay.  Two sinks of a pipeline whose
+ * files may have the same names, however their folder is written, fail its building. */
 BEAM_API beam_pcoll beam_write_text_(beam_pcoll lines, const beam_write_args *args);
 #define beam_write_text(lines, ...) \
     beam_write_text_((lines), BEAM_ARGS_(beam_write_args, __VA_ARGS__))

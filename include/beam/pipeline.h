@@ -96,6 +96,11 @@ BEAM_API void beam_pipeline_needs_file(beam_pipeline *pipeline, const char *kind
                                        beam_status (*locate)(const char *name, char **path,
                                                              beam_error *err));
 
+/* Says that the composite that is open, a sink, writes files of these names, in which ? stands for
+ * a digit that only the run knows.  Where another one of the pipeline may write a file of the same
+ * name, one of which would replace the other, the building fails. */
+BEAM_API void beam_pipeline_writes_files(beam_pipeline *pipeline, const char *names);
+
 /* The pipeline as a serialized org.apache.beam.model.pipeline.v1.Pipeline; the caller frees
  * *bytes with beam_release. */
 BEAM_API beam_status beam_pipeline_to_proto(beam_pipeline *pipeline, void **bytes, size_t *size,

@@ -70,6 +70,14 @@ typedef struct beam_graph_file {
     beam_status (*locate)(const char *name, char **path, beam_error *err);
 } beam_graph_file;
 
+/* What beam_pipeline_writes_files was given. */
+typedef struct beam_graph_sink {
+    struct beam_graph_sink *older;
+    const char *names;
+    const char *transform, *file; /* which said so, and where it was called; file: may be NULL */
+    int line;
+} beam_graph_sink;
+
 struct beam_pipeline {
     beam_arena arena; /* all that the graph is made of */
     beam_error error; /* the first one */
@@ -94,6 +102,7 @@ struct beam_pipeline {
     bool has_splittable, has_finalizer;
     beam_graph_cleanup *cleanups; /* newest first */
     beam_graph_file *files;       /* newest first */
+    beam_graph_sink *sinks;       /* newest first */
 };
 
 /* How a transform was called. */

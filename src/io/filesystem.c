@@ -210,6 +210,46 @@ beam_status beam_fs_absolute_pattern(const char *pattern, char **absolute, beam_
     return absolute_of(pattern, "*?[]{},\\", absolute, err);
 }
 
+/* Goes from the folder `at` into `name`; false when that makes too long a path.  What is not there
+ * yet is no link. */
+static bool enter(char at[PATH_MAX], const char *name, size_t n)
+{
+    char there[PATH_MAX];
+    size_t len = strlen(at);
+    if (n == 0 || (n == 1 && name[0] == '.'))
+        return true;
+    if (n == 2 && memcmp(name, "..", 2) == 0) {
+        if (len)
+            *strrchr(at, '/') = '\0';
+        return true;
+    }
+    if (len + 1 + n >= PATH_MAX)
+        return false;
+    at[len++] = '/';
+    memcpy(at + len, name, n);
+    at[len + n] = '\0';
+    if (realpath(at, there))
+        memcpy(at, there, strlen(there) + 1);
+    return true;
+}
+
+/* Folder by folder: what ".." means depends on where a link before it leads to. */
+beam_status beam_fs_canonical(const char *path, char **canonical, beam_error *err)
+{
+    char folder[PATH_MAX] = "";
+    const char *name = path;
+    *canonical = NULL;
+    if (driver_of(&name, NULL) == &beam_local_driver) {
+        for (const char *slash; (slash = strchr(name, '/')); name = slash + 1)
+            if (!enter(folder, name, (size_t)(slash - name)))
+                return beam_error_set(err, BEAM_INVALID_ARGUMENT, "%s is too long a path", path);
+        name--; /* the slash before the name */
+    }
+    *canonical = beam_asprintf("%s%s", folder, name);
+    return *canonical ? BEAM_OK
+                      : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory for a path");
+}
+
 beam_status beam_fs_exists(const char *path, bool *exists, beam_error *err)
 {
     *exists = false;

@@ -78,6 +78,10 @@ beam_status beam_fs_absolute(const char *path, char **absolute, beam_error *err)
 /* The same of a pattern, in which the folder's own * and [ mean themselves. */
 beam_status beam_fs_absolute_pattern(const char *pattern, char **absolute, beam_error *err);
 bool beam_fs_is_local(const char *path);
+/* The one path by which an absolute one's file is known in this process, however it was written:
+ * links in a local one's folders, "..", "." and "//" are resolved, as far as there are such folders
+ * now.  Free with beam_free. */
+beam_status beam_fs_canonical(const char *path, char **canonical, beam_error *err);
 
 /* Of a file; of a folder, too, where there are such. */
 beam_status beam_fs_exists(const char *path, bool *exists, beam_error *err);

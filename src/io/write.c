@@ -536,6 +536,30 @@ static beam_pcoll temp_files(beam_pcoll in, const beam_write_config *config)
                       .name = "WriteShards", .config = config);
 }
 
+/* Tells of the names, among which those of the windows of one size are not told apart. */
+static void tell_names(beam_pipeline *p, const beam_write_config *config, int64_t window_size)
+{
+    static const char any[] = "\?\?\?\?\?";
+    char window[64] = "", shards[16] = "", number[64] = "", *canonical = NULL;
+    beam_error err = {0};
+    if (config->windowed)
+        snprintf(window, sizeof window, "-[window of %lld ms]", (long long)window_size);
+    if (config->num_shards)
+        snprintf(shards, sizeof shards, "%05lld", (long long)config->num_shards);
+    if (!config->without_shard_name)
+        snprintf(number, sizeof number, "-%s-of-%s", any, *shards ? shards : any);
+    char *names = beam_asprintf("%.*s%s%s%.*s", (int)config->prefix.len, config->prefix.at, window,
+                                number, (int)config->suffix.len, config->suffix.at);
+    if (!names)
+        (void)beam_pipeline_fail(p, BEAM_RESOURCE_EXHAUSTED, "out of memory");
+    else if (beam_fs_canonical(names, &canonical, &err) != BEAM_OK)
+        (void)beam_pipeline_fail(p, err.code, "%s", err.message);
+    else
+        beam_pipeline_writes_files(p, canonical);
+    beam_free(canonical);
+    beam_free(names);
+}
+
 static beam_pcoll write_below(beam_pcoll in, const beam_write_args *args, const char *name,
                               bool records)
 {
@@ -565,6 +589,7 @@ static beam_pcoll write_below(beam_pcoll in, const beam_write_args *args, const 
     beam_pipeline_at_end(p, clean, &at_end, sizeof at_end);
     in = without_sessions(in);
     config.windowed = beam_pcoll_windowing(in).kind != BEAM_GLOBAL_WINDOWS;
+    tell_names(p, &config, beam_pcoll_windowing(in).size);
     beam_pcoll written[2] = {temp_files(in, &config)};
     size_t n = 1;
     if (!config.windowed)

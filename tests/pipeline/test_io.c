@@ -340,6 +340,64 @@ static void wrong_arguments(void **state)
     assert_mentions(&err, "header and footer");
 }
 
+/* Which files of two sinks are the same, of which one would be lost. */
+static void sinks_that_share_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *second;
+        beam_write_args a, b;
+        int64_t windows[2];
+        bool same;
+    } cases[] = {
+        {"c/x", {0}, {0}, {0}, true},
+        {"c/x", {0}, {.suffix = ".txt"}, {0}, false},
+        {"c/x", {.suffix = ".txt"}, {.suffix = ".csv"}, {0}, false},
+        {"c/x1", {0}, {0}, {0}, false},
+        {"c/x", {.num_shards = 3}, {0}, {0}, true},
+        {"c/x", {.num_shards = 3}, {.num_shards = 3}, {0}, true},
+        {"c/x", {.num_shards = 3}, {.num_shards = 5}, {0}, false},
+        {"c/x", {.num_shards = 1}, {.num_shards = 1, .without_shard_name = true}, {0}, false},
+        {"c/x.txt",
+         {.num_shards = 1, .without_shard_name = true, .suffix = ".txt"},
+         {.num_shards = 1, .without_shard_name = true},
+         {0},
+         true},
+        {"c/x-00000-of-00004", {0}, {.num_shards = 1, .without_shard_name = true}, {0}, true},
+        {"c/x", {0}, {0}, {60000}, false},
+        {"c/x", {0}, {0}, {60000, 60000}, true},
+        {"c/x", {0}, {0}, {60000, 3600000}, false},
+        {"c//./not-there/../x", {0}, {0}, {0}, true},
+        {"c/link/x", {0}, {0}, {0}, true}, /* to c */
+        {"c/link/../x", {0}, {0}, {0}, false},
+    };
+    assert_int_equal(mkdir(test_path(folder, "c"), 0700), 0);
+    assert_int_equal(symlink(".", test_path(folder, "c/link")), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        beam_write_args args[2] = {cases[i].a, cases[i].b};
+        beam_pipeline *p = pipeline();
+        beam_error err = {0};
+        for (int s = 0; s < 2; s++) {
+            beam_pcoll lines = fruits(p);
+            if (cases[i].windows[s])
+                lines = beam_window_into(lines, beam_fixed_windows(cases[i].windows[s]));
+            args[s].name = s ? "Second" : "First";
+            args[s].file = "main.c";
+            args[s].line = 10 + s;
+            args[s].prefix = test_path(folder, s ? cases[i].second : "c/x");
+            beam_write_text_(lines, &args[s]);
+        }
+        if (beam_pipeline_status(p, &err) != (cases[i].same ? BEAM_INVALID_ARGUMENT : BEAM_OK))
+            fail_msg("case %zu: %s", i, err.message);
+        if (cases[i].same) {
+            assert_mentions(&err, "main.c:11: transform 'Second': ");
+            assert_mentions(&err, "as transform 'First' (main.c:10) does");
+            assert_mentions(&err, "/c/x");
+        }
+        beam_pipeline_free(p);
+    }
+}
+
 /* ---- Tries that fail ----------------------------------------------------------------------------
  */
 
@@ -584,6 +642,7 @@ int main(void)
         cmocka_unit_test(one_file),
         cmocka_unit_test(unwritable),
         cmocka_unit_test(wrong_arguments),
+        cmocka_unit_test(sinks_that_share_names),
         cmocka_unit_test(retried),
         cmocka_unit_test(failed),
         cmocka_unit_test(shards_without_elements),
