@@ -75,7 +75,9 @@ BEAM_API beam_pcoll beam_pardo_(beam_pcoll in, const beam_pardo_args *args);
 BEAM_API beam_pcoll beam_output(beam_pcoll main_output, uint32_t index);
 
 /* A PCollection as a side input: all of it, its one element, or its KVs by key with one value or
- * any number each.  For BEAM_SIDE_INPUTS, in the order of the DoFn's BEAM_SIDES. */
+ * any number each.  For BEAM_SIDE_INPUTS, in the order of the DoFn's BEAM_SIDES.  An element sees
+ * the window in which its own one ends: one in no windows cannot see a windowed PCollection, and
+ * nobody one in sessions. */
 BEAM_API beam_view beam_as_iterable(beam_pcoll pcoll);
 BEAM_API beam_view beam_as_singleton(beam_pcoll pcoll);
 BEAM_API beam_view beam_as_map(beam_pcoll kvs);

@@ -1,11 +1,13 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* pardo.c - ParDo: the checks on a DoFn, its input and side inputs, and its payload. */
+#include <stdio.h>
 #include <string.h>
 
 #include "graph/pipeline.h"
 #include "model/function.h"
 #include "model/message.h"
 #include "model/urn.h"
+#include "model/windowing.h"
 
 /* ---- Views ---------------------------------------------------------------------------- */
 
@@ -100,8 +102,21 @@ static bool check_side(beam_pipeline *p, const beam_call *call, const beam_dofn 
     return !is_map(view->kind) || beam_graph_needs_kv(view->of, call, true);
 }
 
-static bool check_sides(beam_pipeline *p, const beam_call *call, const beam_pardo_args *args)
+static bool check_side_windows(beam_pcoll in, const beam_call *call, const beam_view *sides,
+                               size_t i)
 {
+    char name[32];
+    if (beam_windowing_sides(&beam_graph_pcoll_of(in)->windowing,
+                             &beam_graph_pcoll_of(sides[i].of)->windowing))
+        return true;
+    snprintf(name, sizeof name, BEAM_LOCAL_SIDE "%zu", i);
+    beam_graph_fail(in.pipeline, call, BEAM_INVALID_ARGUMENT, BEAM_NO_SIDE_WINDOW, name);
+    return false;
+}
+
+static bool check_sides(beam_pcoll in, const beam_call *call, const beam_pardo_args *args)
+{
+    beam_pipeline *p = in.pipeline;
     if (args->n_sides > args->fn->n_sides ||
         args->n_sides < args->fn->n_sides - args->fn->n_optional_sides) {
         beam_graph_fail(p, call, BEAM_INVALID_ARGUMENT,
@@ -110,7 +125,8 @@ static bool check_sides(beam_pipeline *p, const beam_call *call, const beam_pard
         return false;
     }
     for (size_t i = 0; i < args->n_sides; i++)
-        if (!check_side(p, call, args->fn, i, &args->sides[i]))
+        if (!check_side(p, call, args->fn, i, &args->sides[i]) ||
+            !check_side_windows(in, call, args->sides, i))
             return false;
     return true;
 }
@@ -197,7 +213,7 @@ beam_pcoll beam_graph_pardo(beam_pcoll in, const beam_call *call, const beam_par
     const beam_dofn *fn = args->fn;
     ProtobufCBinaryData payload;
     if (!beam_graph_usable(in, call) || !check_dofn(p, call, fn) || !check_input(in, call, fn) ||
-        !check_sides(p, call, args) || !make_payload(p, call, args, &payload))
+        !check_sides(in, call, args) || !make_payload(p, call, args, &payload))
         return beam_no_pcoll(p);
     const beam_graph_pcoll *pcoll = beam_graph_pcoll_of(in);
     const beam_type **types = beam_arena_calloc(&p->arena, fn->n_outs, sizeof *types);

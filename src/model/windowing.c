@@ -64,6 +64,12 @@ bool beam_windowing_equal(const beam_windowing *a, const beam_windowing *b)
            a->timestamp_combiner == b->timestamp_combiner;
 }
 
+bool beam_windowing_sides(const beam_windowing *elements, const beam_windowing *side)
+{
+    return side->kind == BEAM_GLOBAL_WINDOWS ||
+           (side->kind != BEAM_SESSION_WINDOWS && elements->kind != BEAM_GLOBAL_WINDOWS);
+}
+
 const char *beam_window_coder_urn(const beam_windowing *windowing)
 {
     return windowing->kind == BEAM_GLOBAL_WINDOWS ? BEAM_URN_CODER_GLOBAL_WINDOW

@@ -12,6 +12,13 @@
 beam_status beam_windowing_check(const beam_windowing *windowing, beam_error *err);
 bool beam_windowing_equal(const beam_windowing *a, const beam_windowing *b);
 
+/* Whether windows of a side input go with those of elements at all: sessions are those of a key,
+ * and all of time lies in no other window.  Sliding windows may still leave a gap. */
+bool beam_windowing_sides(const beam_windowing *elements, const beam_windowing *side);
+/* What is said otherwise, of the side input of a local name. */
+#define BEAM_NO_SIDE_WINDOW \
+    "side input %s is in windows that an element's window has no counterpart in"
+
 /* The window function alone, as beam:transform:window_into:v1 and strategies carry it. */
 beam_status beam_window_fn_to_proto(const beam_windowing *windowing, beam_arena *arena,
                                     BeamPb__FunctionSpec **spec, beam_error *err);

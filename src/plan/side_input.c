@@ -4,6 +4,7 @@
 
 #include "model/function.h"
 #include "model/urn.h"
+#include "model/windowing.h"
 #include "plan/dofn.h"
 #include "plan/windows.h"
 
@@ -120,10 +121,7 @@ static beam_status find_window(beam_ctx *ctx, const beam_plan_side *spec, beam_w
                          "reads windowed side input %s where there is no element",
                          spec->local_name);
     if (!beam_windows_of_side(&spec->windowing, ctx->frame->info->windows[0], window))
-        return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
-                         "side input %s is in windows that an element's window has no "
-                         "counterpart in",
-                         spec->local_name);
+        return beam_fail(ctx, BEAM_INVALID_ARGUMENT, BEAM_NO_SIDE_WINDOW, spec->local_name);
     return BEAM_OK;
 }
 

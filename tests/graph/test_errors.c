@@ -147,6 +147,38 @@ static void side_inputs_are_checked(void **unused)
     beam_pipeline_free(p);
 }
 
+/* By the same words as when a run of a graph made elsewhere meets one. */
+static void windows_of_side_inputs(void **unused)
+{
+    (void)unused;
+    static const beam_windowing global = {0};
+    const struct {
+        beam_windowing elements, side;
+        bool fits;
+    } cases[] = {
+        {global, global, true},
+        {beam_fixed_windows(5), global, true},
+        {beam_fixed_windows(5), beam_sliding_windows(4, 2), true},
+        {beam_sessions(5), beam_fixed_windows(5), true},
+        {beam_sessions(5), beam_sessions(5), false},
+        {beam_fixed_windows(5), beam_sessions(5), false},
+        {global, beam_fixed_windows(5), false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        beam_pcoll words;
+        beam_pipeline *p = start(&words);
+        beam_pcoll side = beam_window_into(beam_pardo(words, &parse_fn), cases[i].side);
+        beam_pcoll in = beam_window_into(words, cases[i].elements);
+        beam_pardo(in, &sided_fn, BEAM_SIDE_INPUTS(beam_as_singleton(side)), .name = "Sided");
+        if (cases[i].fits)
+            assert_int_equal(beam_pipeline_status(p, NULL), BEAM_OK);
+        else
+            FAILS_WITH(p, BEAM_INVALID_ARGUMENT, "'Sided'", "side input side0 is in windows that",
+                       "no counterpart");
+        beam_pipeline_free(p);
+    }
+}
+
 static void functions_are_checked(void **unused)
 {
     (void)unused;
@@ -286,6 +318,7 @@ int main(void)
         cmocka_unit_test(inside_a_composite_the_users_line_counts),
         cmocka_unit_test(keys_must_be_deterministic),
         cmocka_unit_test(side_inputs_are_checked),
+        cmocka_unit_test(windows_of_side_inputs),
         cmocka_unit_test(functions_are_checked),
         cmocka_unit_test(outputs_are_counted),
         cmocka_unit_test(flattened_inputs_must_agree),
