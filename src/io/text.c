@@ -16,6 +16,7 @@
 
 enum {
     READ_SIZE = 256 << 10, /* what is read is still in the cache when lines are looked for */
+    MOST_KEPT = 8 << 20,   /* of a buffer that a longer line made larger */
     PART_SIZE = 32 << 20,  /* ranges before anything runs; the runner splits further */
     LONGEST_LINE = 1 << 30,
     MOST_LINES = 64 /* handed on at once: they lie in the buffer until it is filled again */
@@ -82,6 +83,18 @@ static inline beam_status add_line(text_reader *r, const char *line, size_t len,
 
 /* ---- Reading ---------------------------------------------------------------------------- */
 
+/* A long line's room goes when the line has gone: `left` bytes stay. */
+static void give_back(text_state *s, size_t left)
+{
+    if (s->capacity <= MOST_KEPT || left + READ_SIZE > MOST_KEPT)
+        return;
+    char *smaller = beam_realloc(s->buffer, MOST_KEPT);
+    if (!smaller)
+        return;
+    s->buffer = smaller;
+    s->capacity = MOST_KEPT;
+}
+
 /* Makes room and reads on; what is unread moves to the front. */
 static beam_status fill(text_reader *r)
 {
@@ -95,6 +108,7 @@ static beam_status fill(text_reader *r)
         memmove(s->buffer, s->buffer + r->at, left);
     r->at = 0;
     r->len = left;
+    give_back(s, left);
     void *buffer = s->buffer;
     int grown = beam_grow(&buffer, &s->capacity, left + READ_SIZE, 1);
     s->buffer = buffer;
@@ -102,6 +116,8 @@ static beam_status fill(text_reader *r)
         return beam_fail(r->ctx, BEAM_RESOURCE_EXHAUSTED, "out of memory reading %.*s",
                          (int)r->path.len, r->path.at);
     size_t room = s->capacity - left, got = 0;
+    if (room > 2 * READ_SIZE) /* of a long line: pages that nothing is read to cost nothing */
+        room = 2 * READ_SIZE;
     if (r->stream)
         BEAM_TRY(beam_stream_read(r->stream, s->buffer + left, room, &got, beam_ctx_error(r->ctx)));
     else
@@ -136,32 +152,49 @@ static beam_status next_line(text_reader *r, const char **line, size_t *len)
     }
 }
 
-static beam_status skip_lines(text_reader *r, int64_t n)
+/* Past a line that nobody wants, so that it is never in memory as a whole; no further than is
+ * needed to know that what follows begins at `stop` or later. */
+static beam_status skip_line(text_reader *r, int64_t stop)
 {
-    const char *line;
-    size_t len = 1;
-    while (n-- > 0 && len)
-        BEAM_TRY(next_line(r, &line, &len));
+    for (bool found = false; !found && r->offset < stop;) {
+        if (r->at == r->len && r->at_end)
+            return BEAM_OK;
+        if (r->at == r->len)
+            BEAM_TRY(fill(r));
+        const char *start = r->state->buffer + r->at;
+        const char *end = memchr(start, '\n', r->len - r->at);
+        size_t n = end ? (size_t)(end + 1 - start) : r->len - r->at;
+        found = end != NULL;
+        r->at += n;
+        r->offset += (int64_t)n;
+    }
     return BEAM_OK;
 }
 
-/* To the first line that begins at or after `start` and is no header. */
-static beam_status seek_line(text_reader *r, int64_t start, int64_t header_lines)
+static beam_status skip_lines(text_reader *r, int64_t n)
+{
+    while (n-- > 0 && !(r->at == r->len && r->at_end))
+        BEAM_TRY(skip_line(r, INT64_MAX));
+    return BEAM_OK;
+}
+
+/* To the first line that begins in the range and is no header; behind the range where none does. */
+static beam_status seek_line(text_reader *r, const beam_offset_range *range, int64_t header_lines)
 {
     BEAM_TRY(skip_lines(r, header_lines));
-    if (start <= r->offset)
+    if (range->start <= r->offset)
         return BEAM_OK;
-    r->offset = start - 1; /* the line end of the line before may be there */
+    r->offset = range->start - 1; /* the line end of the line before may be there */
     r->at = r->len = 0;
     r->at_end = false;
-    return skip_lines(r, 1);
+    return skip_line(r, range->stop);
 }
 
 static beam_status read_lines(text_reader *r, beam_tracker *tracker,
                               const beam_read_text_config *config)
 {
     const beam_offset_range *range = tracker->restriction;
-    BEAM_TRY(seek_line(r, range->start, config->skip_header_lines));
+    BEAM_TRY(seek_line(r, range, config->skip_header_lines));
     while (beam_try_claim_offset(r->ctx, tracker, r->offset)) {
         const char *line;
         size_t len;
@@ -247,6 +280,7 @@ static beam_status process(beam_ctx *c, const void *element, beam_tracker *track
     }
     beam_fs_close(r.file);
     beam_stream_close(r.stream);
+    give_back(r.state, 0);
     return status;
 }
 
