@@ -11,7 +11,12 @@
 
 #include <unistd.h>
 
-enum { FIRST_SPAN = 512, LARGEST_SPAN = 1 << 18, SMALLEST_SPILL = 4096 }; /* bytes */
+enum { /* bytes */
+       FIRST_SPAN = 512,
+       LARGEST_SPAN = 1 << 18,
+       LARGE_ELEMENT = 1 << 20, /* with what it points to */
+       SMALLEST_SPILL = 4096
+};
 
 beam_status beam_element_buffer_open(beam_element_buffer *buffer,
                                      const beam_element_buffer_options *options, beam_error *err)
@@ -132,19 +137,49 @@ static beam_span *new_span(beam_buffer_writer *w, const beam_element_info *info,
     return span;
 }
 
-/* Copies elements into a span that has room for them. */
-static beam_status fill(beam_buffer_writer *w, beam_span *span, const char *elements, size_t n)
+/* A span ends with the large element that was just put behind its others, and begins with it too:
+ * a span is brought back as a whole, and who wants another element is not to hold this one. */
+static beam_span *stand_alone(beam_buffer_writer *w, beam_span *span)
+{
+    const size_t size = w->buffer->options.type->size;
+    const char *element = span->elements + span->n * size;
+    if (span->n) {
+        span->capacity = span->n;
+        span = new_span(w, span->info, 1);
+        if (!span)
+            return NULL;
+        memcpy(span->elements, element, size);
+    }
+    span->capacity = 1;
+    return span;
+}
+
+/* Copies elements into a span that has room for them, all or until it ends early. */
+static beam_status fill(beam_buffer_writer *w, beam_span *span, const char *elements, size_t n,
+                        size_t *filled)
 {
     const beam_type *type = w->buffer->options.type;
+    const beam_arena *memory = &w->batch->memory;
+    *filled = n;
     if (w->buffer->flat) {
         memcpy(span->elements + span->n * type->size, elements, n * type->size);
         span->n += n;
         return BEAM_OK;
     }
     for (size_t i = 0; i < n; i++) {
+        const size_t before = memory->total; /* which grows by blocks, so a few others count too */
         BEAM_TRY(beam_value_copy(type, span->elements + span->n * type->size,
                                  elements + i * type->size, &w->batch->memory));
-        span->n++;
+        if (BEAM_LIKELY(memory->total - before < LARGE_ELEMENT)) {
+            span->n++;
+            continue;
+        }
+        span = stand_alone(w, span);
+        if (!span)
+            return BEAM_RESOURCE_EXHAUSTED;
+        span->n = 1;
+        *filled = i + 1;
+        break;
     }
     return BEAM_OK;
 }
@@ -159,7 +194,7 @@ static beam_status write_spans(beam_buffer_writer *w, const beam_element_info *i
         if (!span)
             return BEAM_RESOURCE_EXHAUSTED;
         size_t now = span->capacity - span->n < n ? span->capacity - span->n : n;
-        BEAM_TRY(fill(w, span, elements, now));
+        BEAM_TRY(fill(w, span, elements, now, &now));
         elements += now * w->buffer->options.type->size;
         n -= now;
     }
@@ -382,6 +417,13 @@ beam_status beam_span_load(beam_span_loader *loader, const beam_element_buffer *
     loader->loaded = span;
     *elements = loader->elements;
     return BEAM_OK;
+}
+
+void beam_span_loader_rest(beam_span_loader *loader)
+{
+    if (loader->bytes.capacity > LARGE_ELEMENT)
+        beam_span_loader_free(loader);
+    loader->loaded = NULL; /* another buffer's span may come to lie where that one does */
 }
 
 void beam_span_loader_free(beam_span_loader *loader)

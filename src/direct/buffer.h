@@ -101,6 +101,8 @@ typedef struct beam_span_loader {
 /* The elements of a span; they live until the next load. */
 beam_status beam_span_load(beam_span_loader *loader, const beam_element_buffer *buffer,
                            const beam_span *span, const char **elements, beam_error *err);
+/* Forgets the span, and keeps no more memory than a usual one takes. */
+void beam_span_loader_rest(beam_span_loader *loader);
 void beam_span_loader_free(beam_span_loader *loader);
 
 bool beam_direct_same_info(const beam_element_info *a, const beam_element_info *b);

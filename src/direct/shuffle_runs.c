@@ -243,7 +243,7 @@ static beam_status next_flat(beam_run_values *values, const beam_shuffle_layout 
 static beam_status decode_one(const beam_shuffle_layout *layout, beam_reader *reader, char *value,
                               beam_arena *arena, beam_error *err)
 {
-    const beam_decoder decoder = {.arena = arena, .err = err, .any_text = true};
+    const beam_decoder decoder = {.arena = arena, .err = err, .borrow = true, .any_text = true};
     BEAM_TRY(beam_decode_with(&decoder, layout->value, BEAM_NESTED, reader, value));
     const uint8_t *extra;
     if (layout->sessions) {
@@ -280,7 +280,7 @@ static beam_status next_encoded(beam_run_values *values, const beam_shuffle_layo
                                         &values->memory, &reason);
         if (status == BEAM_OUT_OF_RANGE && values->at < values->end) {
             if (*n)
-                break; /* the values of this batch point into the arena, not the window */
+                break; /* the values of this batch point into the window */
             BEAM_TRY(refill_window(values, err));
             reason = (beam_error){0};
             continue;

@@ -94,6 +94,12 @@ static beam_status flush(run_writer *w)
 
 static beam_status put(run_writer *w, const void *data, size_t len)
 {
+    if (len >= w->most) { /* there is no use in a copy of so much */
+        BEAM_TRY(flush(w));
+        BEAM_TRY(beam_spill_file_write(w->run->fd, w->written, data, len, w->err));
+        w->written += len;
+        return BEAM_OK;
+    }
     BEAM_TRY(beam_buffer_append(&w->out, data, len));
     return w->out.len >= w->most ? flush(w) : BEAM_OK;
 }

@@ -70,27 +70,34 @@ static beam_status push_range(beam_worker *worker, beam_processor *processor,
     return BEAM_OK;
 }
 
+static beam_status push_claimed(beam_worker *worker, beam_processor *processor,
+                                const beam_element_buffer *buffer, uint64_t first, uint64_t n,
+                                beam_error *err)
+{
+    const beam_stand_in *instead = find_stand_in(worker, first);
+    if (instead)
+        return beam_bundle_push(processor->bundle, processor->source, instead->info,
+                                instead->element, 1);
+    return push_range(worker, processor, buffer, first, n, err);
+}
+
 static beam_status feed_buffer(beam_worker *worker, beam_processor *processor,
                                const beam_element_buffer *buffer, beam_error *err)
 {
     bool single = worker->run->graph.stages[processor->stage].processes_restrictions;
     uint64_t want = 1, first, n, before = beam_direct_now();
     uint64_t parts = worker->item->parts;
+    beam_status status = BEAM_OK;
     if (single && parts > 1) /* at the first claim */
         (void)beam_bundle_split(processor->bundle, 1 / (double)parts);
-    worker->loader.loaded = NULL; /* another buffer's span may lie where that one did */
-    while (beam_item_claim(worker, want, &first, &n)) {
-        const beam_stand_in *instead = find_stand_in(worker, first);
-        if (instead)
-            BEAM_TRY(beam_bundle_push(processor->bundle, processor->source, instead->info,
-                                      instead->element, 1));
-        else
-            BEAM_TRY(push_range(worker, processor, buffer, first, n, err));
+    while (status == BEAM_OK && beam_item_claim(worker, want, &first, &n)) {
+        status = push_claimed(worker, processor, buffer, first, n, err);
         uint64_t now = beam_direct_now();
         want = single ? 1 : next_claim(want, now - before, PUSH_TIME);
         before = now;
     }
-    return BEAM_OK;
+    beam_span_loader_rest(&worker->loader);
+    return status;
 }
 
 static beam_status read_partitions(beam_processor *processor, beam_shuffle_reader *reader,

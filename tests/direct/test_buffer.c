@@ -297,6 +297,45 @@ static void texts(void **state)
     }
 }
 
+/* Whoever reads the others, from a file or from memory, need not hold it. */
+static void a_large_text_among_others(void **state)
+{
+    (void)state;
+    enum { LARGE = 3 << 20, AT = 2, N = 5 };
+    char *large = malloc(LARGE);
+    assert_non_null(large);
+    memset(large, 'x', LARGE);
+    int_str kvs[N];
+    for (int64_t i = 0; i < N; i++)
+        kvs[i] = (int_str){i, i == AT ? (beam_str){large, LARGE} : (beam_str){"small", 5}};
+    beam_memory_budget budget = {.limit = 1};
+    beam_element_buffer buffer;
+    assert_int_equal(open_buffer(&buffer, &int_str_type, &budget), BEAM_OK);
+    beam_buffer_writer writer;
+    beam_buffer_write_begin(&buffer, &writer);
+    beam_element_info info = info_of(&early, 1, 0);
+    write_ok(&writer, &info, kvs, N);
+    beam_buffer_commit(&writer);
+    free(large);
+    assert_int_equal(beam_element_buffer_seal(&buffer, NULL), BEAM_OK);
+    assert_int_equal(buffer.n, N);
+    beam_span_loader loader = {0};
+    for (uint64_t i = 0; i < N; i++) {
+        const beam_span *span = beam_buffer_find(&buffer, i);
+        const char *elements;
+        assert_int_equal(beam_span_load(&loader, &buffer, span, &elements, NULL), BEAM_OK);
+        const int_str *kv = (const int_str *)(const void *)elements + (i - span->first);
+        assert_int_equal(kv->key, i);
+        assert_int_equal(kv->value.len, i == AT ? LARGE : 5);
+        assert_int_equal(span->size > LARGE, i == AT);
+        beam_span_loader_rest(&loader);
+        assert_true(loader.bytes.capacity < LARGE);
+    }
+    beam_span_loader_free(&loader);
+    beam_element_buffer_close(&buffer);
+    assert_int_equal(budget.used, 0);
+}
+
 static void no_place_to_spill(void **state)
 {
     (void)state;
@@ -325,6 +364,7 @@ int main(void)
         cmocka_unit_test(side_inputs),
         cmocka_unit_test(side_without_memory),
         cmocka_unit_test(texts),
+        cmocka_unit_test(a_large_text_among_others),
         cmocka_unit_test(no_place_to_spill),
         cmocka_unit_test(side_indexes_count),
     };

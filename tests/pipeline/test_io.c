@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,6 +15,12 @@
 
 #include "io/library.h"
 #include "support/files.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { MEASURED = 0 }; /* what it frees it keeps for a while */
+#else
+enum { MEASURED = 1 };
+#endif
 
 static char *folder;
 
@@ -159,6 +166,36 @@ static void long_lines_and_empty_files(void **state)
     step = 1 << 20;
     read_cut(test_path(folder, "f1"), 0, false, lines, 2);
     free(text);
+}
+
+/* A line of LONG bytes, and the most that a run with a memory budget of less may hold of it: where
+ * it was read, in the shuffle, and encoded to be spilled. */
+static void one_very_long_line(void **state)
+{
+    (void)state;
+    enum { LONG = 64 << 20, COPIES = 3, REST = 16 << 20 };
+    const beam_run_options options = {
+        .struct_size = sizeof options, .direct_num_workers = 2, .memory_budget = 4 << 20};
+    struct rusage before, after;
+    const char *path = test_path(folder, "long");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < LONG >> 10; i++)
+        fprintf(file, "%s%1023d", i ? "9" : "short\n9", i);
+    fputs("\nend\n", file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+    beam_pipeline *p = pipeline();
+    beam_pcoll lines = beam_reshuffle(beam_read_text(p, path));
+    beam_write_text(lines, test_path(folder, "long-out"), .num_shards = 1);
+    run_ok(p, &options, false);
+    assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
+    if (MEASURED && (after.ru_maxrss - before.ru_maxrss) >> 10 > (COPIES * LONG + REST) >> 20)
+        fail_msg("%ld MiB for a line of %d", (after.ru_maxrss - before.ru_maxrss) >> 10,
+                 LONG >> 20);
+    struct stat st;
+    assert_int_equal(stat(test_path(folder, "long-out-00000-of-00001"), &st), 0);
+    assert_int_equal(st.st_size, LONG + strlen("short\n\nend\n"));
 }
 
 /* What the system says of itself, in a file that is said to have no bytes. */
@@ -631,6 +668,7 @@ static void whole_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_very_long_line), /* first: what others held would count */
         cmocka_unit_test(every_cut),
         cmocka_unit_test(a_file_that_changes),
         cmocka_unit_test(long_lines_and_empty_files),
