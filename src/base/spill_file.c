@@ -39,7 +39,8 @@ beam_status beam_spill_file_write(int fd, uint64_t offset, const void *data, siz
         if (n < 0)
             return beam_error_set(err, errno == ENOSPC ? BEAM_RESOURCE_EXHAUSTED : BEAM_UNKNOWN,
                                   "cannot write %zu bytes that memory has no room for to a "
-                                  "temporary file: %s",
+                                  "temporary file: %s; name a folder with room by "
+                                  "--temp_location or TMPDIR",
                                   size - done, strerror(errno));
         done += (size_t)n;
     }

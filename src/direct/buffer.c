@@ -236,7 +236,7 @@ static beam_status spill_span(beam_element_buffer *buffer, beam_span *span, beam
     out->len = 0;
     beam_status status = pack_span(buffer, span, out, err);
     if (status != BEAM_OK)
-        return beam_error_set(err, status, "elements cannot be spilled: %s",
+        return beam_error_set(err, status, "elements cannot be encoded: %s",
                               beam_status_name(status));
     BEAM_TRY(reserve(buffer, out->len, &span->offset, err));
     BEAM_TRY(beam_spill_file_write(buffer->fd, span->offset, out->data, out->len, err));
@@ -254,7 +254,9 @@ static beam_status spill(beam_buffer_writer *w, beam_error *err)
         if (span->elements)
             status = spill_span(w->buffer, span, &out, err);
     beam_buffer_free(&out);
-    BEAM_TRY(status); /* the bundle fails, and its batch goes */
+    if (status != BEAM_OK) /* the bundle fails, and its batch goes */
+        return beam_spill_error(w->buffer->options.budget, w->buffer->options.temp_dir, status,
+                                err);
     for (beam_span *span = batch->first_span; span; span = span->next) {
         span->elements = NULL;
         span->capacity = span->n;

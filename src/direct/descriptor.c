@@ -12,7 +12,7 @@ typedef BeamPb__ProcessBundleDescriptor descriptor;
 
 /* Source or sink: a transform with one edge. */
 static beam_status add_port(beam_direct_graph *graph, descriptor *d, const char *id,
-                            const char *urn, uint32_t dataset, beam_error *err)
+                            const char *name, const char *urn, uint32_t dataset, beam_error *err)
 {
     beam_arena *arena = &graph->arena;
     BeamPb__TransformEntry *entry = beam_message_new(&beam_pb__transform_entry__descriptor, arena);
@@ -32,7 +32,8 @@ static beam_status add_port(beam_direct_graph *graph, descriptor *d, const char 
     proto->n_outputs = source ? 1 : 0;
     spec->urn = (char *)(uintptr_t)urn;
     proto->spec = spec;
-    proto->unique_name = entry->key = (char *)(uintptr_t)id;
+    proto->unique_name = (char *)(uintptr_t)name;
+    entry->key = (char *)(uintptr_t)id;
     entry->value = proto;
     d->transforms[d->n_transforms++] = entry;
     return BEAM_OK;
@@ -99,6 +100,19 @@ static const char *stage_name(const beam_direct_graph *graph, const beam_stage *
     return beam_step_name(&graph->steps[graph->datasets[stage->source].producer]);
 }
 
+/* The first step outside of the stage that takes the elements; the one that gives them where they
+ * are seen as a side input only. */
+static const char *exit_name(const beam_direct_graph *graph, uint32_t stage, uint32_t dataset)
+{
+    const beam_dataset *elements = &graph->datasets[dataset];
+    for (size_t i = 0; i < elements->readers.n; i++) {
+        const beam_step *reader = &graph->steps[elements->readers.at[i]];
+        if (reader->stage != stage)
+            return beam_step_name(reader);
+    }
+    return beam_step_name(&graph->steps[elements->producer]);
+}
+
 static beam_status describe(beam_direct_graph *graph, uint32_t index, uint32_t *taken,
                             beam_error *err)
 {
@@ -112,12 +126,16 @@ static beam_status describe(beam_direct_graph *graph, uint32_t index, uint32_t *
                                       sizeof(BeamPb__TransformEntry *));
     if (!d->id || !d->transforms)
         return beam_graph_memory(err);
-    BEAM_TRY(add_port(graph, d, BEAM_DIRECT_SOURCE_ID, BEAM_URN_DATA_SOURCE, stage->source, err));
+    BEAM_TRY(add_port(graph, d, BEAM_DIRECT_SOURCE_ID, BEAM_DIRECT_SOURCE_ID, BEAM_URN_DATA_SOURCE,
+                      stage->source, err));
     for (size_t i = 0; i < stage->steps.n; i++)
         BEAM_TRY(add_step(graph, d, &graph->steps[stage->steps.at[i]], err));
-    for (size_t i = 0; i < stage->n_exits; i++)
+    for (size_t i = 0; i < stage->n_exits; i++) {
+        beam_exit *exit = &stage->exits[i];
+        exit->name = exit_name(graph, index, exit->dataset);
         BEAM_TRY(add_port(graph, d, beam_arena_printf(arena, BEAM_DIRECT_SINK_PREFIX "%zu", i),
-                          BEAM_URN_DATA_SINK, stage->exits[i].dataset, err));
+                          exit->name, BEAM_URN_DATA_SINK, exit->dataset, err));
+    }
     BEAM_TRY(add_pcollections(graph, d, index, taken, err));
     d->windowing_strategies = graph->components->windowing_strategies;
     d->n_windowing_strategies = graph->components->n_windowing_strategies;

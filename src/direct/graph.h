@@ -61,6 +61,7 @@ typedef struct beam_dataset {
 /* What an element meets on its way out of a stage. */
 typedef struct beam_exit {
     uint32_t dataset, store;
+    const char *name; /* of the transform that it goes to, which messages know it by */
 } beam_exit;
 
 typedef struct beam_stage {

@@ -272,16 +272,22 @@ void beam_processor_reset(beam_processor *processor)
     processor->bundle = NULL;
 }
 
+static beam_status prepare_exit(beam_exit_state *exit, beam_error *err)
+{
+    return exit->buffer.buffer ? beam_buffer_prepare(&exit->buffer, err)
+                               : flush_gathered(exit, err);
+}
+
 /* Shuffles first: theirs is the commit that may fail. */
 beam_status beam_processor_commit(beam_processor *processor, bool *partly, beam_error *err)
 {
     const beam_stage *stage = &processor->worker->run->graph.stages[processor->stage];
     *partly = false;
-    for (size_t i = 0; i < stage->n_exits; i++)
-        if (processor->exits[i].buffer.buffer)
-            BEAM_TRY(beam_buffer_prepare(&processor->exits[i].buffer, err));
-        else
-            BEAM_TRY(flush_gathered(&processor->exits[i], err));
+    for (size_t i = 0; i < stage->n_exits; i++) {
+        beam_status status = prepare_exit(&processor->exits[i], err);
+        if (status != BEAM_OK)
+            return beam_error_wrap(err, status, "%s", stage->exits[i].name);
+    }
     for (size_t i = 0; i < stage->n_exits; i++) {
         beam_shuffle_writer *writer = processor->exits[i].writer;
         processor->exits[i].writer = NULL;
@@ -289,7 +295,7 @@ beam_status beam_processor_commit(beam_processor *processor, bool *partly, beam_
             continue;
         beam_status status = beam_shuffle_commit(writer, err);
         if (status != BEAM_OK)
-            return beam_error_wrap(err, status, "%s",
+            return beam_error_wrap(err, status, "%s, %s", stage->exits[i].name,
                                    *partly ? "after part of a bundle was committed"
                                            : "committing a bundle");
         *partly = true;

@@ -52,6 +52,10 @@ static inline bool beam_memory_budget_reached(const beam_memory_budget *budget)
                                 budget->limit - budget->limit / 6;
 }
 
+/* Puts in front of an error's words what was being done, and why. */
+beam_status beam_spill_error(const beam_memory_budget *budget, const char *folder,
+                             beam_status status, beam_error *err);
+
 typedef struct beam_shuffle beam_shuffle;
 typedef struct beam_shuffle_writer beam_shuffle_writer;
 typedef struct beam_shuffle_reader beam_shuffle_reader;

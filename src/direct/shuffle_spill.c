@@ -27,6 +27,13 @@ enum {
     MOST_MERGED = 1024
 };
 
+beam_status beam_spill_error(const beam_memory_budget *budget, const char *folder,
+                             beam_status status, beam_error *err)
+{
+    return beam_error_wrap(err, status, "spilling to %s past a memory budget of %llu bytes", folder,
+                           (unsigned long long)budget->limit);
+}
+
 /* ---- Files --------------------------------------------------------------------------- */
 
 /* One into which nobody writes, or a new one. */
@@ -232,8 +239,8 @@ static beam_status make_run(beam_shuffle *shuffle, fill_run *fill, void *from, b
     beam_buffer_free(&w.values);
     if (status != BEAM_OK) {
         beam_run_free(shuffle, w.run);
-        return beam_error_set(err, status, "%s",
-                              reason.message[0] ? reason.message : "out of memory spilling");
+        beam_error_set(err, status, "%s", reason.message[0] ? reason.message : "out of memory");
+        return beam_spill_error(shuffle->options.budget, shuffle->options.temp_dir, status, err);
     }
     *out = w.run;
     return BEAM_OK;

@@ -73,7 +73,7 @@ static beam_status add_exit(placer *p, uint32_t stage, uint32_t dataset, uint32_
                               MAX_EXITS);
     if (beam_grow((void **)&s->exits, &s->exits_capacity, s->n_exits + 1, sizeof *s->exits) != 0)
         return beam_graph_memory(p->err);
-    s->exits[s->n_exits++] = (beam_exit){dataset, store};
+    s->exits[s->n_exits++] = (beam_exit){.dataset = dataset, .store = store};
     return beam_index_add_once(&p->graph->stores[store].writers, stage, p->err);
 }
 

@@ -1,8 +1,10 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* Bundles that fail: tried again without a trace of the failed try, then reported; cancelled
  * runs; what was committed is what counts. */
+#include <errno.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -343,6 +345,64 @@ static void bad_options(void **state)
     run_ok(beam_pipeline_new(NULL), NULL, false);
 }
 
+/* ---- A disk that is full ----------------------------------------------------------------------
+ */
+
+static atomic_bool disk_is_full;
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    if (disk_is_full) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, fd, data, size, offset);
+}
+
+static beam_status as_kv(beam_ctx *c, const beam_int64 *x)
+{
+    return beam_emit(c, int_int, .key = *x % 7, .value = *x);
+}
+BEAM_DOFN(as_kv_fn, beam_int64, as_kv, BEAM_TYPES(&int_int_type));
+
+static beam_status as_text(beam_ctx *c, const beam_int64 *x)
+{
+    const beam_str text = {(const char *)x, sizeof *x};
+    return beam_emit_value(c, beam_str, &text);
+}
+BEAM_DOFN(as_text_fn, beam_int64, as_text, BEAM_TYPES(&beam_str_type));
+
+/* The transform that the elements were for is named, as its pipeline knows it, and the folder. */
+static void nowhere_to_spill(void **state)
+{
+    (void)state;
+    const beam_run_options options = {.struct_size = sizeof options,
+                                      .direct_num_workers = 1,
+                                      .memory_budget = 10000,
+                                      .temp_dir = "/tmp/."};
+    spill_soon(true);
+    for (int how = 0; how < 3; how++) {
+        beam_error err;
+        beam_pipeline *p = beam_pipeline_new(NULL);
+        beam_pcoll x = count_to(p, how < 2 ? 5000 : 500), y;
+        beam_composite_begin(p, "Mine", NULL);
+        if (how == 0)
+            y = beam_reshuffle(beam_pardo(x, &as_text_fn), .name = "Elsewhere");
+        else /* of 500, only when the bundle is committed */
+            y = beam_group_by_key(beam_pardo(x, &as_kv_fn), .name = "Elsewhere");
+        beam_assert_count(y, 7);
+        beam_composite_end(p);
+        disk_is_full = true;
+        run_fails(p, &options, BEAM_RESOURCE_EXHAUSTED, &err);
+        disk_is_full = false;
+        assert_int_equal(strncmp(err.message, "Mine/Elsewhere: spilling to /tmp/. past ", 40), 0);
+        assert_mentions(&err, "a memory budget of 10000 bytes");
+        assert_mentions(&err, "No space left on device");
+        assert_mentions(&err, "--temp_location");
+    }
+    spill_soon(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +415,7 @@ int main(void)
         cmocka_unit_test(cancelled_before),
         cmocka_unit_test(progress),
         cmocka_unit_test(bad_options),
+        cmocka_unit_test(nowhere_to_spill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
