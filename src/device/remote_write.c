@@ -2,6 +2,7 @@
 /* remote_write.c - requests of the open inference protocol. */
 #include <math.h>
 
+#include "base/readable.h"
 #include "device/remote_wire.h"
 
 /* ---- Text ------------------------------------------------------------------------------------ */
@@ -79,7 +80,8 @@ static beam_status refuse(const beam_remote_port *port, size_t index, float valu
 {
     return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                           "value %zu of input %s is %g, which %s%s cannot hold", index, port->name,
-                          (double)value, port->type->name, isfinite(value) ? "" : " as JSON");
+                          beam_readable((double)value), port->type->name,
+                          isfinite(value) ? "" : " as JSON");
 }
 
 static beam_status put_list(const beam_remote_port *port, const float *values, size_t count,

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/readable.h"
 #include "ml/train_config.h"
 
 enum { KEEP_CHECKPOINTS = 2 };
@@ -161,8 +162,8 @@ static beam_status diverged(const beam_trainer *t, const beam_step_result *r, be
                           "the loss is %g at step %llu (in epoch %lld): the training has diverged. "
                           "Try a learning_rate "
                           "below %g, max_gradient_norm 1%s%s",
-                          (double)r->loss, (unsigned long long)t->step, (long long)t->epoch + 1,
-                          t->config.learning_rate,
+                          beam_readable((double)r->loss), (unsigned long long)t->step,
+                          (long long)t->epoch + 1, t->config.learning_rate,
                           t->schedule.kind == BEAM_SCHEDULE_ONE_CYCLE
                               ? ""
                               : ", the schedule one_cycle, which warms up",

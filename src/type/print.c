@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/readable.h"
 #include "base/utf8.h"
 #include "type/coder.h"
 #include "type/layout.h"
@@ -56,7 +57,7 @@ static beam_status print_double(printer *p, double value, bool is_float)
 {
     char text[40];
     for (int digits = is_float ? 6 : 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
+        snprintf(text, sizeof text, "%.*g", digits, beam_readable(value));
         double back = strtod(text, NULL);
         if (isnan(value) || (is_float ? (float)back == (float)value : back == value))
             break;
