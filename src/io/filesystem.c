@@ -74,6 +74,13 @@ beam_status beam_fs_list(const char *folder, beam_arena *arena, char ***names, s
     return driver ? driver->list(folder, arena, names, n, err) : BEAM_UNIMPLEMENTED;
 }
 
+const int *beam_fs_stop(const int *stop)
+{
+    const int *before = beam_gs_stop;
+    beam_gs_stop = stop;
+    return before;
+}
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 beam_status beam_fs_open(beam_str name, beam_file **file, beam_error *err)

@@ -29,6 +29,10 @@ beam_status beam_fs_match(const char *pattern, beam_arena *arena, beam_file_entr
 beam_status beam_fs_list(const char *folder, beam_arena *arena, char ***names, size_t *n,
                          beam_error *err);
 
+/* From now on remote calls of this thread are broken off soon after *stop is not 0: BEAM_CANCELLED;
+ * NULL: they never are.  Gives what it was before. */
+const int *beam_fs_stop(const int *stop);
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* An open file, read at any place by one thread.  A remote one is fetched ahead where it is read

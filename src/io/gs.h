@@ -101,6 +101,9 @@ typedef struct beam_gs_call {
     bool once; /* no tries but the first, so that the caller finds out what arrived */
 } beam_gs_call;
 
+/* What breaks calls of this thread off: see beam_fs_stop. */
+extern _Thread_local const int *beam_gs_stop;
+
 /* BEAM_OK for 2xx and 308.  `answer` may be NULL.  FAILED_PRECONDITION: the generation was not the
  * expected one (412). */
 beam_status beam_gs_perform(const beam_gs_call *call, beam_rest_answer *answer, beam_error *err);

@@ -10,6 +10,8 @@
 beam_gs_settings beam_gs_settings_now = {
     .part = 16 << 20, .range = 4 << 20, .first_ms = 250, .deadline_ms = 2 * 60 * 1000};
 
+_Thread_local const int *beam_gs_stop;
+
 /* ---- The client ------------------------------------------------------------------------------ */
 
 static struct {
@@ -159,10 +161,12 @@ static beam_status try_until(const beam_gs_call *call, const char *url, beam_res
                                              .body = call->body,
                                              .body_size = call->body_size,
                                              .into = call->into,
-                                             .into_size = call->into_size},
+                                             .into_size = call->into_size,
+                                             .stop = beam_gs_stop},
                                  .first_ms = beam_gs_settings_now.first_ms,
                                  .deadline_ms = beam_gs_settings_now.deadline_ms,
                                  .once = call->once,
+                                 .stop = beam_gs_stop,
                                  .understand = understand,
                                  .user = (void *)call};
     return beam_rest_perform(&rest, answer, err);

@@ -191,7 +191,7 @@ static beam_status send_rest(upload *u, bool fresh, beam_error *err)
         if (status == BEAM_OK && !u->done && idle &&
             (idle > IDLE_TRIES ||
              !beam_rest_pause(idle, beam_clock_ms(), "", beam_gs_settings_now.first_ms,
-                              beam_gs_settings_now.deadline_ms, NULL)))
+                              beam_gs_settings_now.deadline_ms, beam_gs_stop)))
             status = beam_error_set(
                 err, BEAM_UNAVAILABLE,
                 "cannot write %s: the upload does not get on past byte %" PRId64, u->path, u->have);

@@ -76,8 +76,8 @@ static beam_status send_artifact(const beam_artifact *artifact, const char *fold
     return status;
 }
 
-beam_status beam_dataflow_stage(const beam_dataflow_staged *staged, const beam_artifacts *artifacts,
-                                const beam_logger *logger, const int *cancel, beam_error *err)
+static beam_status send_all(const beam_dataflow_staged *staged, const beam_artifacts *artifacts,
+                            const beam_logger *logger, const int *cancel, beam_error *err)
 {
     for (size_t i = 0; i < artifacts->n; i++) {
         if (cancel && __atomic_load_n(cancel, __ATOMIC_RELAXED))
@@ -85,4 +85,13 @@ beam_status beam_dataflow_stage(const beam_dataflow_staged *staged, const beam_a
         BEAM_TRY(send_artifact(&artifacts->items[i], staged->folder, logger, err));
     }
     return beam_fs_write(staged->url, staged->pipeline.data, staged->pipeline.len, err);
+}
+
+beam_status beam_dataflow_stage(const beam_dataflow_staged *staged, const beam_artifacts *artifacts,
+                                const beam_logger *logger, const int *cancel, beam_error *err)
+{
+    const int *before = beam_fs_stop(cancel);
+    beam_status status = send_all(staged, artifacts, logger, cancel, err);
+    (void)beam_fs_stop(before);
+    return status;
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "io/gcs_server.h"
 #include "io/gs.h"
@@ -275,6 +276,37 @@ static void a_service_that_stays_away(void **state)
     assert_int_equal(gcs_objects(), 1);
 }
 
+static int stopped;
+
+static void *stop_soon(void *unused)
+{
+    (void)unused;
+    while (gcs_count("fault error") == 0)
+        (void)usleep(5000);
+    __atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+/* Nobody waits for the second try, which comes half a minute later. */
+static void a_thread_that_is_told_to_stop(void **state)
+{
+    beam_error err = {0};
+    pthread_t thread;
+    (void)state;
+    set("{\"rate\": 1, \"faults\": [\"error\"]}");
+    beam_gs_settings_now.first_ms = 60 * 1000;
+    assert_int_equal(pthread_create(&thread, NULL, stop_soon, NULL), 0);
+    assert_null(beam_fs_stop(&stopped));
+    int64_t began = beam_clock_ms();
+    assert_int_equal(beam_fs_write("gs://bucket/new", bytes, 10, &err), BEAM_CANCELLED);
+    assert_int_equal(beam_fs_copy_local("/proc/version", "gs://bucket/new", &err), BEAM_CANCELLED);
+    assert_true(beam_clock_ms() - began < 10000);
+    assert_ptr_equal(beam_fs_stop(NULL), &stopped);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    beam_gs_settings_now.first_ms = 1;
+    assert_int_equal(gcs_objects(), 0);
+}
+
 static void damage_is_found(void **state)
 {
     beam_error err = {0};
@@ -525,6 +557,7 @@ int main(void)
         cmocka_unit_test_setup(names_are_moved_and_removed, reset),
         cmocka_unit_test_setup(each_fault_alone, reset),
         cmocka_unit_test_setup(a_service_that_stays_away, reset),
+        cmocka_unit_test_setup(a_thread_that_is_told_to_stop, reset),
         cmocka_unit_test_setup(damage_is_found, reset),
         cmocka_unit_test_setup(a_reader_sees_one_generation, reset),
         cmocka_unit_test_setup(a_replaced_file_is_told, reset),
