@@ -149,6 +149,8 @@ typedef struct beam_load_options {
      * input.  NULL: the weights in their order, then the inputs. */
     const char *arguments;
     const struct beam_remote_options *remote; /* of an address; NULL: all as it says there */
+    /* Asking a server is broken off soon after *stop is not 0: BEAM_CANCELLED; NULL: never. */
+    const int *stop;
 } beam_load_options;
 
 /* How a server is asked that speaks the open inference protocol, version 2, over HTTP: Triton,

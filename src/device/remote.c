@@ -86,23 +86,24 @@ static void cut_end(char *address)
         address[len - (sizeof infer - 1)] = '\0';
 }
 
-static beam_status get(beam_remote_client *client, const char *url, beam_http_response *response,
-                       beam_error *err)
+static beam_status get(beam_remote_client *client, const char *url, const int *stop,
+                       beam_http_response *response, beam_error *err)
 {
     beam_remote_effort ignored = {0};
-    const beam_remote_call call = {.url = url};
+    const beam_remote_call call = {.url = url, .stop = stop};
     return beam_remote_perform(client, &call, response, &ignored, err);
 }
 
 /* Whether the server knows the binary extension.  One that does not tell does not. */
-static beam_status ask_server(remote_model *state, const char *address, beam_error *err)
+static beam_status ask_server(remote_model *state, const char *address, const int *stop,
+                              beam_error *err)
 {
     beam_http_response response;
     beam_error why = {0};
     char *url = beam_asprintf("%.*s/v2", (int)(strstr(address, MODELS) - address), address);
     if (!url)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for an address");
-    beam_status status = get(&state->client, url, &response, &why);
+    beam_status status = get(&state->client, url, stop, &response, &why);
     beam_free(url);
     if (status == BEAM_NOT_FOUND || status == BEAM_UNIMPLEMENTED)
         return BEAM_OK;
@@ -113,10 +114,11 @@ static beam_status ask_server(remote_model *state, const char *address, beam_err
     return BEAM_OK;
 }
 
-static beam_status ask_model(remote_model *state, const char *address, beam_error *err)
+static beam_status ask_model(remote_model *state, const char *address, const int *stop,
+                             beam_error *err)
 {
     beam_http_response response;
-    BEAM_TRY(get(&state->client, address, &response, err));
+    BEAM_TRY(get(&state->client, address, stop, &response, err));
     beam_status status =
         beam_remote_read_model(response.body.data, response.body.len, &state->ports, err);
     beam_http_response_free(&response);
@@ -160,8 +162,8 @@ static beam_status connect(beam_model *model, char *address, const beam_load_opt
     if (options->num_weights > 0)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "a server's model has its weights there; give none");
-    BEAM_TRY(ask_server(state, address, err));
-    BEAM_TRY(ask_model(state, address, err));
+    BEAM_TRY(ask_server(state, address, options->stop, err));
+    BEAM_TRY(ask_model(state, address, options->stop, err));
     if (!state->binary)
         BEAM_LOG(model->device->logger, BEAM_LOG_NOTICE,
                  "%s: the server does not tell that it takes numbers as bytes; they go as JSON, "

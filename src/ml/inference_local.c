@@ -101,7 +101,8 @@ beam_status beam_local_open(beam_ctx *ctx, beam_inference *state)
                                               .max_batch = state->lanes[i].max_count,
                                               .budget = config->memory_budget,
                                               .logger = beam_ctx_logger(ctx),
-                                              .transform = beam_ctx_transform(ctx)};
+                                              .transform = beam_ctx_transform(ctx),
+                                              .stop = &ctx->frame->cancelled};
         BEAM_TRY(beam_model_cache_join(&model->request, &model->entry, beam_ctx_error(ctx)));
     }
     if (own->num_models == 1 && !state->lanes[0].watch_pattern.len && !config->has_metadata)

@@ -397,7 +397,7 @@ static beam_status get_ready(entry *e, const beam_model_request *request, beam_e
     int64_t began = beam_clock_ms();
     while (is_changing(e)) {
         wait_and_tell(e, request, began);
-        if (e->failures != failures)
+        if (e->failures != failures && e->error.code != BEAM_CANCELLED)
             return beam_error_set(err, e->error.code, "%s", e->error.message);
     }
     if (e->state == READY)

@@ -44,7 +44,8 @@ typedef struct beam_model_lease {
 } beam_model_lease;
 
 /* `request` is one that the entry was joined with.  While others load the model this waits; a load
- * that fails fails for all who waited, and is tried again by who comes later.
+ * that fails fails for all who waited, and is tried again by who comes later; but one that was
+ * stopped, which is its own request's affair, by the next of them.
  * BEAM_RESOURCE_EXHAUSTED: it alone is larger than request->budget. */
 beam_status beam_model_cache_lease(beam_model_entry *entry, const beam_model_request *request,
                                    beam_model_lease *lease, beam_error *err);

@@ -15,6 +15,7 @@ typedef struct beam_model_request {
     int64_t budget;  /* bytes that models may take of the device: see model_cache.h; 0: any */
     const beam_logger *logger;
     const char *transform; /* for the log; NULL: none */
+    const int *stop; /* asking a server is broken off soon after *stop is not 0; NULL: never */
 } beam_model_request;
 
 /* A field of a spec as a C string, `otherwise` when it is empty; BEAM_INVALID_ARGUMENT when it

@@ -48,8 +48,10 @@ beam_status beam_model_load_address(const beam_model_request *request, beam_devi
                                         .timeout_secs = r->timeout_secs,
                                         .requests_per_second = r->requests_per_second,
                                         .credentials = credentials.text};
-    const beam_load_options options = {
-        .struct_size = sizeof options, .max_batch = request->max_batch, .remote = &remote};
+    const beam_load_options options = {.struct_size = sizeof options,
+                                       .max_batch = request->max_batch,
+                                       .remote = &remote,
+                                       .stop = request->stop};
     beam_log_write(request->logger, BEAM_LOG_INFO, __FILE__, __LINE__, request->transform,
                    "asking for %s", address.text);
     BEAM_TRY(beam_device_load(device, address.text, &options, model, err));

@@ -222,6 +222,7 @@ static beam_status new_watch(const char *pattern, int64_t interval_ms,
     watch->key = beam_strdup(key);
     watch->transform = beam_strdup(request->transform ? request->transform : "");
     watch->request.transform = watch->transform;
+    watch->request.stop = NULL; /* of one of the users, who may go before others */
     watch->pool = beam_pool_new();
     if (!watch->pattern || !watch->key || !watch->transform || !watch->pool ||
         beam_pool_copy(watch->pool, &beam_model_spec_type, request->spec, &spec) != BEAM_OK) {

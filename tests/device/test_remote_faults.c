@@ -348,6 +348,13 @@ static void test_stopped(void **state)
     assert_int_equal(remote_run(context, model, in, 1, &out, &err), BEAM_CANCELLED);
     remote_says(&err, "cancelled before http://127.0.0.1");
     assert_int_equal(infer_count(&remote_server, "inferences"), 0);
+    beam_model *never;
+    char address[128];
+    (void)snprintf(address, sizeof address, "%s/v2/models/affine", remote_server.address);
+    const beam_load_options load = {
+        .struct_size = sizeof load, .remote = &remote_quick, .stop = &stop};
+    assert_int_equal(beam_device_load(remote_device, address, &load, &never, &err), BEAM_CANCELLED);
+    remote_says(&err, "cancelled before http://127.0.0.1");
     beam_model_context_stop(context, NULL);
     remote_run_affine(context, model, 5);
     beam_model_context_free(context);

@@ -10,6 +10,7 @@
 #include <beam/beam.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "support/files.h"
 #include "support/infer_server.h"
 
@@ -295,27 +296,35 @@ static void *cancel_after_a_fault(void *user)
     return NULL;
 }
 
-/* The server would answer the second time, 20 s later at the soonest. */
+/* The server would answer the second time, 20 s later at the soonest: what the model is, and what
+ * it makes of a batch. */
 static void test_cancelled_between_tries(void **state)
 {
     (void)state;
-    pthread_t thread;
-    beam_error err = {0};
-    beam_run_options options = threads;
-    options.cancel = &cancel;
-    infer_reset(&server);
-    infer_control(&server, "{\"script\": [\"ok\", \"ok\", 503]}");
-    beam_model_spec model = affine(&server);
-    model.remote.retry_delay_secs = 40;
-    assert_int_equal(pthread_create(&thread, NULL, cancel_after_a_fault, &server), 0);
-    beam_pipeline *p = beam_pipeline_new(NULL);
-    /* What beam_create() makes is one bundle: one thread asks. */
-    (void)beam_run_inference(beam_create(p, beam_int64, ((beam_int64[]){1, 2}), 2), &ask,
-                             .model = model);
-    assert_fails(beam_pipeline_run(p, &options, NULL, &err), BEAM_CANCELLED, err, "cancelled");
-    beam_pipeline_free(p);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(infer_count(&server, "inferences"), 0);
+    static const char *const scripts[] = {"{\"script\": [503]}",
+                                          "{\"script\": [\"ok\", \"ok\", 503]}"};
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        beam_error err = {0};
+        beam_run_options options = threads;
+        options.cancel = &cancel;
+        cancel = 0;
+        infer_reset(&server);
+        infer_control(&server, scripts[i]);
+        beam_model_spec model = affine(&server);
+        model.remote.retry_delay_secs = 40;
+        int64_t began = beam_clock_ms();
+        assert_int_equal(pthread_create(&thread, NULL, cancel_after_a_fault, &server), 0);
+        beam_pipeline *p = beam_pipeline_new(NULL);
+        /* What beam_create() makes is one bundle: one thread asks. */
+        (void)beam_run_inference(beam_create(p, beam_int64, ((beam_int64[]){1, 2}), 2), &ask,
+                                 .model = model);
+        assert_fails(beam_pipeline_run(p, &options, NULL, &err), BEAM_CANCELLED, err, "cancelled");
+        assert_true(beam_clock_ms() - began < 15000);
+        beam_pipeline_free(p);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(infer_count(&server, "inferences"), 0);
+    }
 }
 
 static void test_mistakes(void **state)
