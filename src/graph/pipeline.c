@@ -53,6 +53,7 @@ void beam_pipeline_free(beam_pipeline *p)
         return;
     beam_coder_set_free(&p->coders);
     beam_registry_free(&p->registry);
+    beam_map_free(&p->names);
     beam_free(p->nodes);
     beam_free(p->pcolls);
     beam_free(p->windowings);
@@ -158,53 +159,54 @@ bool beam_graph_usable_too(beam_pcoll in, const beam_pipeline *pipeline, const b
 
 /* ---- Composites and names ------------------------------------------------------------- */
 
-static bool name_is_taken(const beam_pipeline *p, uint32_t parent, const char *name)
+/* What a part of the open composite is called in full. NULL: out of memory. */
+static char *full_name(beam_pipeline *p, const char *local_name)
 {
-    for (size_t i = 1; i < p->n_nodes; i++)
-        if (p->nodes[i]->parent == parent && strcmp(p->nodes[i]->local_name, name) == 0)
-            return true;
-    return false;
+    const char *scope = p->nodes[p->scope]->proto.unique_name;
+    return *scope ? beam_arena_printf(&p->arena, "%s/%s", scope, local_name)
+                  : beam_arena_strdup(&p->arena, local_name);
 }
 
-/* `name`, or name_2, name_3, ... where it is taken among the parts of `parent`. */
-static const char *unique_name(beam_pipeline *p, uint32_t parent, const char *name)
+/* Calls the node `name`, or name_2, name_3, ... where the pipeline has that already: slashes in
+ * names may make those of two scopes the same.  What is remembered of each name is the last number
+ * behind it, so that thousands of equal ones take no search each. */
+static bool name_node(beam_pipeline *p, beam_graph_node *node, const char *name)
 {
-    if (!name_is_taken(p, parent, name))
-        return beam_arena_strdup(&p->arena, name);
-    for (uint32_t i = 2;; i++) {
-        const char *next = beam_arena_printf(&p->arena, "%s_%u", name, i);
-        if (!next || !name_is_taken(p, parent, next))
-            return next;
+    char *first = full_name(p, name), *full = first;
+    node->local_name = beam_arena_strdup(&p->arena, name);
+    uintptr_t number = first ? (uintptr_t)beam_map_get(&p->names, first) : 0;
+    while (full && node->local_name && beam_map_has(&p->names, full)) {
+        node->local_name = beam_arena_printf(&p->arena, "%s_%zu", name, (size_t)++number);
+        full = node->local_name ? full_name(p, node->local_name) : NULL;
     }
+    if (!full || !node->local_name)
+        return false;
+    node->proto.unique_name = full;
+    return beam_map_set(&p->names, full, (void *)(uintptr_t)1) == BEAM_OK &&
+           (full == first || beam_map_set(&p->names, first, (void *)number) == BEAM_OK);
 }
 
 /* A new part of the open composite, named, hinted, without inputs and outputs. */
 static beam_graph_node *new_node(beam_pipeline *p, const beam_call *call)
 {
     const char *name = call->name && *call->name ? call->name : call->default_name;
-    const beam_graph_node *parent = p->nodes[p->scope];
     beam_graph_node *node = beam_arena_calloc(&p->arena, 1, sizeof *node);
     BeamPb__FunctionSpec *spec = beam_message_new(&beam_pb__function_spec__descriptor, &p->arena);
     if (!node || !spec ||
-        beam_grow((void **)&p->nodes, &p->nodes_capacity, p->n_nodes + 1, sizeof *p->nodes) ||
-        !(node->local_name = unique_name(p, p->scope, name))) {
+        beam_grow((void **)&p->nodes, &p->nodes_capacity, p->n_nodes + 1, sizeof *p->nodes)) {
         beam_graph_no_memory(p, call);
         return NULL;
     }
     node->index = (uint32_t)p->n_nodes;
     node->parent = p->scope;
-    node->hints = parent->hints;
+    node->hints = p->nodes[p->scope]->hints;
     beam_pb__ptransform__init(&node->proto);
     beam_pb__transform_entry__init(&node->entry);
     node->entry.value = &node->proto;
     node->entry.key = beam_arena_printf(&p->arena, "transform_%u", node->index);
     node->proto.spec = spec;
-    node->proto.unique_name =
-        *parent->proto.unique_name
-            ? beam_arena_printf(&p->arena, "%s/%s", parent->proto.unique_name, node->local_name)
-            : (char *)node->local_name;
     beam_error err = {0};
-    if (!node->entry.key || !node->proto.unique_name) {
+    if (!node->entry.key || !name_node(p, node, name)) {
         beam_graph_no_memory(p, call);
         return NULL;
     }

@@ -11,6 +11,7 @@
 #include <beam/transform.h>
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "model/coders.h"
 #include "model/proto/pipeline.pb-c.h"
 #include "model/registry.h"
@@ -95,6 +96,7 @@ struct beam_pipeline {
     beam_graph_environment **environments;
     size_t n_environments, environments_capacity;
     uint32_t scope; /* the composite that is open */
+    beam_map names; /* unique names of nodes: the last number given to one more of that name */
     /* Where the user's call stands: the outermost of nested calls counts. */
     const char *file;
     int line;

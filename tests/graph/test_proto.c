@@ -90,6 +90,33 @@ static void names_that_repeat_get_a_suffix(void **unused)
     beam_pipeline_free(p);
 }
 
+static void names_are_unique_whatever_slashes_they_have(void **unused)
+{
+    (void)unused;
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    beam_impulse(p, .name = "Outer/Inner");
+    beam_composite_begin(p, "Outer", NULL);
+    beam_impulse(p, .name = "Inner");
+    beam_composite_end(p);
+    static const char *const names[] = {"Outer/Inner", "Outer", "Outer/Inner_2"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_string_equal(p->nodes[i + 1]->proto.unique_name, names[i]);
+    beam_pipeline_free(p);
+}
+
+/* A program that builds its graph in a loop: the time grows with the number, not its cube. */
+static void ten_thousand_of_one_name_are_soon_named(void **unused)
+{
+    (void)unused;
+    enum { N = 10000 };
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    for (int i = 0; i < N; i++)
+        beam_impulse(p);
+    assert_int_equal(beam_pipeline_status(p, NULL), BEAM_OK);
+    assert_string_equal(p->nodes[N]->proto.unique_name, "Impulse_10000");
+    beam_pipeline_free(p);
+}
+
 /* ---- Hints ------------------------------------------------------------------------------ */
 
 static beam_merged_hints merged(const beam_hints *const *hints, size_t n)
@@ -197,6 +224,8 @@ int main(void)
 {
     struct CMUnitTest tests[32] = {
         cmocka_unit_test(names_that_repeat_get_a_suffix),
+        cmocka_unit_test(names_are_unique_whatever_slashes_they_have),
+        cmocka_unit_test(ten_thousand_of_one_name_are_soon_named),
         cmocka_unit_test(hints_merge_by_beams_rules),
         cmocka_unit_test(sizes_are_read_with_their_units),
         cmocka_unit_test(dot_draws_composites_types_and_side_inputs),
