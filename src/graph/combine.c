@@ -16,6 +16,7 @@
 #include "model/function.h"
 #include "model/message.h"
 #include "model/urn.h"
+#include "model/windowing.h"
 
 /* A combine that has been checked. */
 typedef struct combine {
@@ -198,6 +199,16 @@ beam_pcoll beam_combine_per_key_(beam_pcoll kvs, const beam_combine_args *args)
 
 /* ---- Globally ------------------------------------------------------------------------- */
 
+/* An Impulse windowed as `other` is, in the global window: with its timestamps of groups. */
+static beam_pcoll impulse_beside(beam_pcoll other)
+{
+    beam_pcoll impulse = beam_impulse(other.pipeline);
+    const beam_windowing windowing = beam_pcoll_windowing(other);
+    if (beam_windowing_equal(&windowing, &(beam_windowing){0}))
+        return impulse;
+    return beam_window_into(impulse, windowing);
+}
+
 /* The result, and where it is empty that of no inputs at all: an Impulse sees whether the
  * result has an element, and if not gives a group without accumulators. */
 static beam_pcoll with_default(const combine *c, beam_pcoll result, const beam_call *call)
@@ -211,7 +222,7 @@ static beam_pcoll with_default(const combine *c, beam_pcoll result, const beam_c
         .struct_size = sizeof args, .fn = &beam_empty_group_fn, .sides = &side, .n_sides = 1};
     if (!group || !result.id)
         return beam_no_pcoll(p);
-    beam_pcoll empty = beam_graph_pardo(beam_impulse(p), &named, &args, &group);
+    beam_pcoll empty = beam_graph_pardo(impulse_beside(result), &named, &args, &group);
     beam_pcoll both[] = {result, merged_and_extracted(c, empty, call, &beam_int64_type)};
     return beam_flatten(both, 2);
 }

@@ -515,12 +515,17 @@ static beam_status temp_folder(const char *prefix, char *out, size_t size)
 }
 
 /* A session is its key's own.  Here keys are shards, whose sessions would be others, and of the
- * names of all shards others again: several files would come to have one name. */
-static beam_pcoll without_sessions(beam_pcoll in)
+ * names of all shards others again: several files would come to have one name.  And the names of
+ * files for want of elements are in the global window as it is by itself: what other timestamps of
+ * groups it was given has no place beside them. */
+static beam_pcoll in_plain_windows(beam_pcoll in)
 {
-    if (beam_pcoll_windowing(in).kind != BEAM_SESSION_WINDOWS)
+    const beam_windowing windowing = beam_pcoll_windowing(in);
+    if (windowing.kind == BEAM_FIXED_WINDOWS || windowing.kind == BEAM_SLIDING_WINDOWS ||
+        (windowing.kind == BEAM_GLOBAL_WINDOWS &&
+         windowing.timestamp_combiner == BEAM_END_OF_WINDOW))
         return in;
-    return beam_window_into(in, (beam_windowing){0}, .name = "WithoutSessions");
+    return beam_window_into(in, (beam_windowing){0}, .name = "InOneWindow");
 }
 
 static beam_pcoll temp_files(beam_pcoll in, const beam_write_config *config)
@@ -587,7 +592,7 @@ static beam_pcoll write_below(beam_pcoll in, const beam_write_args *args, const 
     cleanup at_end = {.existing = existing_part(temp)};
     memcpy(at_end.folder, temp, strlen(temp) + 1);
     beam_pipeline_at_end(p, clean, &at_end, sizeof at_end);
-    in = without_sessions(in);
+    in = in_plain_windows(in);
     config.windowed = beam_pcoll_windowing(in).kind != BEAM_GLOBAL_WINDOWS;
     tell_names(p, &config, beam_pcoll_windowing(in).size);
     beam_pcoll written[2] = {temp_files(in, &config)};

@@ -314,6 +314,20 @@ static void sessions_in_shards(void **state)
     run_ok(p, NULL, false);
 }
 
+/* Without windows, but with timestamps of groups other than the usual. */
+static void timestamps_of_groups(void **state)
+{
+    (void)state;
+    for (uint32_t shards = 0; shards < 2; shards++) {
+        beam_pipeline *p = pipeline();
+        beam_pcoll lines = beam_create(p, beam_str, fruit, 1);
+        lines = beam_window_into(lines, (beam_windowing){.timestamp_combiner = BEAM_EARLIEST});
+        beam_write_text(lines, test_path(folder, "timed/x"), .num_shards = shards);
+        run_ok(p, NULL, false);
+        assert_file("timed/x-00000-of-00001", "apple\n");
+    }
+}
+
 static void one_file(void **state)
 {
     (void)state;
@@ -677,6 +691,7 @@ int main(void)
         cmocka_unit_test(relative),
         cmocka_unit_test(shards_and_compression),
         cmocka_unit_test(sessions_in_shards),
+        cmocka_unit_test(timestamps_of_groups),
         cmocka_unit_test(one_file),
         cmocka_unit_test(unwritable),
         cmocka_unit_test(wrong_arguments),

@@ -142,6 +142,29 @@ static void combined_timestamps(void **state)
     run_all_ways(build_combined_timestamps);
 }
 
+/* In the global window with timestamps of its own, of some elements and of none. */
+static void build_combined_globally(beam_pipeline *p)
+{
+    static const seen latest = {0, 15, BEAM_MIN_TIMESTAMP, BEAM_GLOBAL_WINDOW_MAX + 1,
+                                5 /* of 0..5 */};
+    const beam_windowing windowing = {.timestamp_combiner = BEAM_LATEST};
+    const beam_int64 none = 0;
+    beam_pcoll sum =
+        beam_combine_globally(beam_window_into(count_to_timed(p, 6), windowing), &beam_sum_int64);
+    beam_assert_that(beam_pardo(beam_with_keys(sum, beam_int64, &none), &see_sum_fn), seen, &latest,
+                     1);
+    beam_pcoll empty = beam_window_into(count_to_timed(p, 0), windowing);
+    beam_assert_that(beam_combine_globally(empty, &beam_sum_int64, .fanout = 2), beam_int64, &none,
+                     1);
+    beam_assert_that(beam_count_globally(empty), beam_int64, &none, 1);
+}
+
+static void combined_globally(void **state)
+{
+    (void)state;
+    run_all_ways(build_combined_globally);
+}
+
 /* More windows in a bundle than a table of accumulators tells apart, and keys that never come
  * again: then the table is given up in the middle of a block. */
 static void build_many_windows(beam_pipeline *p)
@@ -208,9 +231,10 @@ static void side_inputs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fixed_windows), cmocka_unit_test(sliding_windows),
-        cmocka_unit_test(sessions),      cmocka_unit_test(combined_timestamps),
-        cmocka_unit_test(many_windows),  cmocka_unit_test(side_inputs),
+        cmocka_unit_test(fixed_windows),     cmocka_unit_test(sliding_windows),
+        cmocka_unit_test(sessions),          cmocka_unit_test(combined_timestamps),
+        cmocka_unit_test(combined_globally), cmocka_unit_test(many_windows),
+        cmocka_unit_test(side_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
