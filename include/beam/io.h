@@ -21,8 +21,8 @@ extern "C" {
 typedef enum beam_compression {
     BEAM_COMPRESSION_AUTO = 0, /* by the name's end: .gz, .zst; anything else is plain */
     BEAM_COMPRESSION_NONE,
-    BEAM_COMPRESSION_GZIP,
-    BEAM_COMPRESSION_ZSTD
+    BEAM_COMPRESSION_GZIP, /* any number of members */
+    BEAM_COMPRESSION_ZSTD  /* of frames; read with windows of up to 128 MiB, as by the program */
 } beam_compression;
 
 /* ---- Text ----------------------------------------------------------------------------- */

@@ -5,10 +5,15 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/alloc.h"
 
-enum { INPUT_SIZE = 256 << 10 };
+enum {
+    INPUT_SIZE = 256 << 10,
+    WINDOW_LOG = 27 /* of zstd frames, what the program zstd takes unless told: a file's first bytes
+                       must not decide to take any more memory */
+};
 
 struct beam_stream {
     beam_file *file;
@@ -16,8 +21,9 @@ struct beam_stream {
     int64_t offset; /* of the next byte to read from the file */
     unsigned char *input;
     size_t input_at, input_len;
-    bool ended;    /* the input is the file's last */
-    bool in_frame; /* within a gzip member or zstd frame: the file must not end here */
+    bool ended;           /* the input is the file's last */
+    bool in_frame;        /* within a gzip member or zstd frame: the file must not end here */
+    bool has_read_member; /* a whole one, of gzip: zeros may follow it */
     z_stream zlib;
     bool zlib_open;
     ZSTD_DStream *zstd;
@@ -46,7 +52,8 @@ static beam_status open_decoder(beam_stream *s)
     }
     if (s->compression == BEAM_COMPRESSION_ZSTD) {
         s->zstd = ZSTD_createDStream();
-        if (!s->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, 27)))
+        if (!s->zstd ||
+            ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, WINDOW_LOG)))
             return BEAM_RESOURCE_EXHAUSTED;
     }
     return BEAM_OK;
@@ -106,10 +113,27 @@ static beam_status damaged(const beam_stream *s, const char *why, beam_error *er
                           beam_fs_path(s->file), (long long)s->offset, why);
 }
 
+static beam_status no_memory(const beam_stream *s, beam_error *err)
+{
+    return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading %s",
+                          beam_fs_path(s->file));
+}
+
+/* Behind a member there may be zeros, up to a tape's or disk's block, before the next or the end:
+ * gzip and Python pass them over, too. */
+static bool ends_in_padding(beam_stream *s)
+{
+    while (s->has_read_member && s->input_at < s->input_len && s->input[s->input_at] == 0)
+        s->input_at++;
+    return s->input_at == s->input_len;
+}
+
 /* Some bytes of output; *got == 0 only when the input at hand gave none. */
 static beam_status inflate_some(beam_stream *s, void *data, size_t size, size_t *got,
                                 beam_error *err)
 {
+    if (!s->in_frame && ends_in_padding(s))
+        return BEAM_OK;
     if (!s->in_frame && inflateReset(&s->zlib) != Z_OK)
         return damaged(s, "it cannot be read as gzip", err);
     s->in_frame = true;
@@ -121,13 +145,14 @@ static beam_status inflate_some(beam_stream *s, void *data, size_t size, size_t 
     int rc = inflate(&s->zlib, Z_NO_FLUSH);
     s->input_at = s->input_len - s->zlib.avail_in;
     *got = room - s->zlib.avail_out;
-    if (rc == Z_STREAM_END)
+    if (rc == Z_STREAM_END) {
         s->in_frame = false;
-    else if (rc == Z_MEM_ERROR)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory reading %s",
-                              beam_fs_path(s->file));
-    else if (rc != Z_OK && rc != Z_BUF_ERROR)
+        s->has_read_member = true;
+    } else if (rc == Z_MEM_ERROR) {
+        return no_memory(s, err);
+    } else if (rc != Z_OK && rc != Z_BUF_ERROR) {
         return damaged(s, s->zlib.msg ? s->zlib.msg : "it is no gzip file", err);
+    }
     return BEAM_OK;
 }
 
@@ -137,6 +162,13 @@ static beam_status unzstd_some(beam_stream *s, void *data, size_t size, size_t *
     ZSTD_inBuffer in = {s->input, s->input_len, s->input_at};
     ZSTD_outBuffer out = {data, size, 0};
     size_t rc = ZSTD_decompressStream(s->zstd, &out, &in);
+    if (ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation)
+        return no_memory(s, err);
+    if (ZSTD_getErrorCode(rc) == ZSTD_error_frameParameter_windowTooLarge)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED,
+                              "%s needs a window of more than %d MiB to be read: compress it again "
+                              "without zstd's --long=28 and above",
+                              beam_fs_path(s->file), 1 << (WINDOW_LOG - 20));
     if (ZSTD_isError(rc))
         return damaged(s, ZSTD_getErrorName(rc), err);
     s->input_at = in.pos;

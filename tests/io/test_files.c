@@ -152,6 +152,60 @@ static void damaged_files(void **state)
     free(back);
 }
 
+/* Appends to a file. */
+static void append(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "ab");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Zeros behind a member, as tapes and disks leave them: before the end, and before one more. */
+static void padded_gzip(void **state)
+{
+    (void)state;
+    static const char zeros[300 << 10];
+    char *back = malloc(TEXT_SIZE), member[4096];
+    const char *path = path_of("padded.gz");
+    size_t got;
+    assert_non_null(back);
+    write_file(path, BEAM_COMPRESSION_GZIP, 1000);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t n = fread(member, 1, sizeof member, file);
+    fclose(file);
+    append(path, zeros, sizeof zeros);
+    assert_int_equal(read_file(path, back, TEXT_SIZE, &got, NULL), BEAM_OK);
+    assert_int_equal(got, 1000);
+    append(path, member, n);
+    append(path, zeros, 1);
+    assert_int_equal(read_file(path, back, TEXT_SIZE, &got, NULL), BEAM_OK);
+    assert_int_equal(got, 2000);
+    assert_memory_equal(back + 1000, text, 1000);
+    append(path, "x", 1);
+    assert_int_equal(read_file(path, back, TEXT_SIZE, &got, NULL), BEAM_DATA_LOSS);
+    assert_int_equal(truncate(path, 0), 0); /* zeros alone are no gzip file */
+    append(path, zeros, 100);
+    assert_int_equal(read_file(path, back, TEXT_SIZE, &got, NULL), BEAM_DATA_LOSS);
+    free(back);
+}
+
+/* A sound frame that says that it needs 256 MiB: not damaged, too large. */
+static void wide_zstd(void **state)
+{
+    (void)state;
+    static const unsigned char frame[] = {0x28,           0xb5, 0x2f, 0xfd, 0,
+                                          (28 - 10) << 3, 0x09, 0,    0,    'x'};
+    const char *path = path_of("wide.zst");
+    char back[10];
+    size_t got;
+    beam_error err = {0};
+    append(path, frame, sizeof frame);
+    assert_int_equal(read_file(path, back, sizeof back, &got, &err), BEAM_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(err.message, "needs a window of more than 128 MiB"));
+}
+
 static void missing_and_foreign(void **state)
 {
     (void)state;
@@ -451,6 +505,8 @@ int main(void)
         cmocka_unit_test(round_trips),
         cmocka_unit_test(joined_files),
         cmocka_unit_test(damaged_files),
+        cmocka_unit_test(padded_gzip),
+        cmocka_unit_test(wide_zstd),
         cmocka_unit_test(missing_and_foreign),
         cmocka_unit_test(patterns),
         cmocka_unit_test(a_folder_that_cannot_be_read),
