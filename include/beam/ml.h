@@ -103,7 +103,9 @@ struct beam_model_handler {
      * prediction as BEAM_PREDICTION makes them. */
     beam_status (*unpack)(beam_ctx *ctx, const void *example, const beam_tensor *outputs,
                           size_t num_outputs, void *out);
-    /* Makes the network, finished and without weights; NULL: beam_network_create. */
+    /* Makes the network, finished and without weights; NULL: beam_network_create.  What is in
+     * *network, NULL before, is freed by who asked, where this fails too: the last line may be
+     * `return beam_network_finish(*network, ...)`. */
     beam_status (*make_network)(const beam_model_spec *spec, beam_network **network,
                                 beam_error *err);
     /* How much an example weighs, for max_batch_weight. */

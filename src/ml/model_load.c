@@ -123,11 +123,24 @@ void beam_spec_complete(beam_model_spec *spec, const beam_weights *weights)
     }
 }
 
+/* A handler's network is ours whatever became of it. */
+static beam_status made(beam_status status, beam_network **network, beam_error *err)
+{
+    if (status == BEAM_OK && !*network)
+        return beam_error_set(err, BEAM_INTERNAL, "the handler's make_network made no network");
+    if (status == BEAM_OK)
+        return BEAM_OK;
+    beam_network_free(*network);
+    *network = NULL;
+    return status;
+}
+
 static beam_status make_network(const beam_model_request *request, const beam_model_spec *spec,
                                 beam_network **network, beam_error *err)
 {
+    *network = NULL;
     if (request->make_network)
-        return request->make_network(spec, network, err);
+        return made(request->make_network(spec, network, err), network, err);
     beam_spec_text name;
     BEAM_TRY(beam_spec_field(spec->network, "network", "", &name, err));
     const beam_network_options options = {.struct_size = sizeof options,

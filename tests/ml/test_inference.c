@@ -228,6 +228,37 @@ static void test_loads_that_fail(void **state)
     }
 }
 
+static beam_status unfinished(const beam_model_spec *spec, beam_network **network, beam_error *err)
+{
+    (void)spec;
+    beam_network *net = *network = beam_network_new("unfinished");
+    beam_value x = beam_nn_input(net, "x", 1, (const int64_t[]){-1});
+    return beam_network_finish(net, &x, 1, err);
+}
+
+static beam_status none(const beam_model_spec *spec, beam_network **network, beam_error *err)
+{
+    (void)spec;
+    (void)err;
+    assert_null(*network);
+    return BEAM_OK;
+}
+
+/* What it made is freed for it (AddressSanitizer tells). */
+static void test_networks_that_cannot_be_made(void **state)
+{
+    (void)state;
+    beam_model_spec spec = digits_model();
+    beam_model_request request = {
+        .spec = &spec, .make_network = unfinished, .max_batch = 1, .logger = &quiet};
+    beam_model_entry *entry = NULL;
+    beam_model_lease held;
+    beam_error err = {0};
+    assert_fails(get(&request, &entry, &held, &err), BEAM_INVALID_ARGUMENT, err, "layer x");
+    request.make_network = none;
+    assert_fails(get(&request, &entry, &held, &err), BEAM_INTERNAL, err, "made no network");
+}
+
 static void test_failing_memory(void **state)
 {
     (void)state;
@@ -512,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_loading_ahead),
         cmocka_unit_test(test_models_share_a_device),
         cmocka_unit_test(test_loads_that_fail),
+        cmocka_unit_test(test_networks_that_cannot_be_made),
         cmocka_unit_test(test_failing_memory),
         cmocka_unit_test(test_a_model_that_leaves_is_waited_for),
         cmocka_unit_test(test_leaving_what_makes_room),
