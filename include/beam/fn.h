@@ -275,7 +275,8 @@ BEAM_API char *beam_cstr(beam_ctx *ctx, beam_str text);
 BEAM_API beam_str beam_format(beam_ctx *ctx, const char *format, ...) BEAM_PRINTF(2, 3);
 
 /* Fails the callback with words: `return beam_fail(c, BEAM_INVALID_ARGUMENT, "...", ...)`.
- * The run's error names the transform and shows the element besides. */
+ * The run's error names the transform and shows the element besides: of a DoFn that gathers
+ * elements (.batches) the one at which it did what failed, so let the words tell which it was. */
 BEAM_API beam_status beam_fail(beam_ctx *ctx, beam_status code, const char *format, ...)
     BEAM_PRINTF(3, 4);
 /* To pass to calls that take a beam_error; `return` their status and the words are kept. */

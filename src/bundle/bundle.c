@@ -207,9 +207,11 @@ beam_status beam_bundle_error(const beam_bundle *bundle, beam_error *err)
     if (!failure->element_number)
         return beam_error_set(err, failure->error.code, "%s%s: %s", failure->unique_name, where,
                               failure->error.message);
-    return beam_error_set(err, failure->error.code, "%s%s: %s; element %llu of the bundle: %s",
+    return beam_error_set(err, failure->error.code, "%s%s: %s; %selement %llu of the bundle%s: %s",
                           failure->unique_name, where, failure->error.message,
-                          (unsigned long long)failure->element_number, failure->element);
+                          failure->may_be_another ? "in the batch that was run when " : "",
+                          (unsigned long long)failure->element_number,
+                          failure->may_be_another ? " came" : "", failure->element);
 }
 
 const beam_plan_failure *beam_bundle_failure(const beam_bundle *bundle)

@@ -80,6 +80,7 @@ beam_status beam_dofn_open(beam_node *node, beam_error *err)
     BEAM_TRY(name_metrics(node, fn, err));
     node->fn_in = fn->in;
     node->finalizes = fn->finalizes;
+    node->hoards = fn->batches;
     node->ctx.state = beam_plan_alloc(node->plan, 1, fn->state_size, err);
     if (!node->ctx.state)
         return BEAM_RESOURCE_EXHAUSTED;

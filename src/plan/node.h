@@ -41,6 +41,7 @@ struct beam_node {
     const char *function; /* the DoFn's or CombineFn's name, or NULL */
     bool set_up;
     bool finalizes; /* its function may call beam_after_commit */
+    bool hoards;    /* its function has elements wait for others (beam_dofn's batches) */
 
     beam_plan_pcoll *in; /* the main input; NULL for sources and helpers */
     const char *in_local;

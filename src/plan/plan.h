@@ -127,6 +127,7 @@ typedef struct beam_plan_failure {
     const char *step;        /* "setup", "start_bundle", "process", "finish_bundle" */
     uint64_t element_number; /* of the elements the transform received, from 1; 0: none */
     char element[256];       /* printed, cut; "" when there is none */
+    bool may_be_another;     /* the function has elements wait: this one made it do the work */
 } beam_plan_failure;
 const beam_plan_failure *beam_plan_get_failure(const beam_plan *plan);
 

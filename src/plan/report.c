@@ -37,6 +37,7 @@ void beam_node_failed(beam_node *node, beam_status status, const char *step, con
     if (!n)
         return;
     failure->element_number = beam_node_element_number(node);
+    failure->may_be_another = node->hoards;
     if (node->in_type)
         print_element(node, elements, failure->element);
 }

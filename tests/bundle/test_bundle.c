@@ -94,6 +94,42 @@ static void seen(void *user, const beam_plan_metric *metric)
     *(beam_int64 *)user = metric->cell.sum;
 }
 
+/* Sees to two elements at once, when the second one is there. */
+static beam_status on_second(beam_ctx *c, const beam_int64 *x)
+{
+    noted *self = beam_self(c, noted);
+    if (++self->in_bundle % 2)
+        self->set_up = *x;
+    else if (self->set_up == 13)
+        return beam_fail(c, BEAM_INVALID_ARGUMENT, "13 is unlucky");
+    return BEAM_OK;
+}
+BEAM_DOFN(pairs_fn, beam_int64, on_second, BEAM_TYPES(INT), .state_size = sizeof(noted),
+          .batches = true);
+
+/* The element at hand need not be the one that failed, and is not said to be. */
+static void test_a_failure_in_a_batch(void **state)
+{
+    (void)state;
+    stage s;
+    stage_init(&s);
+    stage_pcoll(&s, "p0", INT, global);
+    stage_pcoll(&s, "p1", INT, global);
+    stage_source(&s, "source", "p0");
+    stage_pardo(&s, "pairs", &pairs_fn, NULL, "in0=p0", "out0=p1");
+    stage_sink_of(&s, "sink", "p1");
+    beam_bundle *bundle = bundle_open(&s);
+    beam_error err = {.code = BEAM_OK};
+    STAGE_OK(beam_bundle_start(bundle, "b", NULL));
+    STAGE_OK(push(bundle, 13));
+    assert_int_equal(push(bundle, 1), BEAM_INVALID_ARGUMENT);
+    assert_int_equal(beam_bundle_error(bundle, &err), BEAM_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "Test/pairs (pairs_fn): 13 is unlucky; in the batch that was "
+                                     "run when element 2 of the bundle came: 1");
+    beam_bundle_close(bundle);
+    stage_free(&s);
+}
+
 static void test_many_bundles_one_setup(void **state)
 {
     (void)state;
@@ -433,6 +469,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_bundles_one_setup),
         cmocka_unit_test(test_a_failure_breaks_it),
+        cmocka_unit_test(test_a_failure_in_a_batch),
         cmocka_unit_test(test_calls_out_of_order),
         cmocka_unit_test(test_never_started),
         cmocka_unit_test(test_cancelling),
