@@ -182,6 +182,11 @@ beam_status beam_emit_with(beam_ctx *ctx, uint32_t output, const void *element,
                          ctx->n_outputs);
     if (!info || !info->n_windows)
         return beam_fail(ctx, BEAM_INVALID_ARGUMENT, "emits with an info without a window");
+    if (info->timestamp < BEAM_MIN_TIMESTAMP || info->timestamp > BEAM_MAX_TIMESTAMP)
+        return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
+                         "emits with timestamp %lld, but time goes from %lld to %lld ms",
+                         (long long)info->timestamp, (long long)BEAM_MIN_TIMESTAMP,
+                         (long long)BEAM_MAX_TIMESTAMP);
     const beam_element_info *before = ctx->frame->info;
     beam_receiver *outputs = ctx->outputs;
     ctx->frame->info = info;
@@ -199,7 +204,7 @@ beam_status beam_emit_at(beam_ctx *ctx, uint32_t output, const void *element,
     if (!current)
         return beam_fail(ctx, BEAM_FAILED_PRECONDITION,
                          "beam_emit_at where there is no element: use beam_emit_with");
-    if (timestamp < current->timestamp || timestamp > BEAM_MAX_TIMESTAMP)
+    if (timestamp < current->timestamp)
         return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
                          "emits with timestamp %lld, which must not be before the input's, %lld",
                          (long long)timestamp, (long long)current->timestamp);

@@ -336,6 +336,16 @@ static beam_status emit_early(beam_ctx *c, const beam_int64 *x)
 }
 BEAM_DOFN(early_fn, beam_int64, emit_early, BEAM_TYPES(INT));
 
+static beam_status emit_after_the_end(beam_ctx *c, const beam_int64 *x)
+{
+    if (*x == 1)
+        return beam_emit_at(c, 0, x, BEAM_MAX_TIMESTAMP + 1);
+    beam_element_info info = *beam_info(c);
+    info.timestamp = BEAM_MIN_TIMESTAMP - 1;
+    return beam_emit_with(c, 0, x, &info);
+}
+BEAM_DOFN(endless_fn, beam_int64, emit_after_the_end, BEAM_TYPES(INT));
+
 static beam_status emit_nothing(beam_ctx *c, const beam_int64 *x)
 {
     (void)c;
@@ -358,6 +368,15 @@ static void test_infos_that_cannot_be(void **state)
     assert_int_equal(stage_push(plan, BUNDLE(1), &info), BEAM_INVALID_ARGUMENT);
     beam_plan_close(plan);
     stage_free(&s);
+
+    for (beam_int64 x = 1; x <= 2; x++) {
+        chain_of_ints(&s, &endless_fn, NULL);
+        plan = stage_open(&s);
+        assert_int_equal(stage_push(plan, BUNDLE(x), &info), BEAM_INVALID_ARGUMENT);
+        assert_non_null(strstr(beam_plan_get_failure(plan)->error.message, "but time goes from"));
+        beam_plan_close(plan);
+        stage_free(&s);
+    }
 
     chain_of_ints(&s, &late_fn, NULL);
     plan = stage_open(&s);
