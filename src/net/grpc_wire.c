@@ -525,9 +525,8 @@ beam_status beam_grpc_wire_write(beam_grpc_wire *w, const beam_buffer *head,
     w->parts[0] = (beam_bytes){prefix, PREFIX};
     w->parts[1] = (beam_bytes){head->data, head->len};
     w->parts[2] = (beam_bytes){body->data, body->len};
-    if (!w->ended)
-        (void)nghttp2_session_resume_data(w->session,
-                                          w->stream); /* fails where it is not put off */
+    if (!w->ended) /* it fails where sending has not been put off */
+        (void)nghttp2_session_resume_data(w->session, w->stream);
     send_all(w);
     while (!is_sent(w) && !w->ended)
         wait_to_send(w);
