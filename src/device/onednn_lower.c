@@ -345,6 +345,17 @@ static beam_status lower_reshape(lowering *l)
     return beam_onednn_step_add(b, l->op->name, l->primitive, args, 2);
 }
 
+/* Nothing is dropped: the same buffer.  Only of the caller's, which is no place for an output, a
+ * copy. */
+static beam_status lower_dropout(lowering *l)
+{
+    const uint32_t in = l->b->buffer_of[l->op->inputs[0]];
+    if (l->b->plan->buffers[in - 1].input)
+        return lower_reshape(l);
+    l->b->buffer_of[l->step->output] = in;
+    return BEAM_OK;
+}
+
 static beam_status lower(lowering *l)
 {
     beam_onednn_winograd winograd;
@@ -373,9 +384,8 @@ static beam_status lower(lowering *l)
         return lower_softmax(l);
     case BEAM_OP_SCALE:
         return lower_eltwise(l, dnnl_eltwise_linear, l->op->factor);
-    case BEAM_OP_DROPOUT: /* nothing is dropped: the same buffer */
-        l->b->buffer_of[l->step->output] = l->b->buffer_of[l->op->inputs[0]];
-        return BEAM_OK;
+    case BEAM_OP_DROPOUT:
+        return lower_dropout(l);
     default:
         break;
     }

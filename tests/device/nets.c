@@ -79,10 +79,15 @@ float *nets_run(const char *name, const beam_network *network, beam_precision pr
         inputs[i].data = nets_numbers(77 + i, beam_tensor_bytes(&inputs[i]) / sizeof(float));
     }
     nets_ok(beam_model_run(context, inputs, num_inputs, outputs, num_outputs, &err), &err);
-    size_t bytes = beam_tensor_bytes(&outputs[0]);
-    float *copy = beam_malloc(bytes);
+    size_t bytes = 0;
+    for (size_t i = 0; i < num_outputs; i++)
+        bytes += beam_tensor_bytes(&outputs[i]);
+    float *copy = beam_malloc(bytes), *to = copy;
     assert_non_null(copy);
-    memcpy(copy, outputs[0].data, bytes);
+    for (size_t i = 0; i < num_outputs; i++) {
+        memcpy(to, outputs[i].data, beam_tensor_bytes(&outputs[i]));
+        to += beam_tensor_bytes(&outputs[i]) / sizeof *to;
+    }
     *count = bytes / sizeof(float);
     for (size_t i = 0; i < num_inputs; i++)
         beam_free((void *)(uintptr_t)inputs[i].data);

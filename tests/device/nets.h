@@ -12,7 +12,7 @@ float *nets_numbers(uint64_t seed, size_t count);
 void nets_fill(beam_network *network, uint64_t seed);
 
 /* Opens a device, compiles the network and runs one batch of nets_numbers on it; returns a copy
- * of output 0 (release with beam_free) and its number of values. */
+ * of the outputs, one after another (release with beam_free), and its number of values. */
 float *nets_run(const char *device, const beam_network *network, beam_precision precision,
                 int64_t batch, size_t *count);
 

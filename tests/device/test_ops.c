@@ -253,6 +253,11 @@ static void test_what_must_not_be_fused(void **state)
     x = beam_nn_add(net, conv_bn(net, beam_nn_gelu(net, x), "conv", "bn"), z);
     compare(net, beam_nn_add(net, x, beam_nn_max_pool2d(net, y, .kernel = 1)), 2);
 
+    net = beam_network_new("input_dropped"); /* an output is not where the caller's numbers are */
+    x = beam_nn_dropout(net, image(net, 3, 4, 4), 0.5f);
+    y = beam_nn_dropout(net, x, 0.5f);
+    compare_outputs(net, (const beam_value[]){beam_nn_scale(net, x, 2), y}, 2, 2);
+
     net = beam_network_new("flattened_and_used");
     x = beam_nn_conv2d(net, image(net, 3, 4, 4), "stem", .out_channels = 2, .kernel = 1);
     z = beam_nn_flatten(net, x);
