@@ -217,6 +217,11 @@ void beam_device_count_weights(beam_model *model, int64_t bytes)
     count(model->device, &model->device->weight_bytes, bytes);
 }
 
+void beam_device_count_known(beam_model *model, int64_t bytes)
+{
+    atomic_fetch_add(&model->weight_bytes, bytes);
+}
+
 /* Not a peak: what is shared was, or will be, counted for a model as well. */
 void beam_device_count_shared(beam_device *device, int64_t bytes)
 {

@@ -127,6 +127,8 @@ beam_status beam_precision_for(const beam_device *device, const char *network,
 
 /* Accounts for memory taken (or given back: negative) for weights and for running. */
 void beam_device_count_weights(beam_model *model, int64_t bytes);
+/* Of weights that another model has taken memory for. */
+void beam_device_count_known(beam_model *model, int64_t bytes);
 /* Of weights that two models count and the device holds once: negative when they come to be so,
  * positive before one of both counts them as given back. */
 void beam_device_count_shared(beam_device *device, int64_t bytes);

@@ -349,12 +349,11 @@ static beam_status upload_weight(beam_pjrt_model *state, const beam_nn_parameter
     beam_status status = BEAM_OK;
     for (size_t r = 0; r < state->num_replicas; r++) {
         beam_pjrt_replica *replica = &state->replicas[r];
-        status = beam_pjrt_share_join(state->model->device, replica->device, packed, bytes, &shape,
+        status = beam_pjrt_share_join(state->model, replica->device, packed, bytes, &shape,
                                       &replica->shared[index], err);
         if (status != BEAM_OK)
             break;
         replica->weights[index] = beam_pjrt_share_buffer(replica->shared[index]);
-        beam_device_count_weights(state->model, (int64_t)bytes);
     }
     beam_free(packed);
     return status == BEAM_OK ? BEAM_OK : beam_error_wrap(err, status, "%s", parameter->name);

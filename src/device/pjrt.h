@@ -86,8 +86,9 @@ PJRT_LoadedExecutable *beam_pjrt_known_program(beam_pjrt_model *state,
                                                const beam_pjrt_replica *replica, size_t bucket);
 
 /* pjrt_share.c: an array on a chip, which may be there already: nobody may write to it or give it
- * away.  The device counts it once, and models that have it each for itself. */
-beam_status beam_pjrt_share_join(beam_device *device, size_t chip, const void *data, size_t bytes,
+ * away.  The device counts it once, and models that have it each for itself, from here on until
+ * they are freed. */
+beam_status beam_pjrt_share_join(beam_model *model, size_t chip, const void *data, size_t bytes,
                                  const beam_hlo_value *shape, beam_pjrt_shared **shared,
                                  beam_error *err);
 PJRT_Buffer *beam_pjrt_share_buffer(const beam_pjrt_shared *shared);

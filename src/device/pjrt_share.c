@@ -49,15 +49,16 @@ static beam_pjrt_shared *find(const beam_pjrt_device *device, const beam_pjrt_sh
     return it;
 }
 
-/* The device's list is locked: two models that are loaded at once are to find one another's. */
-static beam_status join(beam_device *device, const beam_pjrt_shared *like, const void *data,
+/* The device's list is locked: two models that are loaded at once are to find one another's, and
+ * what one finds the other has counted. */
+static beam_status join(beam_model *model, const beam_pjrt_shared *like, const void *data,
                         beam_pjrt_shared **shared, beam_error *err)
 {
-    beam_pjrt_device *state = device->state;
+    beam_pjrt_device *state = model->device->state;
     beam_pjrt_shared *own = find(state, like, data);
     if (own) {
         own->users++;
-        beam_device_count_shared(device, -(int64_t)own->bytes);
+        beam_device_count_known(model, (int64_t)own->bytes);
         *shared = own;
         return BEAM_OK;
     }
@@ -71,23 +72,24 @@ static beam_status join(beam_device *device, const beam_pjrt_shared *like, const
         beam_free(own);
         return status;
     }
+    beam_device_count_weights(model, (int64_t)own->bytes);
     own->next = state->shared;
     state->shared = *shared = own;
     return BEAM_OK;
 }
 
-beam_status beam_pjrt_share_join(beam_device *device, size_t chip, const void *data, size_t bytes,
+beam_status beam_pjrt_share_join(beam_model *model, size_t chip, const void *data, size_t bytes,
                                  const beam_hlo_value *shape, beam_pjrt_shared **shared,
                                  beam_error *err)
 {
-    beam_pjrt_device *state = device->state;
+    beam_pjrt_device *state = model->device->state;
     const beam_pjrt_shared like = {.chip = chip,
                                    .bytes = bytes,
                                    .users = 1,
                                    .shape = *shape,
                                    .hash = beam_hash64(data, bytes, 0)};
     (void)pthread_mutex_lock(&state->mutex);
-    beam_status status = join(device, &like, data, shared, err);
+    beam_status status = join(model, &like, data, shared, err);
     (void)pthread_mutex_unlock(&state->mutex);
     return status;
 }

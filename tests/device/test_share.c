@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "device/nets.h"
+#include "device/pjrt.h"
 #include "support/files.h"
 #include "support/pjrt_fake/pjrt_fake.h"
 
@@ -212,6 +213,39 @@ static void test_a_chip_holds_them_once(void **state)
     test_remove_folder(folder);
 }
 
+/* One that is found has been counted, so that what the device holds is never less than nothing. */
+static void test_a_chip_counts_them_at_once(void **state)
+{
+    (void)state;
+    enum { N = 1000, BYTES = N * sizeof(float) };
+    beam_error err = {0};
+    beam_device *device = NULL;
+    beam_pjrt_shared *shared[2];
+    const beam_hlo_value shape = {.type = BEAM_HLO_F32, .rank = 1, .dims = {N}};
+    char *folder = test_folder();
+    assert_int_equal(setenv("BEAM_LOCK_DIR", folder, 1), 0);
+    assert_int_equal(setenv("PJRT_FAKE_DEVICES", "1", 1), 0);
+    nets_ok(beam_device_open("pjrt:" FAKE, NULL, &device, &err), &err);
+    beam_model *models[] = {compile(device, lengths[0], 1, BEAM_PRECISION_F32),
+                            compile(device, lengths[1], 2, BEAM_PRECISION_F32)};
+    const uint64_t before = held(device), before_second = of_model(models[1]);
+    float *data = nets_numbers(3, N);
+    for (int i = 0; i < 2; i++) {
+        nets_ok(beam_pjrt_share_join(models[i], 0, data, BYTES, &shape, &shared[i], &err), &err);
+        assert_int_equal(held(device), before + BYTES);
+    }
+    assert_ptr_equal(shared[0], shared[1]);
+    assert_int_equal(of_model(models[1]), before_second + BYTES);
+    for (int i = 0; i < 2; i++) {
+        beam_pjrt_share_leave(device, shared[i]);
+        beam_model_free(models[i]);
+    }
+    assert_int_equal(held(device), 0);
+    beam_device_close(device);
+    beam_free(data);
+    test_remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_other_weights_are_not_mistaken),
         cmocka_unit_test(test_other_weights_are_not_mistaken_on_pjrt),
         cmocka_unit_test(test_a_chip_holds_them_once),
+        cmocka_unit_test(test_a_chip_counts_them_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
