@@ -269,7 +269,7 @@ beam_status beam_folder_names(const char *path, bool only_files, beam_arena *are
     *n = 0;
     DIR *folder = opendir(path);
     if (!folder)
-        return failed(err, "read folder", path);
+        return errno == ENOENT ? BEAM_OK : failed(err, "read folder", path);
     errno = 0; /* or the end would look as a failure does */
     for (struct dirent *e; status == BEAM_OK && (e = readdir(folder)); errno = 0)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&

@@ -49,7 +49,7 @@ void beam_sync_folder_of(const char *path);
 beam_status beam_make_folders(const char *path, beam_error *err);
 
 /* The names in a folder, in any order, without "." and ".."; with `only_files` without those of
- * folders, too.  They live in the arena. */
+ * folders, too.  They live in the arena.  A folder that is not there has none. */
 beam_status beam_folder_names(const char *path, bool only_files, beam_arena *arena, char ***names,
                               size_t *n, beam_error *err);
 

@@ -1,12 +1,10 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "base/staged.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -24,8 +22,6 @@ static beam_status only_entry(const char *folder, char **path, beam_error *err)
     beam_arena arena = {0};
     char **names;
     size_t n;
-    if (access(folder, F_OK) != 0 && errno == ENOENT)
-        return BEAM_OK;
     beam_status status = beam_folder_names(folder, false, &arena, &names, &n, err);
     if (status == BEAM_OK && n && !(*path = beam_asprintf("%s/%s", folder, names[0])))
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to find a staged file");

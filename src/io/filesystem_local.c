@@ -85,8 +85,6 @@ static beam_status match(const char *pattern, beam_arena *arena, beam_file_entry
 static beam_status list(const char *path, beam_arena *arena, char ***names, size_t *n,
                         beam_error *err)
 {
-    if (access(path, F_OK) != 0 && errno == ENOENT)
-        return BEAM_OK;
     return beam_folder_names(path, true, arena, names, n, err);
 }
 

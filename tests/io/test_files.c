@@ -19,10 +19,11 @@
 #include "io/filesystem.h"
 #include "io/stream.h"
 #include "io/tfrecord.h"
+#include "support/files.h"
 
 enum { TEXT_SIZE = 700000 };
 
-static char folder[] = "/tmp/beam-files-XXXXXX";
+static char *folder;
 static char *text; /* TEXT_SIZE bytes */
 
 static int make_folder(void **state)
@@ -34,21 +35,21 @@ static int make_folder(void **state)
         seed = seed * 1664525 + 1013904223;
         text[i] = i % 61 == 60 ? '\n' : (char)('a' + (seed >> 24) % 26);
     }
-    return text && mkdtemp(folder) ? 0 : -1;
+    folder = test_folder();
+    return text ? 0 : -1;
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
     free(text);
-    return beam_fs_remove_folder(folder, NULL) == BEAM_OK ? 0 : -1;
+    test_remove_folder(folder);
+    return 0;
 }
 
 static const char *path_of(const char *name)
 {
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
+    return test_path(folder, name);
 }
 
 static void write_file(const char *path, beam_compression compression, size_t size)
@@ -331,6 +332,25 @@ static void a_folder_that_is_read_by_half(void **state)
     assert_int_not_equal(status, BEAM_OK);
 }
 
+static void a_folder_that_is_not_there(void **state)
+{
+    (void)state;
+    beam_arena arena = {0};
+    beam_error err = {0};
+    char **names, *staged;
+    size_t n;
+    assert_ok(beam_fs_list(path_of("nothing/below"), &arena, &names, &n, &err), err);
+    assert_int_equal(n, 0);
+    assert_int_equal(setenv("BEAM_STAGED_DIR", path_of("nothing"), 1), 0);
+    assert_ok(beam_staged_find("weights", "w", &staged, &err), err);
+    assert_null(staged);
+    assert_int_equal(unsetenv("BEAM_STAGED_DIR"), 0);
+    test_write_file(path_of("file"), "", 0); /* but what is in its place is told of */
+    assert_fails(beam_fs_list(path_of("file"), &arena, &names, &n, &err), BEAM_NOT_FOUND, err,
+                 "Not a directory");
+    beam_arena_free(&arena);
+}
+
 /* A folder's own name is no pattern for what is relative to it. */
 static void in_a_folder_like_a_pattern(void **state)
 {
@@ -511,6 +531,7 @@ int main(void)
         cmocka_unit_test(patterns),
         cmocka_unit_test(a_folder_that_cannot_be_read),
         cmocka_unit_test(a_folder_that_is_read_by_half),
+        cmocka_unit_test(a_folder_that_is_not_there),
         cmocka_unit_test(in_a_folder_like_a_pattern),
         cmocka_unit_test(castagnoli),
         cmocka_unit_test(records),
