@@ -6,12 +6,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include <beam/ml.h>
@@ -21,6 +19,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "ml/plugin.h"
+#include "support/files.h"
 
 #define MODELS PLUGIN_MODELS
 
@@ -188,19 +187,28 @@ static void test_no_memory(void **state)
 
 /* ---- what is not as it should be ---- */
 
-typedef struct scratch {
-    char path[64];
-} scratch;
+static char *folder; /* of what the tests write */
 
-/* A file of these bytes, for the length of a test. */
-static const char *write_file(scratch *s, const char *ending, const void *data, size_t size)
+static int make_folder(void **state)
 {
-    (void)snprintf(s->path, sizeof s->path, "/tmp/beam_modelXXXXXX%s", ending);
-    int fd = mkstemps(s->path, (int)strlen(ending));
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, data, size), (ssize_t)size);
-    assert_int_equal(close(fd), 0);
-    return s->path;
+    (void)state;
+    folder = test_folder();
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    test_remove_folder(folder);
+    return 0;
+}
+
+/* A file of these bytes, until the next one. */
+static const char *write_file(const char *name, const void *data, size_t size)
+{
+    const char *path = test_path(folder, name);
+    test_write_file(path, data, size);
+    return path;
 }
 
 static void refused(beam_device *device, const char *path, const beam_load_options *options,
@@ -216,9 +224,7 @@ static void refused(beam_device *device, const char *path, const beam_load_optio
 
 static void refused_text(beam_device *device, const char *text, const char *words)
 {
-    scratch s;
-    refused(device, write_file(&s, ".mlir", text, strlen(text)), NULL, words);
-    assert_int_equal(unlink(s.path), 0);
+    refused(device, write_file("model.mlir", text, strlen(text)), NULL, words);
 }
 
 static void test_bad_modules(void **state)
@@ -398,10 +404,9 @@ static void run_onnx(beam_device *device, uint64_t batch)
     beam_error err = {0};
     beam_model *model = NULL;
     beam_model_info info;
-    scratch s;
     beam_buffer bytes = make_onnx(batch, NULL, false);
     const beam_load_options options = {.struct_size = sizeof options, .max_batch = 3};
-    plugin_ok(beam_device_load(device, write_file(&s, ".onnx", bytes.data, bytes.len), &options,
+    plugin_ok(beam_device_load(device, write_file("model.onnx", bytes.data, bytes.len), &options,
                                &model, &err),
               &err);
     beam_model_get_info(model, &info);
@@ -413,7 +418,6 @@ static void run_onnx(beam_device *device, uint64_t batch)
     }
     beam_model_free(model);
     beam_buffer_free(&bytes);
-    assert_int_equal(unlink(s.path), 0);
 }
 
 static void test_onnx(void **state)
@@ -431,21 +435,17 @@ static void test_onnx_no_memory(void **state)
     beam_device *device = open_openvino();
     static const float in[2];
     const beam_tensor one = {BEAM_F32, 2, {1, 2}, in}; /* padded to two */
-    scratch s;
     beam_buffer bytes = make_onnx(2, NULL, false);
     const beam_load_options options = {.struct_size = sizeof options, .max_batch = 8};
-    fail_each(device, write_file(&s, ".onnx", bytes.data, bytes.len), &options, &one);
+    fail_each(device, write_file("model.onnx", bytes.data, bytes.len), &options, &one);
     beam_buffer_free(&bytes);
-    assert_int_equal(unlink(s.path), 0);
     beam_device_close(device);
 }
 
 static void refused_onnx(beam_device *device, const beam_buffer *bytes, size_t size,
                          const char *words)
 {
-    scratch s;
-    refused(device, write_file(&s, ".onnx", bytes->data, size), NULL, words);
-    assert_int_equal(unlink(s.path), 0);
+    refused(device, write_file("model.onnx", bytes->data, size), NULL, words);
 }
 
 static void test_bad_onnx(void **state)
@@ -485,5 +485,5 @@ int main(void)
         cmocka_unit_test(test_bad_weights), cmocka_unit_test(test_wrong_device),
         cmocka_unit_test(test_onnx),        cmocka_unit_test(test_bad_onnx),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

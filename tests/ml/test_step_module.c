@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include <beam/weights.h>
 
 #include "base/alloc.h"
 #include "ml/plugin.h"
+#include "support/files.h"
 
 #define MODELS PLUGIN_MODELS
 
@@ -186,12 +186,29 @@ static const beam_step_module small = {.struct_size = sizeof small,
                                        .arguments = "w\nimages\nlabels",
                                        .results = "w\nloss\ncorrect"};
 
-static void write_step(char *path, const char *text)
+static char *folder; /* of what the tests write */
+
+static int make_folder(void **state)
 {
-    int fd = mkstemps(path, 5);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    assert_int_equal(close(fd), 0);
+    (void)state;
+    folder = test_folder();
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    test_remove_folder(folder);
+    return 0;
+}
+
+/* `small`, with that text as its step. */
+static beam_step_module write_step(const char *text)
+{
+    beam_step_module module = small;
+    module.path = test_path(folder, "step.mlir");
+    test_write_file(module.path, text, strlen(text));
+    return module;
 }
 
 static beam_status take_small_step(beam_training *training, beam_error *err)
@@ -208,10 +225,7 @@ static void test_no_memory(void **state)
     beam_device *device = plugin_open();
     beam_device_memory memory;
     beam_status status = BEAM_RESOURCE_EXHAUSTED;
-    char path[] = "/tmp/beam_stepXXXXXX.mlir";
-    beam_step_module m = small;
-    write_step(path, SMALL(3));
-    m.path = path;
+    const beam_step_module m = write_step(SMALL(3));
     for (uint64_t n = 1; status != BEAM_OK; n++) {
         beam_training *training = NULL;
         beam_alloc_fail_at(n, 0);
@@ -225,7 +239,6 @@ static void test_no_memory(void **state)
         assert_int_equal(memory.weight_bytes, 0);
         assert_true(n < 500);
     }
-    assert_int_equal(unlink(path), 0);
     beam_device_close(device);
 }
 
@@ -233,18 +246,14 @@ static void test_no_memory(void **state)
 static void test_impossible_hits(void **state)
 {
     (void)state;
-    char path[] = "/tmp/beam_stepXXXXXX.mlir";
     beam_device *device = plugin_open();
     beam_error err = {0};
     beam_training *training;
-    beam_step_module m = small;
-    write_step(path, SMALL(9));
-    m.path = path;
+    const beam_step_module m = write_step(SMALL(9));
     plugin_ok(beam_device_train_module(device, &m, &training, &err), &err);
     assert_int_equal(take_small_step(training, &err), BEAM_FAILED_PRECONDITION);
     assert_non_null(strstr(err.message, "step 1: it has 9 images of a batch of 4 right"));
     beam_training_free(training);
-    assert_int_equal(unlink(path), 0);
     beam_device_close(device);
 }
 
@@ -263,12 +272,9 @@ static void refused(beam_device *device, const beam_step_module *module, const c
 static void refused_text(beam_device *device, const beam_step_module *module, const char *text,
                          const char *words)
 {
-    char path[] = "/tmp/beam_stepXXXXXX.mlir";
-    write_step(path, text);
     beam_step_module m = *module;
-    m.path = path;
+    m.path = write_step(text).path;
     refused(device, &m, words);
-    assert_int_equal(unlink(path), 0);
 }
 
 static void test_refused(void **state)
@@ -348,5 +354,5 @@ int main(void)
         cmocka_unit_test(test_no_memory), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_bad_files), cmocka_unit_test(test_impossible_hits),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -509,6 +509,20 @@ static beam_write_config to_publish(const char *prefix, int64_t num_shards)
                                .num_shards = num_shards};
 }
 
+/* "p/.temp", empty, for the length of a test. */
+static int make_p(void **state)
+{
+    (void)state;
+    return mkdir(test_path(folder, "p"), 0700) || mkdir(test_path(folder, "p/.temp"), 0700);
+}
+
+static int remove_p(void **state)
+{
+    (void)state;
+    test_remove_folder(strdup(test_path(folder, "p")));
+    return 0;
+}
+
 /* The second half of writing, for temporary files that bundles are said to have written. */
 static beam_pipeline *publishing(const beam_write_config *config, const char *const *temps,
                                  size_t n)
@@ -530,8 +544,6 @@ static void shards_without_elements(void **state)
     snprintf(one, sizeof one, "%s/p/.temp/00001-b", folder);
     snprintf(three, sizeof three, "%s/p/.temp/00003-a", folder);
     const beam_write_config config = to_publish(prefix, 5);
-    assert_int_equal(mkdir(test_path(folder, "p"), 0700), 0);
-    assert_int_equal(mkdir(test_path(folder, "p/.temp"), 0700), 0);
     test_write_file(one, "1", 1);
     test_write_file(three, "3", 1);
     run_ok(publishing(&config, (const char *const[]){three, one}, 2), NULL, false);
@@ -539,7 +551,6 @@ static void shards_without_elements(void **state)
         snprintf(name, sizeof name, "p/x-0000%d-of-00005", i);
         assert_file(name, i == 1 ? "1" : i == 3 ? "3" : "");
     }
-    test_remove_folder(strdup(test_path(folder, "p")));
 }
 
 /* A file of an earlier run is none of this one's, though it has the name. */
@@ -550,13 +561,11 @@ static void after_an_earlier_run(void **state)
     snprintf(prefix, sizeof prefix, "%s/p/x", folder);
     snprintf(gone, sizeof gone, "%s/p/.temp/00000-a", folder);
     const beam_write_config config = to_publish(prefix, 0);
-    assert_int_equal(mkdir(test_path(folder, "p"), 0700), 0);
     test_write_file(test_path(folder, "p/x-00000-of-00001"), "earlier", 7);
     beam_error err;
     run_fails(publishing(&config, (const char *const[]){gone}, 1), NULL, BEAM_DATA_LOSS, &err);
     assert_mentions(&err, gone);
     assert_file("p/x-00000-of-00001", "earlier");
-    test_remove_folder(strdup(test_path(folder, "p")));
 }
 
 /* Something is in the way of the second file; once it is gone, the next try does what is left. */
@@ -569,8 +578,6 @@ static void half_published(void **state)
     snprintf(second, sizeof second, "%s/p/.temp/00000-b", folder);
     snprintf(in_the_way, sizeof in_the_way, "%s/p/x-00001-of-00002", folder);
     const beam_write_config config = to_publish(prefix, 0);
-    assert_int_equal(mkdir(test_path(folder, "p"), 0700), 0);
-    assert_int_equal(mkdir(test_path(folder, "p/.temp"), 0700), 0);
     assert_int_equal(mkdir(in_the_way, 0700), 0);
     test_write_file(first, "1", 1);
     test_write_file(second, "2", 1);
@@ -584,7 +591,6 @@ static void half_published(void **state)
     run_ok(publishing(&config, temps, 2), NULL, false); /* and once more */
     assert_file("p/x-00000-of-00002", "1");
     assert_file("p/x-00001-of-00002", "2");
-    test_remove_folder(strdup(test_path(folder, "p")));
 }
 
 /* ---- What a power failure would find ------------------------------------------------------------
@@ -698,9 +704,9 @@ int main(void)
         cmocka_unit_test(sinks_that_share_names),
         cmocka_unit_test(retried),
         cmocka_unit_test(failed),
-        cmocka_unit_test(shards_without_elements),
-        cmocka_unit_test(after_an_earlier_run),
-        cmocka_unit_test(half_published),
+        cmocka_unit_test_setup_teardown(shards_without_elements, make_p, remove_p),
+        cmocka_unit_test_setup_teardown(after_an_earlier_run, make_p, remove_p),
+        cmocka_unit_test_setup_teardown(half_published, make_p, remove_p),
         cmocka_unit_test(files_are_synced),
         cmocka_unit_test(records),
         cmocka_unit_test(whole_files),
