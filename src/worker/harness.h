@@ -75,7 +75,8 @@ typedef struct beam_state_link beam_state_link;
 beam_status beam_state_link_get(beam_harness *harness, const char *endpoint, beam_state_link **link,
                                 beam_error *err);
 /* A page of what the engine keeps under the key, appended to *data: the first one with an empty
- * token, which becomes that of the next page, empty when there is none. */
+ * token, which becomes that of the next page, empty when there is none.  When the engine ends the
+ * stream, all who wait for an answer fail; the next call opens another one, once. */
 beam_status beam_state_get(beam_state_link *link, const char *instruction,
                            const BeamPb__StateKey *key, beam_buffer *token, beam_buffer *data,
                            beam_error *err);

@@ -1,7 +1,8 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* state.c - what the engine keeps for bundles, asked for over the State API: one stream for all
  * bundles, any number of questions on it at once.  An engine may answer one only after another,
- * of another bundle, so nobody waits for somebody else's.  Of those who wait, one reads. */
+ * of another bundle, so nobody waits for somebody else's.  Of those who wait, one reads.  When the
+ * stream ends they fail, and who asks next opens another. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +25,16 @@ typedef struct question {
 
 struct beam_state_link {
     beam_link base;
+    beam_harness *harness;
     beam_grpc_channel *channel;
-    beam_grpc_stream *stream;
+    beam_grpc_stream *stream; /* who cancels it has harness.lock */
     pthread_mutex_t sending;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     question *open;
     uint64_t asked;
     bool reading;      /* somebody does */
+    bool reopening;    /* the same */
     beam_error broken; /* code BEAM_OK: it is not */
 };
 
@@ -42,15 +45,22 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- Links ------------------------------------------------------------------------------- */
 
+static beam_status open_stream(const beam_state_link *link, beam_grpc_stream **stream,
+                               beam_error *err)
+{
+    const beam_grpc_options call = {.method = METHOD,
+                                    .what = "tell state",
+                                    .worker_id = link->harness->options->id,
+                                    .stop = &link->harness->control.ending};
+    return beam_grpc_stream_open(link->channel, &call, stream, err);
+}
+
 static beam_status connect_link(beam_harness *h, beam_link *base, beam_error *err)
 {
     beam_state_link *link = (beam_state_link *)base;
-    const beam_grpc_options call = {.method = METHOD,
-                                    .what = "tell state",
-                                    .worker_id = h->options->id,
-                                    .stop = &h->control.ending};
+    link->harness = h;
     BEAM_TRY(beam_grpc_channel_open(base->endpoint, &link->channel, err));
-    BEAM_TRY(beam_grpc_stream_open(link->channel, &call, &link->stream, err));
+    BEAM_TRY(open_stream(link, &link->stream, err));
     return pthread_mutex_init(&link->sending, NULL) == 0 &&
                    pthread_mutex_init(&link->lock, NULL) == 0 &&
                    pthread_cond_init(&link->changed, NULL) == 0
@@ -96,6 +106,40 @@ void beam_state_stop(beam_harness *h)
         pthread_mutex_destroy(&link->sending);
         beam_link_free(&link->base);
     }
+}
+
+/* Another stream in place of one that has ended, which nobody reads or writes. */
+static beam_status reopen(beam_state_link *link, beam_error *err)
+{
+    beam_grpc_stream *stream;
+    BEAM_TRY(open_stream(link, &stream, err));
+    pthread_mutex_lock(&link->harness->lock); /* beam_links_break may be at the old one */
+    beam_grpc_stream *old = link->stream;
+    link->stream = stream;
+    if (link->harness->control.ending)
+        beam_grpc_stream_cancel(stream);
+    pthread_mutex_unlock(&link->harness->lock);
+    beam_grpc_stream_close(old);
+    return BEAM_OK;
+}
+
+/* With the lock held, which it gives up meanwhile.  Whoever asked over a stream that has ended is
+ * told so before there is another one, which then is for all. */
+static beam_status mend(beam_state_link *link, beam_error *err)
+{
+    while (link->broken.code != BEAM_OK && (link->open || link->reopening))
+        pthread_cond_wait(&link->changed, &link->lock);
+    if (link->broken.code == BEAM_OK)
+        return BEAM_OK;
+    link->reopening = true;
+    pthread_mutex_unlock(&link->lock);
+    beam_status status = reopen(link, err);
+    pthread_mutex_lock(&link->lock);
+    link->reopening = false;
+    if (status == BEAM_OK)
+        link->broken = (beam_error){0};
+    pthread_cond_broadcast(&link->changed);
+    return status;
 }
 
 /* ---- Answers ----------------------------------------------------------------------------- */
@@ -157,6 +201,8 @@ static void forget(beam_state_link *link, const question *q)
     while (*at != q)
         at = &(*at)->next;
     *at = q->next;
+    if (!link->open && link->broken.code != BEAM_OK) /* somebody may wait to mend it */
+        pthread_cond_broadcast(&link->changed);
 }
 
 static beam_status wait_for_answer(beam_state_link *link, question *q, beam_error *err)
@@ -185,16 +231,36 @@ static beam_status send_question(beam_state_link *link, const BeamPb__StateReque
                                  beam_error *err)
 {
     beam_buffer bytes = {0};
-    beam_status status = beam_message_pack(request, &bytes);
-    if (status == BEAM_OK) {
-        pthread_mutex_lock(&link->sending);
-        status = beam_grpc_stream_write(link->stream, bytes.data, bytes.len, false, PATIENCE * 1000,
-                                        err);
-        pthread_mutex_unlock(&link->sending);
-    } else {
-        status = no_memory(err);
+    beam_error why = {0};
+    if (beam_message_pack(request, &bytes) != BEAM_OK) {
+        beam_buffer_free(&bytes);
+        return no_memory(err);
     }
+    pthread_mutex_lock(&link->sending);
+    beam_status status =
+        beam_grpc_stream_write(link->stream, bytes.data, bytes.len, false, PATIENCE * 1000, &why);
+    pthread_mutex_unlock(&link->sending);
     beam_buffer_free(&bytes);
+    if (status == BEAM_OK)
+        return status;
+    pthread_mutex_lock(&link->lock);
+    link->broken = why;
+    pthread_cond_broadcast(&link->changed);
+    pthread_mutex_unlock(&link->lock);
+    return beam_error_set(err, status, "%s", why.message);
+}
+
+/* *q is among the open ones from here on, but where it fails. */
+static beam_status open_question(beam_state_link *link, question *q, beam_error *err)
+{
+    pthread_mutex_lock(&link->lock);
+    beam_status status = mend(link, err);
+    if (status == BEAM_OK) {
+        snprintf(q->id, sizeof q->id, "%" PRIu64, ++link->asked);
+        q->next = link->open;
+        link->open = q;
+    }
+    pthread_mutex_unlock(&link->lock);
     return status;
 }
 
@@ -202,11 +268,7 @@ static beam_status ask(beam_state_link *link, BeamPb__StateRequest *request,
                        BeamPb__StateResponse **answer, beam_error *err)
 {
     question q = {.give_up = time(NULL) + PATIENCE};
-    pthread_mutex_lock(&link->lock);
-    snprintf(q.id, sizeof q.id, "%" PRIu64, ++link->asked);
-    q.next = link->open;
-    link->open = &q;
-    pthread_mutex_unlock(&link->lock);
+    BEAM_TRY(open_question(link, &q, err));
     request->id = q.id;
     beam_status status = send_question(link, request, err);
     if (status == BEAM_OK)

@@ -235,6 +235,17 @@ static void listen(engine *e)
     grpc_server_start(e->server);
 }
 
+static void accept_stream(stream *s)
+{
+    engine *e = s->engine;
+    grpc_metadata_array_init(&s->metadata);
+    assert_int_equal(grpc_server_request_registered_call(e->server, s->registered, &s->call,
+                                                         &s->deadline, &s->metadata, NULL, e->queue,
+                                                         e->queue, &e->accepted[s - e->streams]),
+                     GRPC_CALL_OK);
+    e->pending++;
+}
+
 engine *engine_start(void)
 {
     engine *e = beam_calloc(1, sizeof *e);
@@ -254,15 +265,10 @@ engine *engine_start(void)
         stream *s = &e->streams[i];
         s->engine = e;
         s->end = &s->first;
-        grpc_metadata_array_init(&s->metadata);
         e->accepted[i] = (step){on_accepted, s};
         e->received[i] = (step){on_received, s};
         e->sent[i] = (step){on_sent, s};
-        assert_int_equal(grpc_server_request_registered_call(e->server, s->registered, &s->call,
-                                                             &s->deadline, &s->metadata, NULL,
-                                                             e->queue, e->queue, &e->accepted[i]),
-                         GRPC_CALL_OK);
-        e->pending++;
+        accept_stream(s);
     }
     e->describe.engine = e;
     e->asked = (step){on_asked, &e->describe};
@@ -389,6 +395,20 @@ void engine_end_with(engine *e, engine_stream which, int status)
 void engine_end(engine *e, engine_stream which)
 {
     engine_end_with(e, which, GRPC_STATUS_OK);
+}
+
+void engine_accept_again(engine *e, engine_stream which)
+{
+    stream *s = &e->streams[which];
+    pthread_mutex_lock(&e->lock);
+    while (!s->over || s->sending)
+        assert_true(wait_on(e));
+    grpc_call_unref(s->call);
+    grpc_metadata_array_destroy(&s->metadata);
+    s->call = NULL;
+    s->open = s->over = false;
+    accept_stream(s);
+    pthread_mutex_unlock(&e->lock);
 }
 
 void engine_expect_faults(engine *e)

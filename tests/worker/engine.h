@@ -40,6 +40,8 @@ void engine_ignore(engine *e, engine_stream stream);
  * beam_status. */
 void engine_end(engine *e, engine_stream stream);
 void engine_end_with(engine *e, engine_stream stream, int status);
+/* Once the engine has ended the stream and the worker has noticed: it may open another one. */
+void engine_accept_again(engine *e, engine_stream stream);
 /* From here on the worker may fail: to send on a stream, or to take from it, is given up once the
  * worker has broken it, has said something on the control stream instead, or is gone. */
 void engine_expect_faults(engine *e);

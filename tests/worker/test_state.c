@@ -551,6 +551,60 @@ static void ended_by_a_deadline(void **state)
     beam_message_free(answer);
 }
 
+static void expect_ended(fixture *f)
+{
+    BeamPb__InstructionResponse *answer =
+        engine_take(f->engine, ENGINE_CONTROL, &beam_pb__instruction_response__descriptor);
+    assert_non_null(answer);
+    assert_non_null(strstr(answer->error, "the engine ended the state stream"));
+    beam_message_free(answer);
+}
+
+/* The bundles that wait for answers fail; later ones ask over another stream, as often as the
+ * engine ends one. */
+static void ended_midway(void **state)
+{
+    static const char *const ids[][3] = {{"a", "b", "c"}, {"d", "e", "f"}, {"g", "h", "i"}};
+    fixture *f = *state;
+    for (int round = 0; round < 3; round++) {
+        const char *const *id = ids[round];
+        for (int i = 0; i < 2; i++) {
+            ask_bundle(f, id[i]);
+            send_number(f, id[i], 1);
+            beam_message_free(take_question(f, id[i], ""));
+        }
+        engine_end(f->engine, ENGINE_STATE);
+        engine_accept_again(f->engine, ENGINE_STATE);
+        expect_ended(f);
+        expect_ended(f);
+        ask_bundle(f, id[2]);
+        send_number(f, id[2], 2);
+        give_page(f, id[2], "", "\x07", 1, "");
+        expect_sum(f, id[2], 16);
+    }
+}
+
+/* The bundle that finds the stream at its end fails, and no other. */
+static void ended_unseen(void **state)
+{
+    fixture *f = *state;
+    ask_bundle(f, "one");
+    send_number(f, "one", 1);
+    give_page(f, "one", "", "\x05", 1, "");
+    expect_sum(f, "one", 11);
+    engine_end(f->engine, ENGINE_STATE);
+    engine_accept_again(f->engine, ENGINE_STATE);
+    ask_bundle(f, "cut");
+    send_number(f, "cut", 1);
+    BeamPb__InstructionResponse *answer = take_response(f, "cut");
+    assert_non_null(strstr(answer->error, "side0"));
+    beam_message_free(answer);
+    ask_bundle(f, "next");
+    send_number(f, "next", 2);
+    give_page(f, "next", "", "\x07", 1, "");
+    expect_sum(f, "next", 16);
+}
+
 /* A worker that ends asks nothing any more: nobody might answer. */
 static void first_asked_at_the_end(void **state)
 {
@@ -711,6 +765,8 @@ int main(void)
         SIDE(answered_late),
         SIDE(an_error),
         SIDE(ended_by_a_deadline),
+        SIDE(ended_midway),
+        SIDE(ended_unseen),
         cmocka_unit_test_setup_teardown(first_asked_at_the_end, begin_late, end_late),
         GROUP(state_backed),
         cmocka_unit_test_setup_teardown(state_backed_within, begin_nested, fixture_end),
