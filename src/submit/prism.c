@@ -24,6 +24,7 @@ enum {
     TRIES = 5,
     PATIENCE = 30, /* seconds until a started Prism answers */
     GRACE = 10,    /* seconds in which it tells that a worker has ended */
+    SPINNING = 9,  /* goroutines of a job that may turn without a pause */
     FAILED = 127
 };
 
@@ -116,7 +117,7 @@ static bool answers(uint16_t port)
 }
 
 /* In the child: nothing but calls that a signal handler may make. */
-static void become(char *const *argv, pid_t parent)
+static void become(char *const *argv, char *const *settings, pid_t parent)
 {
     int nothing = open("/dev/null", O_RDONLY);
     /* Killed with the thread that runs the job, however that ends. */
@@ -126,15 +127,35 @@ static void become(char *const *argv, pid_t parent)
      * Ctrl-C reaches it after the job was cancelled, by beam_prism_stop. */
     if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(2, 1) < 0 || setpgid(0, 0) != 0)
         _exit(FAILED);
-    (void)execv(argv[0], argv);
+    (void)execve(argv[0], argv, settings);
     _exit(FAILED);
+}
+
+/* Prism 2.77 turns in a loop for each bundle of a stage whose elements nobody takes, eight at a
+ * time, and in one more while a stage with side inputs runs.  Where they fill all threads that Go
+ * lets run at once, nothing looks at the sockets but a timer of 10 ms, for which each answer about
+ * a side input then waits, twice: so more threads may run than there are cores. */
+static char **settings_of_prism(char *setting, size_t size)
+{
+    size_t n = 0;
+    while (environ[n])
+        n++;
+    char **settings = beam_calloc(n + 2, sizeof *settings);
+    if (!settings)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        settings[i] = environ[i];
+    snprintf(setting, size, "GOMAXPROCS=%ld", sysconf(_SC_NPROCESSORS_ONLN) + SPINNING);
+    if (!getenv("GOMAXPROCS"))
+        settings[n] = setting;
+    return settings;
 }
 
 static beam_status spawn(const char *path, uint16_t port, const beam_logger *logger, pid_t *pid,
                          beam_error *err)
 {
     beam_log_level level = logger && logger->min_level ? logger->min_level : BEAM_LOG_WARNING;
-    char job_port[32], log_level[32];
+    char job_port[32], log_level[32], procs[32];
     snprintf(job_port, sizeof job_port, "-job_port=%u", port);
     snprintf(log_level, sizeof log_level, "-log_level=%s",
              level <= BEAM_LOG_DEBUG     ? "debug"
@@ -148,11 +169,15 @@ static beam_status spawn(const char *path, uint16_t port, const beam_logger *log
                           log_level,
                           "-idle_shutdown_timeout=30s",
                           NULL};
+    char **settings = settings_of_prism(procs, sizeof procs);
+    if (!settings)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to start Prism");
     pid_t self = getpid();
     *pid = fork();
     if (*pid == 0)
-        become(argv, self);
+        become(argv, settings, self);
     int number = errno;
+    beam_free(settings);
     if (*pid > 0)
         return BEAM_OK;
     *pid = 0;

@@ -3,7 +3,7 @@
 # Programs on Prism in each environment, with the results that they have elsewhere; and what a user
 # is told when things go wrong.
 . "$(dirname "$0")/common.sh"
-need wordcount cpu_inference beam
+need wordcount cpu_inference beam ../tests/test_engines_lookups
 need_prism
 makes_text 20000
 makes_machine
@@ -42,6 +42,28 @@ END
 infers loopback --runner=prism
 infers process --runner=prism "${process[@]}"
 infers external --runner=prism "${external[@]}"
+
+# Prism gets more threads than there are cores, but where a user says how many, so that what turns in
+# circles there does not keep those waiting who look something up: by a stage that gives nothing to
+# others 10 ms each time, minutes in all.
+cat >"$place/prism" <<END
+#!/bin/sh
+echo "\$GOMAXPROCS" >'$place/procs'
+exec '$BEAM_PRISM' "\$@"
+END
+chmod +x "$place/prism"
+unset GOMAXPROCS
+BEAM_PRISM=$place/prism counts threads --runner=prism
+[ "$(cat "$place/procs")" -gt "$(nproc)" ] || complain "Prism got $(cat "$place/procs") threads"
+BEAM_PRISM=$place/prism GOMAXPROCS=2 counts two_threads --runner=prism
+[ "$(cat "$place/procs")" = 2 ] || complain "Prism got $(cat "$place/procs") threads instead of 2"
+looks_up() { # OPTIONS...
+    limited "$bin/../tests/test_engines_lookups" --runner=prism --keys=100000 --lookups=10000 "$@" \
+        >"$place/out" 2>"$place/err" || complain "lookups: status $?: $(tail -n 3 "$place/err")"
+}
+looks_up
+looks_up --output="$place/looks_up/x"
+[ "$(cat "$place"/looks_up/x-*)" = 333283335000 ] || complain "lookups: another sum"
 
 told no_server 1 "cannot be reached to prepare the job" --runner=portable --job_endpoint=localhost:1
 told no_endpoint 1 "needs the --job_endpoint" --runner=flink
