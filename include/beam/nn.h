@@ -79,8 +79,8 @@ BEAM_API beam_value beam_nn_conv2d_(beam_network *network, beam_value in, const 
 BEAM_API beam_value beam_nn_batch_norm(beam_network *network, beam_value in, const char *name,
                                        float epsilon);
 
-/* max(in, 0).  Of a NaN that is 0 on the CPU, NaN on accelerators: an example with one may come out
- * as any other, so whoever packs examples refuses those. */
+/* max(in, 0).  Of a NaN that is 0 on the CPU, perhaps NaN elsewhere: an example with one may come
+ * out as any other, so whoever packs examples refuses those. */
 BEAM_API beam_value beam_nn_relu(beam_network *network, beam_value in);
 /* x times about the chance that a normal number is below x (Hendrycks and Gimpel, 2016), by their
  * formula with tanh: PyTorch's GELU(approximate="tanh"). */
