@@ -6,7 +6,7 @@
  *             digits, CC BY 4.0); every fifth (index 4, 9, ...) is a test image: 1,438 + 359
  *   a folder  either a copy of CIFAR-10 (with test_batch.bin in it or in
  *             cifar-10-batches-bin below), or one folder of .jpg, .jpeg and .png files a class,
- *             below DIR/train and DIR/test or right below DIR
+ *             below DIR/train and DIR/test, which must have the same, or right below DIR
  *
  * Opening checks what can be checked (sizes, labels) and maps the files, so that records are
  * read without a copy and in any order: a source that reads [from, to) of

@@ -254,7 +254,7 @@ BEAM_STRUCT(beam_model_metadata, BEAM_MODEL_METADATA_);
 /* The outputs of RunInference; all but the first are of the handler's failures. */
 enum {
     BEAM_INFERENCE_RESULTS = 0,
-    BEAM_FAILED_PREPROCESSING = 1,  /* pack refused it */
+    BEAM_FAILED_PREPROCESSING = 1,  /* pack refused it, it is too long, or no model has its key */
     BEAM_FAILED_INFERENCES = 2,     /* the model could not run on it */
     BEAM_FAILED_POSTPROCESSING = 3, /* unpack refused what the model made of it */
     BEAM_INFERENCE_OUTPUTS_ = 4
@@ -296,7 +296,7 @@ typedef struct beam_run_inference_args {
     /* ---- failures ---- */
     bool with_exception_handling;
     int64_t inference_timeout_ms; /* a batch that takes longer is given up; 0: none is */
-    double failure_threshold; /* the run fails when a larger share of elements failed; 0: never */
+    double failure_threshold; /* the run fails when a larger share of a window's failed; 0: never */
 
     const char *metrics_namespace;          /* the handler's name */
     const beam_named_value *inference_args; /* for the handler: see beam_inference_arg */

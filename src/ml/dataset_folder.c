@@ -81,22 +81,27 @@ static beam_status add_class(beam_dataset *d, const char *folder, const char *cl
     return status;
 }
 
-/* Classes are numbered in the order of their names; those of `all` come from both halves, which
- * must have the same. */
+/* Both halves must have the same, or numbers of classes would mean others in each. */
+static beam_status check_classes(const beam_dataset *d, const names *classes, beam_error *err)
+{
+    bool same = classes->count == d->info.num_classes;
+    for (size_t i = 0; same && i < classes->count; i++)
+        same = strcmp(classes->items[i], d->info.class_names[i]) == 0;
+    if (same)
+        return BEAM_OK;
+    return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                          "%s/train and %s/test do not have the same folders of classes",
+                          d->info.location, d->info.location);
+}
+
+/* Classes are numbered in the order of their names; those of `all` come from both halves. */
 static beam_status add_classes(beam_dataset *d, const char *folder, beam_error *err)
 {
     names classes = {0};
     beam_status status = list(d, folder, is_folder, &classes, err);
     bool again = d->info.class_names != NULL;
-    if (status == BEAM_OK && again) {
-        bool same = classes.count == d->info.num_classes;
-        for (size_t i = 0; same && i < classes.count; i++)
-            same = strcmp(classes.items[i], d->info.class_names[i]) == 0;
-        if (!same)
-            status = beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                                    "%s/train and %s/test do not have the same folders of classes",
-                                    d->info.location, d->info.location);
-    }
+    if (status == BEAM_OK && again)
+        status = check_classes(d, &classes, err);
     for (size_t i = 0; status == BEAM_OK && i < classes.count; i++)
         status = add_class(d, folder, classes.items[i], (uint32_t)i, err);
     if (status == BEAM_OK && !again && classes.count) {
@@ -104,6 +109,21 @@ static beam_status add_classes(beam_dataset *d, const char *folder, beam_error *
         d->info.class_names = (const char *const *)classes.items;
     }
     return status;
+}
+
+/* Holds the classes that were found against those of the half that is not read, if it is there. */
+static beam_status check_half(beam_dataset *d, const char *folder, const char *half,
+                              beam_error *err)
+{
+    names classes = {0};
+    if (!is_folder(folder, half))
+        return BEAM_OK;
+    char *path = beam_asprintf("%s/%s", folder, half);
+    if (!path)
+        return beam_dataset_no_memory(err);
+    beam_status status = list(d, path, is_folder, &classes, err);
+    beam_free(path);
+    return status == BEAM_OK ? check_classes(d, &classes, err) : status;
 }
 
 static beam_status add_half(beam_dataset *d, const char *folder, const char *half, beam_error *err)
@@ -133,8 +153,10 @@ static beam_status add_split(beam_dataset *d, const char *folder, const char *sp
                               folder, split);
     if (!halves)
         return add_classes(d, folder, err);
-    if (!all)
-        return add_half(d, folder, d->info.split, err);
+    if (!all) {
+        BEAM_TRY(add_half(d, folder, d->info.split, err));
+        return check_half(d, folder, strcmp(d->info.split, "test") == 0 ? "train" : "test", err);
+    }
     BEAM_TRY(add_half(d, folder, "train", err));
     return add_half(d, folder, "test", err);
 }
