@@ -20,7 +20,10 @@ BEAM_STRUCT(predicted_image, PREDICTED);
 static beam_status pack(beam_ctx *c, const beam_file_contents *file, const beam_model *model,
                         float *const *rows)
 {
-    return beam_pack_image_file(c, file->contents, model, rows[0]);
+    beam_status status = beam_pack_image_file(c, file->contents, model, rows[0]);
+    if (status != BEAM_OK) /* of a batch's pictures nobody else tells which it was */
+        beam_error_wrap(beam_ctx_error(c), status, "%.*s", (int)file->path.len, file->path.at);
+    return status;
 }
 
 /* The softmax of the largest logit. */

@@ -62,7 +62,7 @@ wait "$server"
 [ "$(cut -d, -f2 "$place"/asked/x-*.csv | sort -u | wc -l)" -gt 2 ] || complain "all look alike to the server"
 
 head -c 300 "$place/test/cat/0001.jpg" >"$place/test/cat/broken.jpg"
-refuses 1 "damaged JPEG" --input="$place/test/*/*.jpg" --weights=resnet18-cifar10
+refuses 1 "cat/broken.jpg: damaged JPEG" --input="$place/test/*/*.jpg" --weights=resnet18-cifar10
 refuses 1 "no file matches" --input="$place/none/*.jpg" --weights=resnet18-cifar10
 refuses 1 "cannot be read" --input="$place/test/cat/00*.jpg" --weights=resnet18-cifar10 \
     --labels="$place/none"
