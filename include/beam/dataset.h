@@ -68,7 +68,7 @@ BEAM_API const beam_dataset_info *beam_dataset_get_info(const beam_dataset *data
 /* A data set of images at hand: `info` says how many (count) and what they are, all of one size;
  * `records` holds for each a byte, its label, and then its pixels {channels, height, width}.
  * `records` is borrowed, what info points to is copied.  BEAM_INVALID_ARGUMENT for a label that is
- * no class, or sizes of 0. */
+ * no class, and sizes, a scale or deviations of 0. */
 BEAM_API beam_status beam_dataset_open_memory(const beam_dataset_info *info, const uint8_t *records,
                                               beam_dataset **dataset, beam_error *err);
 

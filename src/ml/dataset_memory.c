@@ -1,5 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* dataset_memory.c - a data set of images that are in memory already. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,13 @@ static beam_status check(const beam_dataset_info *info, const uint8_t *records, 
     if (info->height > UINT16_MAX || info->width > UINT16_MAX)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "images of %ux%u are too large",
                               info->height, info->width);
+    for (uint32_t c = 0; c < info->channels; c++)
+        if (!isnormal(info->scale) || !isfinite(info->mean[c]) || !isnormal(info->deviation[c]))
+            return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                                  "(pixel * %g - %g) / %g is no number to feed a network: give "
+                                  "images in memory a scale, means and deviations",
+                                  (double)info->scale, (double)info->mean[c],
+                                  (double)info->deviation[c]);
     size_t size = 1 + (size_t)info->channels * info->height * info->width;
     if (info->count > SIZE_MAX / size)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "more images than memory can hold");

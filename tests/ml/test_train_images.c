@@ -85,6 +85,14 @@ static void test_refusals(void **state)
     one.count = 1;
     assert_fails(beam_dataset_open_memory(&one, record, &test, &err), BEAM_INVALID_ARGUMENT, err,
                  "image 0 has label 9");
+    one.deviation[0] = 0; /* left out: pixels would be no numbers, and relus make zeros of those */
+    assert_fails(beam_dataset_open_memory(&one, record, &test, &err), BEAM_INVALID_ARGUMENT, err,
+                 "no number to feed a network");
+    one = (beam_dataset_info){.count = 1, .num_classes = 3, .class_names = info.class_names};
+    one.channels = one.height = one.width = 1;
+    one.deviation[0] = 1;
+    assert_fails(beam_dataset_open_memory(&one, record, &test, &err), BEAM_INVALID_ARGUMENT, err,
+                 "(pixel * 0 - 0) / 1");
 }
 
 static void test_out_of_memory(void **state)
