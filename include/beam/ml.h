@@ -33,7 +33,8 @@ extern "C" {
 /* ---- Which model ------------------------------------------------------------------------- */
 
 /* What becomes of a picture's bytes: (pixel * scale - mean) / deviation for red, green and blue,
- * or for grey, the first of each.  A scale of 0: 1/255, means 0 and deviations 1. */
+ * or for grey, the first of each.  A scale of 0: 1/255, means 0 and deviations 1; with another a
+ * deviation of 0 is an error. */
 #define BEAM_NORMALIZATION_(FIELD, S) \
     FIELD(S, beam_float, scale)       \
     FIELD(S, beam_float, mean_r)      \

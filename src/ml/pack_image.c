@@ -1,13 +1,26 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* pack_image.c - pictures to what a model eats: decoded, resized, cut and normalised. */
+#include <math.h>
+
 #include <beam/image.h>
 #include <beam/ml.h>
 
-static beam_normalization pixels_of(const beam_ctx *ctx)
+/* What is left out where a scale is given is 0, also a deviation: of which pixels would be NaN. */
+static beam_status pixels_of(beam_ctx *ctx, int64_t channels, beam_normalization *pixels)
 {
     static const beam_normalization plain = {1 / 255.0f, 0, 0, 0, 1, 1, 1};
-    const beam_normalization *pixels = &beam_inference_spec(ctx)->pixels;
-    return pixels->scale > 0 ? *pixels : plain;
+    const beam_normalization *given = &beam_inference_spec(ctx)->pixels;
+    const float deviation[] = {given->deviation_r, given->deviation_g, given->deviation_b};
+    *pixels = given->scale != 0 ? *given : plain;
+    if (given->scale == 0)
+        return BEAM_OK;
+    for (int64_t c = 0; c < channels; c++)
+        if (!isfinite(given->scale) || !isnormal(deviation[c]))
+            return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
+                             "the model's pixels have a scale of %g and a deviation of %g: give "
+                             "both, or neither",
+                             (double)given->scale, (double)deviation[c]);
+    return BEAM_OK;
 }
 
 beam_status beam_pack_image(beam_ctx *ctx, const beam_tensor *image, const beam_model *model,
@@ -23,7 +36,8 @@ beam_status beam_pack_image(beam_ctx *ctx, const beam_tensor *image, const beam_
         return beam_fail(ctx, BEAM_INVALID_ARGUMENT,
                          "an image of %lld channels for a model that wants %lld",
                          (long long)channels, (long long)wanted);
-    beam_normalization n = pixels_of(ctx);
+    beam_normalization n;
+    BEAM_TRY(pixels_of(ctx, wanted, &n));
     beam_dataset_info info = {.name = "an image",
                               .channels = (uint32_t)channels,
                               .height = (uint32_t)image->shape[1],
@@ -55,12 +69,13 @@ beam_status beam_pack_image_file(beam_ctx *ctx, beam_bytes file, const beam_mode
     const beam_image_options options = {
         .struct_size = sizeof options, .covers_width = width, .covers_height = height};
     beam_error err = {0};
+    beam_normalization n;
     beam_image whole = {0}, fitting = {0};
+    BEAM_TRY(pixels_of(ctx, 3, &n));
     beam_status status = beam_image_decode(file.at, file.len, &options, &whole, &err);
     if (status == BEAM_OK)
         status = beam_image_cover(&whole, width, height, &fitting, &err);
     if (status == BEAM_OK) {
-        beam_normalization n = pixels_of(ctx);
         const float mean[] = {n.mean_r, n.mean_g, n.mean_b};
         const float deviation[] = {n.deviation_r, n.deviation_g, n.deviation_b};
         beam_image_to_f32(&fitting, n.scale, mean, deviation, row);

@@ -473,6 +473,32 @@ static void test_every_image_is_read_once(void **state)
     }
 }
 
+static beam_status pack_picture(beam_ctx *c, const beam_labeled_image *image,
+                                const beam_model *model, float *const *rows)
+{
+    return beam_pack_image(c, &image->image, model, rows[0]);
+}
+BEAM_PREDICTION(picture_prediction, beam_labeled_image);
+BEAM_PREDICTION_HANDLER(picture, beam_labeled_image, picture_prediction, pack_picture);
+
+/* A scale without deviations makes no number of a pixel. */
+static void test_half_a_normalization(void **state)
+{
+    (void)state;
+    beam_pipeline *p = beam_pipeline_new(NULL);
+    beam_error err = {0};
+    const beam_model_spec model = {.network = beam_str_of("small_cnn"),
+                                   .device = beam_str_of("reference"),
+                                   .num_classes = 10,
+                                   .channels = 1,
+                                   .height = 8,
+                                   .pixels = {.scale = 1 / 16.0f}};
+    beam_run_inference(beam_read_dataset(p, "digits", .num_images = 3), &picture, .model = model);
+    assert_fails(beam_pipeline_run(p, &one_thread, NULL, &err), BEAM_INVALID_ARGUMENT, err,
+                 "give both, or neither");
+    beam_pipeline_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_falling_back_is_counted),
         cmocka_unit_test(test_failing_memory),
         cmocka_unit_test(test_every_image_is_read_once),
+        cmocka_unit_test(test_half_a_normalization),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
