@@ -68,18 +68,23 @@ static void compare_classes(const beam_dataset_info *dataset, beam_classifier *c
     }
 }
 
+/* Grey has one mean and deviation, for each channel of a model that wants three. */
+static beam_normalization pixels_of(const beam_dataset_info *dataset)
+{
+    const uint32_t green = dataset->channels > 1 ? 1 : 0, blue = 2 * green;
+    return (beam_normalization){dataset->scale,          dataset->mean[0],
+                                dataset->mean[green],    dataset->mean[blue],
+                                dataset->deviation[0],   dataset->deviation[green],
+                                dataset->deviation[blue]};
+}
+
 /* What the weights' notes did not tell. */
 static void set_input(const beam_dataset_info *dataset, int64_t image_size, beam_model_spec *model)
 {
     bool imagenet = model->num_classes == IMAGENET_CLASSES;
     bool own = !imagenet && dataset->height && dataset->width;
     if (!(model->pixels.scale > 0))
-        model->pixels = imagenet
-                            ? imagenet_pixels
-                            : (beam_normalization){dataset->scale,        dataset->mean[0],
-                                                   dataset->mean[1],      dataset->mean[2],
-                                                   dataset->deviation[0], dataset->deviation[1],
-                                                   dataset->deviation[2]};
+        model->pixels = imagenet ? imagenet_pixels : pixels_of(dataset);
     if (image_size) {
         model->height = model->width = image_size;
     } else if (!model->height) {

@@ -506,6 +506,48 @@ static void test_digits_are_scored(void **state)
     beam_dataset_close(dataset);
 }
 
+/* Saves a network's starting values, without notes. */
+static void save_fresh(const char *path, const beam_network_options *options)
+{
+    beam_network *net = NULL;
+    beam_named_tensor tensors[40];
+    beam_error err = {0};
+    assert_ok(beam_network_create("small_cnn", options, &net, &err), err);
+    assert_ok(beam_network_initialize(net, 1, &err), err);
+    size_t n = beam_network_num_parameters(net);
+    assert_in_range(n, 1, 40);
+    for (size_t i = 0; i < n; i++) {
+        beam_parameter parameter;
+        assert_int_equal(beam_network_parameter(net, i, &parameter), BEAM_OK);
+        tensors[i] = (beam_named_tensor){parameter.name, parameter.tensor};
+    }
+    assert_ok(beam_weights_save_safetensors(path, tensors, n, NULL, 0, &err), err);
+    beam_network_free(net);
+}
+
+/* A model for colours sees grey in each of them, normalised alike. */
+static void test_grey_for_a_model_of_colours(void **state)
+{
+    (void)state;
+    char *folder = test_folder();
+    beam_dataset *dataset = NULL;
+    beam_classifier chosen;
+    beam_error err = {0};
+    const beam_network_options colours = {
+        .struct_size = sizeof colours, .num_classes = 10, .channels = 3, .height = 8};
+    const beam_classifier_options options = {.struct_size = sizeof options,
+                                             .network = "small_cnn",
+                                             .weights = test_path(folder, "colours.safetensors")};
+    save_fresh(options.weights, &colours);
+    assert_ok(beam_dataset_open("digits", NULL, &dataset, &err), err);
+    assert_ok(beam_choose_classifier(beam_dataset_get_info(dataset), &options, &chosen, &err), err);
+    assert_int_equal(chosen.model.channels, 3);
+    assert_float_equal(chosen.model.pixels.deviation_g, 1, 0);
+    assert_float_equal(chosen.model.pixels.deviation_b, 1, 0);
+    beam_dataset_close(dataset);
+    test_remove_folder(folder);
+}
+
 /* The digits' ten classes are not those of another data set of other images, or of another
  * number of classes. */
 static void test_no_meaningless_accuracy(void **state)
@@ -550,6 +592,7 @@ int main(void)
         cmocka_unit_test(test_budget_of_several_chips),
         cmocka_unit_test(test_contexts_that_grow),
         cmocka_unit_test(test_digits_are_scored),
+        cmocka_unit_test(test_grey_for_a_model_of_colours),
         cmocka_unit_test(test_no_meaningless_accuracy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
