@@ -209,7 +209,7 @@ beam_status beam_bundle_error(const beam_bundle *bundle, beam_error *err)
                               failure->error.message);
     return beam_error_set(err, failure->error.code, "%s%s: %s; %selement %llu of the bundle%s: %s",
                           failure->unique_name, where, failure->error.message,
-                          failure->may_be_another ? "in the batch that was run when " : "",
+                          failure->may_be_another ? "when " : "",
                           (unsigned long long)failure->element_number,
                           failure->may_be_another ? " came" : "", failure->element);
 }

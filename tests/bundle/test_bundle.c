@@ -124,8 +124,8 @@ static void test_a_failure_in_a_batch(void **state)
     STAGE_OK(push(bundle, 13));
     assert_int_equal(push(bundle, 1), BEAM_INVALID_ARGUMENT);
     assert_int_equal(beam_bundle_error(bundle, &err), BEAM_INVALID_ARGUMENT);
-    assert_string_equal(err.message, "Test/pairs (pairs_fn): 13 is unlucky; in the batch that was "
-                                     "run when element 2 of the bundle came: 1");
+    assert_string_equal(err.message, "Test/pairs (pairs_fn): 13 is unlucky; when element 2 of the "
+                                     "bundle came: 1");
     beam_bundle_close(bundle);
     stage_free(&s);
 }
