@@ -10,10 +10,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/alloc.h"
 #include "device/fake.h"
 #include "device/nets.h"
 #include "support/files.h"
+#include "support/shortage.h"
 
 pjrt_fake_control *fake;
 
@@ -84,16 +84,10 @@ beam_device *fake_open_other(const char *folder)
 
 void fake_without_memory(fake_life *life, void *what)
 {
-    for (uint64_t n = 1;; n++) {
+    for (test_shortage s = {0}; test_shortage_next(&s);) {
         beam_error err = {0};
-        beam_alloc_fail_at(n, 0);
-        beam_status status = life(what, &err);
-        bool all_made = beam_alloc_count() < n;
-        beam_alloc_fail_at(0, 0);
-        assert_int_equal(status, all_made ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED);
+        test_shortage_ends(&s, life(what, &err));
         assert_int_equal(fake->live, 0);
-        if (all_made)
-            break;
     }
 }
 

@@ -19,6 +19,7 @@
 #include "device/nets.h"
 #include "device/onednn_library.h"
 #include "device/pjrt_find.h"
+#include "support/shortage.h"
 
 static const char *const kinds[] = {"cpu", "reference"};
 
@@ -492,15 +493,9 @@ static void test_every_allocation_fails_once(void **state)
     float *images = nets_numbers(1, 3 * 64);
     beam_network *net = nets_small();
     for (size_t k = 0; k < 2; k++) {
-        for (uint64_t n = 1;; n++) {
+        for (test_shortage s = {0}; test_shortage_next(&s);) {
             beam_error err = {0};
-            beam_alloc_fail_at(n, 0);
-            beam_status status = whole_life(kinds[k], net, images, &err);
-            bool all_made = beam_alloc_count() < n;
-            beam_alloc_fail_at(0, 0);
-            assert_int_equal(status, all_made ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED);
-            if (all_made)
-                break;
+            test_shortage_ends(&s, whole_life(kinds[k], net, images, &err));
         }
     }
     beam_network_free(net);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "direct/shuffle_test.h"
+#include "support/shortage.h"
 
 BEAM_KV(str_int, beam_str, beam_int64);
 BEAM_GROUPED(str_ints, beam_str, beam_int64);
@@ -470,17 +470,8 @@ static void each_allocation_fails(void **state)
         int elements;
     } ways[] = {{0, 200}, {20000, 200}, {1, 17}};
     for (size_t way = 0; way < 3; way++)
-        for (uint64_t n = 1;; n++) {
-            beam_alloc_fail_at(n, 0);
-            beam_status status = small_run(ways[way].limit, ways[way].elements);
-            uint64_t tried = beam_alloc_count();
-            beam_alloc_fail_at(0, 0);
-            if (tried < n) {
-                assert_int_equal(status, BEAM_OK);
-                break;
-            }
-            assert_int_equal(status, BEAM_RESOURCE_EXHAUSTED);
-        }
+        for (test_shortage s = {0}; test_shortage_next(&s);)
+            test_shortage_ends(&s, small_run(ways[way].limit, ways[way].elements));
 }
 
 int main(void)

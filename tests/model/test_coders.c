@@ -9,10 +9,10 @@
 #include <beam/window.h>
 #include <cmocka.h>
 
-#include "base/alloc.h"
 #include "model/coders.h"
 #include "model/message.h"
 #include "model/urn.h"
+#include "support/shortage.h"
 #include "type/layout.h"
 
 BEAM_KV(count, beam_str, beam_int64);
@@ -250,15 +250,8 @@ static beam_status there_and_back(void)
 static void each_allocation_may_fail(void **unused)
 {
     (void)unused;
-    beam_alloc_fail_at(0, 0);
-    assert_int_equal(there_and_back(), BEAM_OK);
-    uint64_t n = beam_alloc_count();
-    for (uint64_t i = 1; i <= n; i++) {
-        beam_alloc_fail_at(i, 0);
-        beam_status status = there_and_back();
-        beam_alloc_fail_at(0, 0);
-        assert_int_equal(status, BEAM_RESOURCE_EXHAUSTED);
-    }
+    for (test_shortage s = {0}; test_shortage_next(&s);)
+        test_shortage_ends(&s, there_and_back());
 }
 
 int main(void)

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "base/alloc.h"
 #include "base/utf8.h"
 #include "samples.h"
+#include "support/shortage.h"
 #include "type/coder.h"
 #include "type/layout.h"
 #include "type/value.h"
@@ -132,14 +132,9 @@ static void copying_without_memory(void **state)
     value.raw = (beam_bytes){large, sizeof large};
     value.text = (beam_str){large, sizeof large};
     value.spoken = (words){NULL, value.tags.at, value.tags.len};
-    bool failed = true;
-    for (uint64_t n = 1; failed; n++) {
+    for (test_shortage s = {0}; test_shortage_next(&s);) {
         beam_arena arena = {0};
-        beam_alloc_fail_at(n, 0);
-        beam_status status = beam_value_copy(&everything_type, &copy, &value, &arena);
-        failed = beam_alloc_count() >= n;
-        beam_alloc_fail_at(0, 0);
-        assert_int_equal(status, failed ? BEAM_RESOURCE_EXHAUSTED : BEAM_OK);
+        test_shortage_ends(&s, beam_value_copy(&everything_type, &copy, &value, &arena));
         beam_arena_free(&arena);
     }
 }
@@ -309,14 +304,9 @@ static void printing_without_memory(void **state)
 {
     (void)state;
     everything value = sample_everything();
-    bool failed = true;
-    for (uint64_t n = 1; failed; n++) {
+    for (test_shortage s = {0}; test_shortage_next(&s);) {
         beam_buffer out = {0};
-        beam_alloc_fail_at(n, 0);
-        beam_status status = beam_value_print(&everything_type, &value, &out, 10000);
-        failed = beam_alloc_count() >= n;
-        beam_alloc_fail_at(0, 0);
-        assert_int_equal(status, failed ? BEAM_RESOURCE_EXHAUSTED : BEAM_OK);
+        test_shortage_ends(&s, beam_value_print(&everything_type, &value, &out, 10000));
         beam_buffer_free(&out);
     }
 }
