@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "ml/model_cache.h"
 #include "support/files.h"
 #include "support/infer_server.h"
 
@@ -327,6 +328,49 @@ static void test_cancelled_between_tries(void **state)
     }
 }
 
+typedef struct wish {
+    beam_model_request request;
+    pthread_t thread;
+    beam_status status;
+} wish;
+
+static void *ask_for_model(void *user)
+{
+    wish *w = user;
+    beam_model_entry *entry = NULL;
+    beam_model_lease lease = {0};
+    w->status = beam_model_cache_join(&w->request, &entry, NULL);
+    if (w->status == BEAM_OK)
+        w->status = beam_model_cache_lease(entry, &w->request, &lease, NULL);
+    beam_model_cache_return(&lease);
+    beam_model_cache_leave(entry);
+    return NULL;
+}
+
+/* Two want one model: that one of them is told to stop is nothing to the other. */
+static void test_only_who_is_stopped_stops(void **state)
+{
+    (void)state;
+    cancel = 0;
+    infer_reset(&server);
+    infer_control(&server, "{\"script\": [503]}");
+    beam_model_spec model = affine(&server);
+    model.remote.retry_delay_secs = 40;
+    wish wishes[2] = {{.request = {.spec = &model, .max_batch = 4, .stop = &cancel}},
+                      {.request = {.spec = &model, .max_batch = 4}}};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&wishes[i].thread, NULL, ask_for_model, &wishes[i]), 0);
+        while (infer_count(&server, "faults") == 0)
+            (void)usleep(5000);
+    }
+    (void)usleep(50000); /* the second waits by now, or will ask itself: both are well */
+    __atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(wishes[i].thread, NULL), 0);
+    assert_int_equal(wishes[0].status, BEAM_CANCELLED);
+    assert_int_equal(wishes[1].status, BEAM_OK);
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -378,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_server_dies_and_comes_back),
         cmocka_unit_test(test_server_dies_for_good),
         cmocka_unit_test(test_cancelled_between_tries),
+        cmocka_unit_test(test_only_who_is_stopped_stops),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, start, stop);
