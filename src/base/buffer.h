@@ -20,6 +20,8 @@ typedef struct beam_buffer {
 /* Room for `more` bytes behind len. */
 beam_status beam_buffer_reserve(beam_buffer *buffer, size_t more);
 beam_status beam_buffer_append(beam_buffer *buffer, const void *data, size_t len);
+/* Appends bytes that the buffer has already, from `at`. */
+beam_status beam_buffer_repeat(beam_buffer *buffer, size_t at, size_t len);
 beam_status beam_buffer_u8(beam_buffer *buffer, uint8_t value);
 beam_status beam_buffer_be32(beam_buffer *buffer, uint32_t value);
 beam_status beam_buffer_be64(beam_buffer *buffer, uint64_t value);

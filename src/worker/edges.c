@@ -74,6 +74,7 @@ typedef struct batch {
     beam_entry *entry;
     beam_error *err;
     beam_element_info info;
+    beam_bytes head; /* the info, as the first element has it */
     size_t n;
 } batch;
 
@@ -106,6 +107,22 @@ static bool same_info(const beam_element_info *a, const beam_element_info *b)
     return true;
 }
 
+/* The info of the element at the reader, into *info; *alike: it is the batch's, which is known
+ * without decoding it where the bytes are the same. */
+static beam_status read_info(const batch *b, beam_reader *reader, beam_element_info *info,
+                             bool *alike, beam_error *err)
+{
+    *alike = b->n && beam_reader_left(reader) >= b->head.len &&
+             memcmp(reader->at, b->head.at, b->head.len) == 0;
+    if (*alike) {
+        reader->at += b->head.len;
+        return BEAM_OK;
+    }
+    BEAM_TRY(beam_decode_info(b->entry->window, reader, info, &b->p->elements, err));
+    *alike = b->n && same_info(info, &b->info);
+    return BEAM_OK;
+}
+
 /* Reads one element into the batch, or, when its info is another, pushes the batch and leaves
  * the element for the next call.  Elements that a split has given away are skipped. */
 static beam_status decode_next(batch *b, beam_reader *reader, beam_error *err)
@@ -113,6 +130,7 @@ static beam_status decode_next(batch *b, beam_reader *reader, beam_error *err)
     beam_processor *p = b->p;
     beam_entry *entry = b->entry;
     beam_element_info info;
+    bool alike;
     const beam_decoder decoder = {.arena = &p->elements,
                                   .err = err,
                                   .borrow = true,
@@ -125,16 +143,19 @@ static beam_status decode_next(batch *b, beam_reader *reader, beam_error *err)
     if (b->n == 0)
         forget_batch(p);
     beam_reader at = *reader;
-    BEAM_TRY(beam_decode_info(entry->window, &at, &info, decoder.arena, err));
-    if (b->n && !same_info(&info, &b->info))
+    BEAM_TRY(read_info(b, &at, &info, &alike, err));
+    if (b->n && !alike)
         return push_batch(b);
     const uint8_t *value = at.at;
     BEAM_TRY(beam_decode_with(&decoder, entry->element, BEAM_NESTED, &at,
                               p->batch + b->n * entry->element->size));
     beam_passes(p->harness, &entry->passing, entry->port->pcollection, value,
                 (size_t)(at.at - value));
+    if (b->n == 0) {
+        b->info = info;
+        b->head = (beam_bytes){reader->at, (size_t)(value - reader->at)};
+    }
     *reader = at;
-    b->info = info;
     b->n++;
     entry->granted--;
     /* Readings of what the engine keeps have a page each, until the push is over. */
@@ -252,19 +273,30 @@ static beam_status send_bytes(beam_exit *exit, bool is_last, beam_error *err)
     return status;
 }
 
+/* The n elements share an info: where the buffer has it from the one before, it is copied. */
 static beam_status write_elements(beam_ctx *ctx, const void *elements, size_t n)
 {
     beam_exit *exit = ctx->state;
+    beam_buffer *bytes = &exit->bytes;
     beam_error *err = beam_ctx_error(ctx);
     const char *at = elements;
+    size_t head = 0, head_len = 0; /* of the last info in the buffer */
     for (size_t i = 0; i < n; i++, at += exit->element->size) {
-        BEAM_TRY(beam_encode_info(exit->window, beam_info(ctx), &exit->bytes, err));
-        size_t before = exit->bytes.len;
-        BEAM_TRY(beam_encode(exit->element, BEAM_NESTED, at, &exit->bytes, err));
+        size_t begin = bytes->len;
+        if (!head_len)
+            BEAM_TRY(beam_encode_info(exit->window, beam_info(ctx), bytes, err));
+        else if (beam_buffer_repeat(bytes, head, head_len) != BEAM_OK)
+            return no_memory(err);
+        head = begin;
+        head_len = bytes->len - begin;
+        size_t before = bytes->len;
+        BEAM_TRY(beam_encode(exit->element, BEAM_NESTED, at, bytes, err));
         beam_passes(exit->processor->harness, &exit->passing, exit->port->pcollection,
-                    exit->bytes.data + before, exit->bytes.len - before);
-        if (exit->bytes.len >= SEND_AT)
-            BEAM_TRY(send_bytes(exit, false, err));
+                    bytes->data + before, bytes->len - before);
+        if (bytes->len < SEND_AT)
+            continue;
+        BEAM_TRY(send_bytes(exit, false, err));
+        head_len = 0;
     }
     return BEAM_OK;
 }
