@@ -30,11 +30,8 @@ beam_status beam_buffer_append(beam_buffer *buffer, const void *data, size_t len
 
 beam_status beam_buffer_repeat(beam_buffer *buffer, size_t at, size_t len)
 {
-    BEAM_TRY(beam_buffer_reserve(buffer, len));
-    if (len)
-        memcpy(buffer->data + buffer->len, buffer->data + at, len);
-    buffer->len += len;
-    return BEAM_OK;
+    BEAM_TRY(beam_buffer_reserve(buffer, len)); /* so that the bytes stay where they are */
+    return beam_buffer_append(buffer, buffer->data + at, len);
 }
 
 beam_status beam_buffer_u8(beam_buffer *buffer, uint8_t value)

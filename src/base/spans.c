@@ -24,24 +24,10 @@ void beam_spans_free(beam_spans *spans)
     *spans = (beam_spans){0};
 }
 
-/* The span that the byte at *from is in, *from becomes where in it. */
-static size_t find(const beam_spans *spans, size_t *from)
-{
-    size_t i = 0;
-    for (; i < spans->n && *from >= spans->all[i].len; i++)
-        *from -= spans->all[i].len;
-    return i;
-}
-
-void beam_spans_copy(const beam_spans *spans, size_t from, size_t size, void *to)
+void beam_spans_copy(const beam_spans *spans, void *to)
 {
     char *at = to;
-    for (size_t i = find(spans, &from); size; i++, from = 0) {
-        const beam_bytes *span = &spans->all[i];
-        size_t part = span->len - from < size ? span->len - from : size;
-        if (part)
-            memcpy(at, (const char *)span->at + from, part);
-        at += part;
-        size -= part;
-    }
+    for (size_t i = 0; i < spans->n; at += spans->all[i++].len)
+        if (spans->all[i].len)
+            memcpy(at, spans->all[i].at, spans->all[i].len);
 }

@@ -16,7 +16,7 @@ typedef struct beam_spans {
 /* One span of fresh memory; its bytes are *bytes. */
 beam_status beam_spans_new(size_t size, beam_spans *spans, void **bytes);
 void beam_spans_free(beam_spans *spans);
-/* Copies `size` bytes that begin at `from`. */
-void beam_spans_copy(const beam_spans *spans, size_t from, size_t size, void *to);
+/* Copies all of them. */
+void beam_spans_copy(const beam_spans *spans, void *to);
 
 #endif

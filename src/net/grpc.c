@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "net/grpc_error.h"
 #include "net/grpc_library.h"
 #include "net/grpc_poller.h"
 
@@ -110,14 +111,7 @@ struct beam_grpc_stream {
 static beam_status failed(const beam_grpc_stream *s, beam_error *err)
 {
     char *words = grpc_slice_to_c_string(s->details);
-    const char *endpoint = s->channel->endpoint;
-    beam_status status = s->status > 16 ? BEAM_UNKNOWN : (beam_status)s->status;
-    if (status == BEAM_UNAVAILABLE)
-        beam_error_set(err, status, "%s cannot be reached to %s: %s", endpoint, s->what, words);
-    else if (status == BEAM_DEADLINE_EXCEEDED)
-        beam_error_set(err, status, "%s did not %s in time", endpoint, s->what);
-    else
-        beam_error_set(err, status, "%s, asked to %s: %s", endpoint, s->what, words);
+    beam_status status = beam_grpc_failed(s->channel->endpoint, s->what, s->status, words, err);
     gpr_free(words);
     return status;
 }
@@ -193,8 +187,7 @@ static bool finish(beam_grpc_stream *s, int which, int timeout_ms, bool *well)
 
 static beam_status stopped(const beam_grpc_stream *s, beam_error *err)
 {
-    return beam_error_set(err, BEAM_CANCELLED, "%s, asked to %s, did not before the end",
-                          s->channel->endpoint, s->what);
+    return beam_grpc_stopped(s->channel->endpoint, s->what, err);
 }
 
 /* Sends the metadata and asks for the other side's, and for the call's end, without waiting. */
@@ -279,9 +272,7 @@ static beam_status send_ops(beam_grpc_stream *s, const grpc_op *ops, size_t n, i
     if (well)
         return BEAM_OK;
     beam_status status = end_status(s, err);
-    return status != BEAM_OK ? status
-                             : beam_error_set(err, BEAM_ABORTED, "%s ended the call to %s early",
-                                              s->channel->endpoint, s->what);
+    return status != BEAM_OK ? status : beam_grpc_ended_early(s->channel->endpoint, s->what, err);
 }
 
 beam_status beam_grpc_stream_write(beam_grpc_stream *s, const void *data, size_t size, bool last,

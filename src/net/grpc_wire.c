@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "net/blocks.h"
 #include "net/connect.h"
+#include "net/grpc_error.h"
 #include "net/nghttp2_library.h"
 
 enum {
@@ -91,27 +93,23 @@ static void end_by(beam_grpc_wire *w, const char *why)
 
 static beam_status unreachable(const beam_grpc_wire *w, const char *why, beam_error *err)
 {
-    return beam_error_set(err, BEAM_UNAVAILABLE, "%s cannot be reached to %s: %s", w->endpoint,
-                          w->what, why);
+    return beam_grpc_failed(w->endpoint, w->what, BEAM_UNAVAILABLE, why, err);
 }
 
 /* What an ended stream ended with. */
 static beam_status end_status(const beam_grpc_wire *w, beam_error *err)
 {
+    char refused[64];
     if (w->cancelled)
-        return beam_error_set(err, BEAM_CANCELLED, "%s, asked to %s, did not before the end",
-                              w->endpoint, w->what);
+        return beam_grpc_stopped(w->endpoint, w->what, err);
     if (w->grpc == 0)
         return BEAM_OK;
-    if (w->grpc == BEAM_UNAVAILABLE)
-        return unreachable(w, w->words, err);
     if (w->grpc > 0)
-        return beam_error_set(err, w->grpc > 16 ? BEAM_UNKNOWN : (beam_status)w->grpc,
-                              "%s, asked to %s: %s", w->endpoint, w->what, w->words);
-    if (w->http && w->http != 200)
-        return beam_error_set(err, BEAM_UNAVAILABLE,
-                              "%s cannot be reached to %s: it answers with HTTP status %u",
-                              w->endpoint, w->what, w->http);
+        return beam_grpc_failed(w->endpoint, w->what, w->grpc, w->words, err);
+    if (w->http && w->http != 200) {
+        (void)snprintf(refused, sizeof refused, "it answers with HTTP status %u", w->http);
+        return unreachable(w, refused, err);
+    }
     return unreachable(w, w->broken ? w->broken : "it ended the stream without a status", err);
 }
 
@@ -534,8 +532,7 @@ beam_status beam_grpc_wire_write(beam_grpc_wire *w, const beam_buffer *head,
     if (!is_sent(w)) {
         status = end_status(w, err);
         if (status == BEAM_OK)
-            status = beam_error_set(err, BEAM_ABORTED, "%s ended the call to %s early", w->endpoint,
-                                    w->what);
+            status = beam_grpc_ended_early(w->endpoint, w->what, err);
         w->out.first = w->out.end = 0; /* it may point to what is the caller's */
     }
     memset(w->parts, 0, sizeof w->parts);

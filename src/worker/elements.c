@@ -114,7 +114,7 @@ static beam_status settle(const reading *r, beam_spans *part)
         return BEAM_OK;
     if (beam_spans_new(part->size, &own, &to) != BEAM_OK)
         return no_memory(r->err);
-    beam_spans_copy(part, 0, part->size, to);
+    beam_spans_copy(part, to);
     beam_spans_free(part);
     *part = own;
     return BEAM_OK;

@@ -119,7 +119,7 @@ static beam_status feed(world *w, size_t *at, size_t n, size_t first, size_t ste
     }
     char *memory = beam_malloc(spans.size + 1), *to = memory;
     assert_non_null(memory);
-    beam_spans_copy(&spans, 0, spans.size, memory);
+    beam_spans_copy(&spans, memory);
     for (size_t i = 0; i < spans.n; to += spans.all[i++].len)
         spans.all[i].at = to;
     *at += spans.size;

@@ -110,7 +110,7 @@ static beam_status receive(void *user, const char *instruction, beam_chunk *chun
     assert_string_equal(instruction, e->instruction);
     assert_string_equal(chunk->transform, e->transform);
     assert_true(r->len + chunk->bytes.size <= e->size);
-    beam_spans_copy(&chunk->bytes, 0, chunk->bytes.size, r->bytes + r->len);
+    beam_spans_copy(&chunk->bytes, r->bytes + r->len);
     r->len += chunk->bytes.size;
     r->chunks++;
     if (chunk->ends) {
