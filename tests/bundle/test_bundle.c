@@ -63,13 +63,19 @@ BEAM_DOFN(noted_fn, beam_int64, on_element, BEAM_TYPES(INT), .state_size = sizeo
           BEAM_METRICS({"seen", BEAM_COUNTER}), .setup = on_setup, .start_bundle = on_start,
           .finish_bundle = on_finish, .teardown = on_teardown);
 
-static void noted_stage(stage *s)
+/* A ParDo of what comes into p0, whose output is p1. */
+static void begin_stage(stage *s, const char *id, const beam_dofn *fn)
 {
     stage_init(s);
     stage_pcoll(s, "p0", INT, global);
     stage_pcoll(s, "p1", INT, global);
     stage_source(s, "source", "p0");
-    stage_pardo(s, "noted", &noted_fn, NULL, "in0=p0", "out0=p1");
+    stage_pardo(s, id, fn, NULL, "in0=p0", "out0=p1");
+}
+
+static void noted_stage(stage *s)
+{
+    begin_stage(s, "noted", &noted_fn);
     stage_sink_of(s, "sink", "p1");
     trail[0] = '\0';
 }
@@ -112,11 +118,7 @@ static void test_a_failure_in_a_batch(void **state)
 {
     (void)state;
     stage s;
-    stage_init(&s);
-    stage_pcoll(&s, "p0", INT, global);
-    stage_pcoll(&s, "p1", INT, global);
-    stage_source(&s, "source", "p0");
-    stage_pardo(&s, "pairs", &pairs_fn, NULL, "in0=p0", "out0=p1");
+    begin_stage(&s, "pairs", &pairs_fn);
     stage_sink_of(&s, "sink", "p1");
     beam_bundle *bundle = bundle_open(&s);
     beam_error err = {.code = BEAM_OK};
@@ -277,11 +279,7 @@ static void test_cancelling_in_an_array(void **state)
 {
     (void)state;
     stage s;
-    stage_init(&s);
-    stage_pcoll(&s, "p0", INT, global);
-    stage_pcoll(&s, "p1", INT, global);
-    stage_source(&s, "source", "p0");
-    stage_pardo(&s, "cancel", &cancel_fn, NULL, "in0=p0", "out0=p1");
+    begin_stage(&s, "cancel", &cancel_fn);
     beam_bundle *bundle = cancels = bundle_open(&s);
     beam_element_info info = stage_info(0);
     beam_int64 in[1000];

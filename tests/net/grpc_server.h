@@ -53,6 +53,20 @@ static inline bool grpc_server_do(const grpc_server_call *c, const grpc_op *ops,
            grpc_server_next(c->queue).success;
 }
 
+/* One message; false: none came, or it could not be sent. */
+static inline bool grpc_server_send_back(const grpc_server_call *c)
+{
+    grpc_byte_buffer *message = NULL;
+    grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE}, send = {.op = GRPC_OP_SEND_MESSAGE};
+    receive.data.recv_message.recv_message = &message;
+    if (!grpc_server_do(c, &receive, 1) || !message)
+        return false;
+    send.data.send_message.send_message = message;
+    bool sent = grpc_server_do(c, &send, 1);
+    grpc_byte_buffer_destroy(message);
+    return sent;
+}
+
 static inline void *grpc_server_serve_call(void *user)
 {
     grpc_server_call *c = user;

@@ -3,8 +3,6 @@
  * whole or not at all, and every failure has words. */
 #include "support/files.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +13,7 @@
 #include "base/alloc.h"
 #include "net/digest.h"
 #include "net/download.h"
+#include "support/server.h"
 
 static const char HELLO[] = "hello, world\n";
 static const char HELLO_SHA256[] =
@@ -23,7 +22,7 @@ static const char HELLO_MD5[] = "22c3683b094136c3398391ae71b20f04";
 
 typedef struct server {
     int fd;
-    unsigned port;
+    uint16_t port;
     pthread_t thread;
     char *folder;
 } server;
@@ -74,13 +73,7 @@ static int set_up(void **state)
     assert_int_equal(setenv("no_proxy", "127.0.0.1", 1), 0);
     server *s = calloc(1, sizeof *s);
     assert_non_null(s);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof at;
-    s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(s->fd, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(s->fd, 8), 0);
-    assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &size), 0);
-    s->port = ntohs(at.sin_port);
+    s->fd = test_listen(8, &s->port);
     s->folder = test_folder();
     assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
     *state = s;

@@ -3,18 +3,16 @@
  * nothing: many at once, given up, broken off, and the thread behind them that comes and goes. */
 #include "support/files.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "net/grpc_server.h"
 #include "net/grpc_poller.h"
+#include "support/server.h"
 
 enum {
     STREAMS = 6,
@@ -26,24 +24,11 @@ enum {
 
 /* ---- The server -------------------------------------------------------------------------- */
 
-static bool send_back(const grpc_server_call *c)
-{
-    grpc_byte_buffer *message = NULL;
-    grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE}, send = {.op = GRPC_OP_SEND_MESSAGE};
-    receive.data.recv_message.recv_message = &message;
-    if (!grpc_server_do(c, &receive, 1) || !message)
-        return false;
-    send.data.send_message.send_message = message;
-    bool sent = grpc_server_do(c, &send, 1);
-    grpc_byte_buffer_destroy(message);
-    return sent;
-}
-
 static int answer(const grpc_server_call *c, const char *method)
 {
     if (strcmp(method, "/test/Echo") != 0)
         return GRPC_SERVER_NO_STATUS;
-    while (send_back(c))
+    while (grpc_server_send_back(c))
         ;
     return GRPC_STATUS_OK;
 }
@@ -250,19 +235,15 @@ static const int stop_now = 1;
 /* Nobody takes the connection: gRPC would give it up after 20 s. */
 static void stops_before_it_is_connected(void **state)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
+    uint16_t port;
     char endpoint[32];
     beam_grpc_options options = echo;
     beam_grpc_channel *channel;
     beam_grpc_stream *stream;
     beam_error err = {0};
     (void)state;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", ntohs(address.sin_port));
+    int listener = test_listen(1, &port);
+    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", port);
     assert_ok(beam_grpc_channel_open(endpoint, &channel, &err), err);
     options.stop = &stop_now;
     assert_int_equal(beam_grpc_stream_open(channel, &options, &stream, &err), BEAM_CANCELLED);

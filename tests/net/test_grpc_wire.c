@@ -3,9 +3,7 @@
  * say what no server should, and with each call of the system, and each allocation, failing. */
 #include "support/files.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +16,7 @@
 #include "base/clock.h"
 #include "net/grpc_server.h"
 #include "net/grpc_wire.h"
+#include "support/server.h"
 
 enum {
     MESSAGES = 60,
@@ -84,19 +83,6 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 /* ---- gRPC core's server -----------------------------------------------------------------------
  */
 
-static bool send_back(const grpc_server_call *c)
-{
-    grpc_byte_buffer *message = NULL;
-    grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE}, send = {.op = GRPC_OP_SEND_MESSAGE};
-    receive.data.recv_message.recv_message = &message;
-    if (!grpc_server_do(c, &receive, 1) || !message)
-        return false;
-    send.data.send_message.send_message = message;
-    bool sent = grpc_server_do(c, &send, 1);
-    grpc_byte_buffer_destroy(message);
-    return sent;
-}
-
 static bool is_from_worker(const grpc_server_call *c)
 {
     for (size_t i = 0; i < c->metadata.count; i++) {
@@ -114,12 +100,12 @@ static bool is_from_worker(const grpc_server_call *c)
 static int answer(const grpc_server_call *c, const char *method)
 {
     if (strcmp(method, "/test/Echo") == 0) {
-        while (send_back(c))
+        while (grpc_server_send_back(c))
             ;
         return GRPC_STATUS_OK;
     }
     if (strcmp(method, "/test/Once") == 0)
-        return send_back(c) ? GRPC_STATUS_OK : GRPC_STATUS_UNKNOWN;
+        return grpc_server_send_back(c) ? GRPC_STATUS_OK : GRPC_STATUS_UNKNOWN;
     if (strcmp(method, "/test/Named") == 0)
         return is_from_worker(c) ? GRPC_STATUS_OK : GRPC_STATUS_PERMISSION_DENIED;
     if (strcmp(method, "/test/Refused") == 0)
@@ -452,13 +438,9 @@ static const scripted scripts[] = {
 
 static int listen_here(char endpoint[32])
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int listener = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    (void)snprintf(endpoint, 32, "127.0.0.1:%d", ntohs(address.sin_port));
+    uint16_t port;
+    int listener = test_listen(1, &port);
+    (void)snprintf(endpoint, 32, "127.0.0.1:%d", port);
     return listener;
 }
 

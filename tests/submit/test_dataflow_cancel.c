@@ -3,8 +3,6 @@
  * would be asked something else if the wish to cancel waited for the service. */
 #include "support/files.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +11,7 @@
 #include <unistd.h>
 
 #include "submit/dataflow.h"
+#include "support/server.h"
 
 #define JOB "/v1b3/projects/p/locations/r/jobs"
 #define CANCELLED "{\"id\": \"j\", \"currentState\": \"JOB_STATE_CANCELLED\"}"
@@ -78,14 +77,10 @@ static void *serve(void *user)
 
 static void start(service *s, const exchange *exchanges, size_t n)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
+    uint16_t port;
     *s = (service){.exchanges = exchanges, .n = n, .held = -1};
-    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(s->listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(s->listener, 4), 0);
-    assert_int_equal(getsockname(s->listener, (struct sockaddr *)&address, &size), 0);
-    (void)snprintf(s->endpoint, sizeof s->endpoint, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    s->listener = test_listen(4, &port);
+    (void)snprintf(s->endpoint, sizeof s->endpoint, "http://127.0.0.1:%d", port);
     assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
     s->options = (beam_dataflow_options){
         .project = "p", .region = "r", .endpoint = s->endpoint, .no_auth = true};

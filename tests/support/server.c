@@ -1,12 +1,19 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "support/server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
 #include <signal.h>
-#include <stdint.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 bool test_server_start(test_server *server, const char *const *command)
 {
@@ -42,4 +49,16 @@ void test_server_stop(test_server *server)
     kill(server->pid, SIGTERM);
     waitpid(server->pid, NULL, 0);
     server->pid = 0;
+}
+
+int test_listen(int waiting, uint16_t *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, waiting), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
 }

@@ -1,14 +1,13 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* What an engine does not answer holds up the bundle that needs it, no other instruction, and not
  * the worker's end. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "support/server.h"
 #include "worker/fixture.h"
 
 #define INT &beam_int64_type
@@ -47,13 +46,9 @@ static int listener;
 static const char *listen_silently(void)
 {
     static char endpoint[32];
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", ntohs(address.sin_port));
+    uint16_t port;
+    listener = test_listen(1, &port);
+    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%d", port);
     return endpoint;
 }
 
