@@ -41,7 +41,8 @@ typedef struct beam_option {
 /* The value given, the default, or NULL; undeclared names are a programming error, logged. */
 BEAM_API const char *beam_args_str(const beam_args *args, const char *name);
 /* Values that are no numbers are refused before build is called when the option's value is
- * "N" (whole, not negative), "N>0", "X" (any number) or "X>0".  0 where there is no value. */
+ * "N" (whole, not negative), "N>0", "N>=-1", "X" (any number) or "X>0".  0 where there is no value.
+ */
 BEAM_API int64_t beam_args_int(const beam_args *args, const char *name);
 BEAM_API double beam_args_double(const beam_args *args, const char *name);
 BEAM_API bool beam_args_flag(const beam_args *args, const char *name);

@@ -42,7 +42,7 @@ extern "C" {
     FIELD(S, beam_double, bias_lr_factor)    /* see beam_optimizer; 1 */                            \
     FIELD(S, beam_double, max_gradient_norm) /* 0: no clipping */                                   \
     FIELD(S, beam_str, schedule)             /* constant, step, cosine, one_cycle; one_cycle */     \
-    FIELD(S, beam_double, label_smoothing)   /* 0 */                                                \
+    FIELD(S, beam_double, label_smoothing)   /* 0; negative: none, where a recipe has some */       \
     FIELD(S, beam_str, augment)       /* none, or some of flip (at random) or alternating_flip      \
        (every other epoch), window:N (only a square of N pixels somewhere in it, seven eighths of   \
        the side: less to compute; whole images are what is evaluated and what the model is for),    \

@@ -130,12 +130,16 @@ static beam_status check_value(const beam_option *option, const char *value, bea
     char *end = NULL;
     errno = 0;
     bool positive = strcmp(option->value + strcspn(option->value, ">"), ">0") == 0;
-    if (strcmp(option->value, "N") == 0 || strcmp(option->value, "N>0") == 0) {
+    bool or_minus_one = strcmp(option->value, "N>=-1") == 0;
+    if (strcmp(option->value, "N") == 0 || strcmp(option->value, "N>0") == 0 || or_minus_one) {
         long long n = strtoll(value, &end, 10);
-        if (end == value || *end || errno || n < positive)
+        if (end == value || *end || errno || n < (or_minus_one ? -1 : positive))
             return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                                   "--%s=%s: expected a whole number that is %s", option->name,
-                                  value, positive ? "above 0" : "not negative");
+                                  value,
+                                  or_minus_one ? "not below -1"
+                                  : positive   ? "above 0"
+                                               : "not negative");
     } else if (strcmp(option->value, "X") == 0 || strcmp(option->value, "X>0") == 0) {
         double x = strtod(value, &end);
         if (end == value || *end || errno || !isfinite(x) || (positive && x <= 0))

@@ -188,8 +188,9 @@ static beam_status check_numbers(const beam_training_config *c, beam_error *err)
     if (!isfinite(c->max_gradient_norm) || c->max_gradient_norm < 0)
         return refuse_number("max_gradient_norm", c->max_gradient_norm, "0 or a number above it",
                              err);
-    if (!(c->label_smoothing >= 0 && c->label_smoothing < 1))
-        return refuse_number("label_smoothing", c->label_smoothing, "from 0 to below 1", err);
+    if (!isfinite(c->label_smoothing) || c->label_smoothing >= 1)
+        return refuse_number("label_smoothing", c->label_smoothing, "below 1 (negative: none)",
+                             err);
     return BEAM_OK;
 }
 

@@ -173,7 +173,8 @@ static beam_status set_options(const beam_trainer *t, beam_training_options *o, 
                                  .batch_size = c->batch_size,
                                  .num_threads = (uint32_t)c->num_threads,
                                  .num_replicas = (uint32_t)c->num_replicas,
-                                 .label_smoothing = (float)c->label_smoothing,
+                                 .label_smoothing =
+                                     c->label_smoothing > 0 ? (float)c->label_smoothing : 0,
                                  .seed = (uint64_t)c->seed};
     o->optimizer = (beam_optimizer){
         .struct_size = sizeof o->optimizer,

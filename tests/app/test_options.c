@@ -19,6 +19,7 @@ static const beam_option own[] = {
     {"dataset", "digits|DIR", "digits", "the images", false},
     {"rate", "X", "0.5", "a number", false},
     {"count", "N", "7", "a whole number", false},
+    {"every", "N>=-1", "0", "-1: never", false},
     {"shuffle", NULL, "true", "a flag that is on", false},
     {"verbose", NULL, NULL, "a flag that is off", false},
 };
@@ -27,7 +28,7 @@ static const beam_app app = {.struct_size = sizeof app,
                              .options = own,
                              .n_options = sizeof own / sizeof *own};
 
-enum { MOST_ARGS = 8 };
+enum { MOST_ARGS = 16 };
 
 static beam_command command; /* of the app; made once */
 
@@ -75,10 +76,12 @@ static void values(void **state)
 {
     (void)state;
     beam_args *args =
-        parsed("--input a=b --words=letters --rate=-1e3 --count=0 --no-shuffle --verbose");
+        parsed("--input a=b --words=letters --rate=-1e3 --count=0 --every=-1 --no-shuffle "
+               "--verbose");
     assert_string_equal(beam_args_str(args, "input"), "a=b");
     assert_string_equal(beam_args_str(args, "words"), "letters");
     assert_int_equal(beam_args_int(args, "count"), 0);
+    assert_int_equal(beam_args_int(args, "every"), -1);
     assert_true(beam_args_double(args, "rate") == -1000);
     assert_false(beam_args_flag(args, "shuffle"));
     assert_true(beam_args_flag(args, "verbose"));
@@ -117,6 +120,7 @@ static void refused(void **state)
         {"--input --verbose", "--input needs a value"},
         {"--verbose", "--input=GLOB must be given: what to read"},
         {"--input=a --count=-1", "--count=-1: expected a whole number"},
+        {"--input=a --every=-2", "--every=-2: expected a whole number that is not below -1"},
         {"--input=a --count=1.5", "--count=1.5: expected a whole number"},
         {"--input=a --count=", "expected a whole number"},
         {"--input=a --count=99999999999999999999", "expected a whole number"},

@@ -101,6 +101,9 @@ refuses 1 "there is no CIFAR-10 in" tpu_training --data_dir="$place"
 # Other optimizers, precisions and devices train too.
 succeeds tpu_training --dataset=digits --epochs=2 --optimizer=adamw --learning_rate=0.003 \
     --schedule=cosine --precision=bf16 $one
+# What a recipe has can be left out.
+succeeds tpu_training --dataset=digits --epochs=1 --num_images=64 --batch_size=32 \
+    --lookahead=-1 --label_smoothing=-1 $one
 succeeds tpu_training --dataset=digits --epochs=2 --optimizer=muon $one
 succeeds tpu_training --dataset=digits --epochs=1 --num_images=64 --batch_size=16 --num_threads=2
 succeeds tpu_training --dataset=digits --epochs=1 --num_images=64 --device=reference

@@ -375,6 +375,13 @@ static void test_recipe_of_optimizers(void **state)
         assert_int_equal(c.lookahead, 5);
         assert_ok(beam_training_config_check(&c, &err), err);
     }
+    beam_training_config none = {
+        .model_name = beam_str_of("fastnet"), .label_smoothing = -1, .lookahead = -1};
+    beam_error err = {0};
+    beam_training_recipe(&folder, &none);
+    assert_float_equal(none.label_smoothing, -1, 0);
+    assert_int_equal(none.lookahead, -1);
+    assert_ok(beam_training_config_check(&none, &err), err);
     beam_training_config muon = {.optimizer = beam_str_of("muon")};
     assert_float_equal(beam_training_config_complete(&muon).momentum, 0.95, 0);
 }
