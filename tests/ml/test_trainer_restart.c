@@ -111,7 +111,7 @@ static int train_and_tell(const char *folder)
     return status == BEAM_OK ? 0 : 1;
 }
 
-static pid_t train_in_child(const char *folder, int *tells)
+static pid_t train_in_child(const fixture *f, const char *folder, int *tells)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
@@ -121,6 +121,8 @@ static pid_t train_in_child(const char *folder, int *tells)
         (void)dup2(ends[1], STDOUT_FILENO);
         (void)close(ends[0]);
         (void)close(ends[1]);
+        /* It is killed before it removes its own folder. */
+        (void)setenv("TMPDIR", f->folder, 1);
         (void)execl("/proc/self/exe", "test_trainer_restart", folder, (char *)NULL);
         _exit(127);
     }
@@ -141,7 +143,7 @@ static void test_killed(void **state)
     static const int lives[] = {1, 3, 2, 5, 4, 3, 2, 3, 6, 4};
     for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
         int tells, status;
-        pid_t child = train_in_child(folder, &tells);
+        pid_t child = train_in_child(f, folder, &tells);
         for (int n = 0; n < lives[i] && read(tells, &byte, 1) == 1; n++)
             continue;
         (void)usleep((useconds_t)(i * 300)); /* not always at the same place in a step */
