@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "device/module.h"
+#include "device/pjrt_call.h"
 #include "device/program_shape.h"
 #include "nn/network.h"
 
@@ -23,21 +24,13 @@ typedef struct module_model {
     size_t num_variants, num_chips;
     beam_program_shape shape; /* of the first file; the others differ in the batch only */
     int64_t first_batch;
-    bool *is_input;        /* one an argument */
     PJRT_Buffer **weights; /* num_chips times one an argument; NULL where it is an input */
-    size_t num_inputs;
+    size_t num_inputs, inputs[BEAM_FOREIGN_MAX_PORTS]; /* their places among the arguments */
 } module_model;
 
 typedef struct module_context {
-    size_t chip;
-    const variant *variant;  /* for what was fed */
-    PJRT_Buffer **arguments; /* those of inputs are the context's own */
-    PJRT_Event **copied;     /* one an argument */
-    PJRT_Buffer **results;
-    PJRT_Event **returned;
-    float **padded, **outputs;
-    int64_t *kept; /* the arguments that no run may give away: all of them */
-    int64_t bytes; /* of padded and outputs */
+    const variant *variant; /* for what was fed */
+    beam_pjrt_call call;
 } module_context;
 
 const char *beam_module_say(const beam_tensor *tensor, beam_module_words *out)
@@ -151,15 +144,13 @@ static beam_status take_weights(module_model *state, const beam_load_options *o,
 {
     size_t n = state->shape.num_arguments;
     const beam_named_tensor **found = beam_calloc(n, sizeof *found);
-    state->is_input = beam_calloc(n, sizeof *state->is_input);
     state->weights = beam_calloc(n * state->num_chips, sizeof(PJRT_Buffer *));
     beam_status status = BEAM_OK;
-    if (!found || !state->is_input || !state->weights)
+    if (!found || !state->weights)
         status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model");
     if (status == BEAM_OK)
         status = match_weights(state, o, found, err);
     for (size_t i = 0; status == BEAM_OK && i < n; i++) {
-        state->is_input[i] = !found[i];
         state->num_inputs += !found[i];
         if (!found[i])
             continue;
@@ -208,9 +199,11 @@ static beam_status describe(module_model *state, const char *name, beam_error *e
                               "each; give its weights (or the note \"arguments\" in them)",
                               state->num_inputs, shape->num_results, BEAM_FOREIGN_MAX_PORTS);
     for (size_t i = 0; i < shape->num_arguments; i++)
-        if (state->is_input[i])
+        if (!state->weights[i]) {
+            state->inputs[num_ins] = i;
             BEAM_TRY(take_port("argument", i, &shape->tensors[i], &state->first_batch,
                                &ins[num_ins++], err));
+        }
     for (size_t i = 0; i < shape->num_results; i++)
         BEAM_TRY(take_port("result", i, &shape->tensors[shape->num_arguments + i],
                            &state->first_batch, &outs[i], err));
@@ -228,7 +221,7 @@ static beam_status check_variant(const module_model *state, const beam_program_s
     *batch = 0;
     for (size_t i = 0; same && i < n; i++) {
         beam_tensor wanted = shape->tensors[i];
-        if (i >= shape->num_arguments || state->is_input[i]) {
+        if (i >= shape->num_arguments || !state->weights[i]) {
             if (*batch == 0 && other->tensors[i].rank > 0)
                 *batch = other->tensors[i].shape[0];
             wanted.shape[0] = *batch;
@@ -302,7 +295,6 @@ static void module_discard(beam_model *model)
     for (size_t i = 0; state->weights && i < state->num_chips * state->shape.num_arguments; i++)
         beam_pjrt_buffer_free(api, state->weights[i]);
     beam_program_shape_free(&state->shape);
-    beam_free(state->is_input);
     beam_free(state->weights);
     beam_free(state);
 }
@@ -337,182 +329,67 @@ beam_status beam_module_load(beam_model *model, const beam_foreign_files *files,
 
 /* ---- contexts ---- */
 
-static void drop_inputs(const beam_model_context *context)
+static beam_status module_context_open(beam_model_context *context, beam_error *err)
 {
-    module_context *c = context->state;
     const module_model *state = context->model->state;
-    for (size_t i = 0; i < state->shape.num_arguments; i++) {
-        if (!state->is_input[i])
-            continue;
-        (void)beam_pjrt_await(state->client->api, c->copied[i], "", NULL);
-        beam_pjrt_buffer_free(state->client->api, c->arguments[i]);
-        c->copied[i] = NULL;
-        c->arguments[i] = NULL;
+    beam_pjrt_device *device = context->model->device->state;
+    module_context *c = beam_calloc(1, sizeof *c);
+    if (!c)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model's context");
+    size_t n = state->shape.num_arguments;
+    c->call = (beam_pjrt_call){.model = context->model,
+                               .client = state->client,
+                               .chip = atomic_fetch_add(&device->contexts, 1) % state->num_chips,
+                               .num_arguments = n,
+                               .most_rows = state->variants[state->num_variants - 1].batch,
+                               .inputs = state->inputs};
+    beam_status status = beam_pjrt_call_open(&c->call, err);
+    if (status != BEAM_OK) {
+        beam_free(c);
+        return status;
     }
+    memcpy(c->call.arguments, state->weights + c->call.chip * n, n * sizeof *c->call.arguments);
+    context->state = c;
+    return BEAM_OK;
 }
 
 static void module_context_close(beam_model_context *context)
 {
     module_context *c = context->state;
-    const beam_network *network = context->model->network;
-    if (c->arguments && c->copied)
-        drop_inputs(context);
-    for (size_t i = 0; c->padded && i < network->num_inputs; i++)
-        beam_free(c->padded[i]);
-    for (size_t i = 0; c->outputs && i < network->num_outputs; i++)
-        beam_free(c->outputs[i]);
-    beam_device_count_working(context->model->device, -c->bytes);
-    beam_free(c->arguments);
-    beam_free(c->copied);
-    beam_free(c->results);
-    beam_free(c->returned);
-    beam_free(c->padded);
-    beam_free(c->outputs);
-    beam_free(c->kept);
+    beam_pjrt_call_close(&c->call);
     beam_free(c);
-}
-
-static float *row_memory(const beam_model_context *context, const beam_tensor *tensor)
-{
-    module_context *c = context->state;
-    size_t bytes = (beam_tensor_bytes(tensor) + 63) / 64 * 64;
-    float *memory = beam_aligned_alloc(64, bytes);
-    if (memory) {
-        c->bytes += (int64_t)bytes;
-        beam_device_count_working(context->model->device, (int64_t)bytes);
-    }
-    return memory;
-}
-
-static beam_status allocate_all(const beam_model_context *context)
-{
-    module_context *c = context->state;
-    const module_model *state = context->model->state;
-    const beam_network *network = context->model->network;
-    int64_t most = state->variants[state->num_variants - 1].batch;
-    c->arguments = beam_calloc(state->shape.num_arguments, sizeof(PJRT_Buffer *));
-    c->copied = beam_calloc(state->shape.num_arguments, sizeof(PJRT_Event *));
-    c->results = beam_calloc(network->num_outputs, sizeof(PJRT_Buffer *));
-    c->returned = beam_calloc(network->num_outputs, sizeof(PJRT_Event *));
-    c->padded = beam_calloc(network->num_inputs, sizeof *c->padded);
-    c->outputs = beam_calloc(network->num_outputs, sizeof *c->outputs);
-    c->kept = beam_calloc(state->shape.num_arguments, sizeof *c->kept);
-    if (!c->arguments || !c->copied || !c->results || !c->returned || !c->padded || !c->outputs ||
-        !c->kept)
-        return BEAM_RESOURCE_EXHAUSTED;
-    for (size_t i = 0; i < state->shape.num_arguments; i++)
-        c->kept[i] = (int64_t)i;
-    for (size_t i = 0; i < network->num_outputs; i++) {
-        beam_tensor shape = beam_network_output(network, i, most);
-        c->outputs[i] = row_memory(context, &shape);
-        if (!c->outputs[i])
-            return BEAM_RESOURCE_EXHAUSTED;
-    }
-    return BEAM_OK;
-}
-
-static beam_status module_context_open(beam_model_context *context, beam_error *err)
-{
-    const module_model *state = context->model->state;
-    beam_pjrt_device *device = context->model->device->state;
-    module_context *c = context->state = beam_calloc(1, sizeof *c);
-    if (!c)
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a model's context");
-    c->chip = atomic_fetch_add(&device->contexts, 1) % state->num_chips;
-    beam_status status = allocate_all(context);
-    if (status != BEAM_OK) {
-        module_context_close(context);
-        return beam_error_set(err, status, "no memory for a model's context");
-    }
-    memcpy(c->arguments, state->weights + c->chip * state->shape.num_arguments,
-           state->shape.num_arguments * sizeof *c->arguments);
-    return BEAM_OK;
-}
-
-/* The input as it is, or with zeros behind it where the program's batch is larger. */
-static beam_status staged(const beam_model_context *context, size_t input, const beam_tensor *full,
-                          const void **data, beam_error *err)
-{
-    module_context *c = context->state;
-    const module_model *state = context->model->state;
-    const beam_tensor *given = &context->inputs[input];
-    *data = given->data;
-    if (given->shape[0] == full->shape[0])
-        return BEAM_OK;
-    beam_tensor most = *full;
-    most.shape[0] = state->variants[state->num_variants - 1].batch;
-    if (!c->padded[input])
-        c->padded[input] = row_memory(context, &most);
-    if (!c->padded[input])
-        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory to pad a batch");
-    size_t bytes = beam_tensor_bytes(given);
-    memcpy(c->padded[input], given->data, bytes);
-    memset((char *)c->padded[input] + bytes, 0, beam_tensor_bytes(full) - bytes);
-    *data = c->padded[input];
-    return BEAM_OK;
 }
 
 static beam_status module_feed(beam_model_context *context, beam_error *err)
 {
     module_context *c = context->state;
     const module_model *state = context->model->state;
-    size_t input = 0;
     beam_status status = BEAM_OK;
-    drop_inputs(context);
+    beam_pjrt_call_drop(&c->call);
     c->variant = state->variants;
     while (c->variant->batch < context->inputs[0].shape[0])
         c->variant++;
-    for (size_t i = 0; status == BEAM_OK && i < state->shape.num_arguments; i++) {
-        if (!state->is_input[i])
-            continue;
-        const void *data = NULL;
-        beam_tensor full = beam_network_input(context->model->network, input, c->variant->batch);
+    for (size_t i = 0; status == BEAM_OK && i < state->num_inputs; i++) {
+        beam_tensor full = beam_network_input(context->model->network, i, c->variant->batch);
         beam_hlo_value shape = beam_module_value(&full);
-        status = staged(context, input++, &full, &data, err);
-        if (status == BEAM_OK)
-            status = beam_pjrt_upload(state->client, c->chip, data, &shape, &c->copied[i],
-                                      &c->arguments[i], err);
+        status =
+            beam_pjrt_call_feed(&c->call, i, &context->inputs[i], c->variant->batch, &shape, err);
     }
     if (status != BEAM_OK)
-        drop_inputs(context);
+        beam_pjrt_call_drop(&c->call);
     return status;
-}
-
-/* Weights stay, even those of a module that would put its results in their place. */
-static beam_status launch(const beam_model_context *context, beam_error *err)
-{
-    module_context *c = context->state;
-    const module_model *state = context->model->state;
-    const PJRT_Api *api = state->client->api;
-    size_t n = state->shape.num_arguments;
-    PJRT_ExecuteOptions options = {.struct_size = PJRT_ExecuteOptions_STRUCT_SIZE,
-                                   .non_donatable_input_indices = c->kept,
-                                   .num_non_donatable_input_indices = n};
-    PJRT_Buffer *const *arguments = c->arguments;
-    PJRT_Buffer **results = c->results;
-    PJRT_LoadedExecutable_Execute_Args *execute =
-        BEAM_PJRT(PJRT_LoadedExecutable_Execute, .executable = c->variant->programs[c->chip],
-                  .options = &options, .argument_lists = &arguments, .num_devices = 1,
-                  .num_args = n, .output_lists = &results);
-    return beam_pjrt_status(api, api->PJRT_LoadedExecutable_Execute(execute), "running", err);
 }
 
 static beam_status module_execute(beam_model_context *context, beam_tensor *outputs,
                                   beam_error *err)
 {
-    const module_context *c = context->state;
-    const module_model *state = context->model->state;
-    beam_status status = launch(context, err);
-    if (status == BEAM_OK)
-        status = beam_pjrt_fetch(state->client->api, context->model->network, c->variant->batch,
-                                 c->results, c->returned, c->outputs, err);
-    drop_inputs(context);
-    if (status != BEAM_OK)
-        return beam_error_wrap(err, status, "model %s, batches of %lld",
-                               context->model->network->name, (long long)c->variant->batch);
-    for (size_t i = 0; i < context->model->network->num_outputs; i++)
-        outputs[i].data = c->outputs[i];
-    return BEAM_OK;
+    module_context *c = context->state;
+    beam_status status = beam_pjrt_call_run(&c->call, c->variant->programs[c->call.chip],
+                                            c->variant->batch, outputs, err);
+    return status == BEAM_OK
+               ? BEAM_OK
+               : beam_error_wrap(err, status, "model %s, batches of %lld",
+                                 context->model->network->name, (long long)c->variant->batch);
 }
 
 const beam_device_driver beam_module_driver = {
