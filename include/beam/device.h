@@ -80,7 +80,7 @@ BEAM_API void beam_device_get_info(const beam_device *device, beam_device_info *
 /* Bytes that the device holds for its models and contexts, now and at most so far. */
 typedef struct beam_device_memory {
     uint64_t weight_bytes;  /* once where models on the CPU share them */
-    uint64_t working_bytes; /* activations and scratch memory of contexts */
+    uint64_t working_bytes; /* activations and scratch memory of contexts, compiled programs */
     uint64_t peak_bytes;    /* both together */
     /* What an accelerator itself tells of its first chip; 0: it does not tell. */
     uint64_t chip_bytes_in_use;

@@ -24,6 +24,7 @@ typedef struct module_model {
     size_t num_variants, num_chips;
     beam_program_shape shape; /* of the first file; the others differ in the batch only */
     int64_t first_batch;
+    int64_t program_bytes; /* counted as working memory */
     PJRT_Buffer **weights; /* num_chips times one an argument; NULL where it is an input */
     size_t num_inputs, inputs[BEAM_FOREIGN_MAX_PORTS]; /* their places among the arguments */
 } module_model;
@@ -236,13 +237,18 @@ static beam_status check_variant(const module_model *state, const beam_program_s
 
 /* ---- compiling ---- */
 
-static beam_status compile_for(const module_model *state, const beam_file_view *file, size_t chip,
+static beam_status compile_for(module_model *state, const beam_file_view *file, size_t chip,
                                PJRT_LoadedExecutable **program, beam_error *err)
 {
     int64_t id;
+    beam_pjrt_memory memory;
     BEAM_TRY(beam_pjrt_device_id(state->client, chip, &id, err));
-    return beam_pjrt_compile(state->client, file->data, file->size,
-                             &(beam_pjrt_target){.device_ids = &id}, program, err);
+    BEAM_TRY(beam_pjrt_compile(state->client, file->data, file->size,
+                               &(beam_pjrt_target){.device_ids = &id}, program, err));
+    beam_pjrt_loaded_memory(state->client->api, *program, &memory);
+    state->program_bytes += memory.code + memory.temporary;
+    beam_device_count_working(state->model->device, memory.code + memory.temporary);
+    return BEAM_OK;
 }
 
 /* Into its place by batch size. */
@@ -294,6 +300,7 @@ static void module_discard(beam_model *model)
     }
     for (size_t i = 0; state->weights && i < state->num_chips * state->shape.num_arguments; i++)
         beam_pjrt_buffer_free(api, state->weights[i]);
+    beam_device_count_working(model->device, -state->program_bytes);
     beam_program_shape_free(&state->shape);
     beam_free(state->weights);
     beam_free(state);
@@ -384,12 +391,15 @@ static beam_status module_execute(beam_model_context *context, beam_tensor *outp
                                   beam_error *err)
 {
     module_context *c = context->state;
-    beam_status status = beam_pjrt_call_run(&c->call, c->variant->programs[c->call.chip],
-                                            c->variant->batch, outputs, err);
+    const char *name = context->model->network->name;
+    PJRT_LoadedExecutable *program = c->variant->programs[c->call.chip];
+    int64_t batch = c->variant->batch;
+    beam_status status = beam_pjrt_call_run(&c->call, program, batch, outputs, err);
+    if (status == BEAM_RESOURCE_EXHAUSTED)
+        return beam_pjrt_short_of_memory(c->call.client, c->call.chip, program, name, batch, err);
     return status == BEAM_OK
                ? BEAM_OK
-               : beam_error_wrap(err, status, "model %s, batches of %lld",
-                                 context->model->network->name, (long long)c->variant->batch);
+               : beam_error_wrap(err, status, "model %s, batches of %lld", name, (long long)batch);
 }
 
 const beam_device_driver beam_module_driver = {
