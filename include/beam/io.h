@@ -2,7 +2,8 @@
 /* io.h - reading files into pipelines and writing them from pipelines.
  *
  * A path is local, or gs://bucket/name in Cloud Storage (docs/howto/cloud-storage.md).  A
- * pattern may hold *, ? and [abc] within a folder's or file's name, and {a,b}.
+ * pattern may hold *, ? and [abc] within a folder's or file's name, ** for anything, folders
+ * included (but links to folders are not followed), and {a,b}.
  *
  * Files appear whole or not at all: what is written goes to temporary names first and is
  * renamed, with the total number of shards known, after every bundle is done; a try that

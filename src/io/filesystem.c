@@ -11,8 +11,7 @@
 #include "base/alloc.h"
 #include "io/gs.h"
 
-/* The path's file system, with what it knows the path by; NULL and an error for another. */
-static const beam_fs_driver *driver_of(const char **path, beam_error *err)
+const beam_fs_driver *beam_fs_driver_of(const char **path, beam_error *err)
 {
     const char *scheme = strstr(*path, "://");
     if (!scheme)
@@ -32,37 +31,7 @@ static const beam_fs_driver *driver_of(const char **path, beam_error *err)
 
 bool beam_fs_is_local(const char *path)
 {
-    return driver_of(&path, NULL) == &beam_local_driver;
-}
-
-static int by_path(const void *a, const void *b)
-{
-    return strcmp(((const beam_file_entry *)a)->path, ((const beam_file_entry *)b)->path);
-}
-
-/* Sorts, and drops all but one of a file that several alternatives of {a,b} match: its lines would
- * be read twice. */
-static size_t each_once(beam_file_entry *entries, size_t n)
-{
-    size_t kept = 0;
-    if (n)
-        qsort(entries, n, sizeof *entries, by_path);
-    for (size_t i = 0; i < n; i++)
-        if (!kept || strcmp(entries[kept - 1].path, entries[i].path) != 0)
-            entries[kept++] = entries[i];
-    return kept;
-}
-
-beam_status beam_fs_match(const char *pattern, beam_arena *arena, beam_file_entry **entries,
-                          size_t *n, beam_error *err)
-{
-    *entries = NULL;
-    *n = 0;
-    const beam_fs_driver *driver = driver_of(&pattern, err);
-    beam_status status =
-        driver ? driver->match(pattern, arena, entries, n, err) : BEAM_UNIMPLEMENTED;
-    *n = status == BEAM_OK ? each_once(*entries, *n) : 0;
-    return status;
+    return beam_fs_driver_of(&path, NULL) == &beam_local_driver;
 }
 
 beam_status beam_fs_list(const char *folder, beam_arena *arena, char ***names, size_t *n,
@@ -70,7 +39,7 @@ beam_status beam_fs_list(const char *folder, beam_arena *arena, char ***names, s
 {
     *names = NULL;
     *n = 0;
-    const beam_fs_driver *driver = driver_of(&folder, err);
+    const beam_fs_driver *driver = beam_fs_driver_of(&folder, err);
     return driver ? driver->list(folder, arena, names, n, err) : BEAM_UNIMPLEMENTED;
 }
 
@@ -90,7 +59,7 @@ beam_status beam_fs_open(beam_str name, beam_file **file, beam_error *err)
     if (!copy)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory opening a file");
     const char *path = copy;
-    const beam_fs_driver *driver = driver_of(&path, err);
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, err);
     beam_status status = driver ? driver->open(path, file, err) : BEAM_UNIMPLEMENTED;
     beam_free(copy);
     return status;
@@ -128,7 +97,7 @@ beam_status beam_fs_read(beam_file *file, void *data, size_t size, int64_t offse
 beam_status beam_fs_view(const char *path, beam_file_view *view, beam_error *err)
 {
     *view = (beam_file_view){0};
-    const beam_fs_driver *driver = driver_of(&path, err);
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, err);
     return driver ? driver->view(path, view, err) : BEAM_UNIMPLEMENTED;
 }
 
@@ -137,7 +106,7 @@ beam_status beam_fs_view(const char *path, beam_file_view *view, beam_error *err
 beam_status beam_fs_create(const char *path, bool temporary, beam_writer **writer, beam_error *err)
 {
     *writer = NULL;
-    const beam_fs_driver *driver = driver_of(&path, err);
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, err);
     return driver ? driver->create(path, temporary, writer, err) : BEAM_UNIMPLEMENTED;
 }
 
@@ -171,7 +140,7 @@ beam_status beam_fs_write(const char *path, const void *data, size_t size, beam_
 beam_status beam_fs_copy_local(const char *file, const char *path, beam_error *err)
 {
     beam_file_view view;
-    const beam_fs_driver *driver = driver_of(&path, err);
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, err);
     if (!driver)
         return BEAM_UNIMPLEMENTED;
     if (driver == &beam_gs_driver)
@@ -246,7 +215,7 @@ beam_status beam_fs_canonical(const char *path, char **canonical, beam_error *er
     char folder[PATH_MAX] = "";
     const char *name = path;
     *canonical = NULL;
-    if (driver_of(&name, NULL) == &beam_local_driver) {
+    if (beam_fs_driver_of(&name, NULL) == &beam_local_driver) {
         for (const char *slash; (slash = strchr(name, '/')); name = slash + 1)
             if (!enter(folder, name, (size_t)(slash - name)))
                 return beam_error_set(err, BEAM_INVALID_ARGUMENT, "%s is too long a path", path);
@@ -260,13 +229,14 @@ beam_status beam_fs_canonical(const char *path, char **canonical, beam_error *er
 beam_status beam_fs_exists(const char *path, bool *exists, beam_error *err)
 {
     *exists = false;
-    const beam_fs_driver *driver = driver_of(&path, err);
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, err);
     return driver ? driver->exists(path, exists, err) : BEAM_UNIMPLEMENTED;
 }
 
 beam_status beam_fs_rename(const char *from, const char *to, beam_error *err)
 {
-    const beam_fs_driver *source = driver_of(&from, err), *target = driver_of(&to, err);
+    const beam_fs_driver *source = beam_fs_driver_of(&from, err),
+                         *target = beam_fs_driver_of(&to, err);
     if (!source || !target)
         return BEAM_UNIMPLEMENTED;
     if (source != target)
@@ -277,30 +247,30 @@ beam_status beam_fs_rename(const char *from, const char *to, beam_error *err)
 
 void beam_fs_settle(const char *path)
 {
-    if (driver_of(&path, NULL) == &beam_local_driver)
+    if (beam_fs_driver_of(&path, NULL) == &beam_local_driver)
         beam_sync_folder_of(path);
 }
 
 beam_status beam_fs_remove(const char *path, beam_error *err)
 {
-    const beam_fs_driver *driver = driver_of(&path, err);
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, err);
     return driver ? driver->remove(path, err) : BEAM_UNIMPLEMENTED;
 }
 
 beam_status beam_fs_make_folder(const char *path, beam_error *err)
 {
-    const beam_fs_driver *driver = driver_of(&path, err);
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, err);
     return driver ? driver->make_folder(path, err) : BEAM_UNIMPLEMENTED;
 }
 
 bool beam_fs_remove_empty(const char *path)
 {
-    const beam_fs_driver *driver = driver_of(&path, NULL);
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, NULL);
     return driver && driver->remove_empty(path);
 }
 
 beam_status beam_fs_remove_folder(const char *path, beam_error *err)
 {
-    const beam_fs_driver *driver = driver_of(&path, err);
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, err);
     return driver ? driver->remove_folder(path, err) : BEAM_UNIMPLEMENTED;
 }

@@ -1,15 +1,24 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* filesystem_driver.h - what a file system implements: filesystem.h's functions, each with the same
- * contract; but `match` may find files in any order, and a file more than once.  filesystem.c has
- * the table of them. */
+ * contract; but `match` gets patterns without braces, and may find files in any order, and a file
+ * more than once.  filesystem.c has the table of them. */
 #ifndef IO_FILESYSTEM_DRIVER_H
 #define IO_FILESYSTEM_DRIVER_H
 
 #include "io/filesystem.h"
 
+/* Files that match a pattern, in an arena. */
+typedef struct beam_fs_found {
+    beam_arena *arena;
+    beam_file_entry *entries;
+    size_t n, capacity;
+} beam_fs_found;
+/* The path is the arena's, too. */
+beam_status beam_fs_found_add(beam_fs_found *found, const beam_file_entry *entry, beam_error *err);
+
 typedef struct beam_fs_driver {
-    beam_status (*match)(const char *pattern, beam_arena *arena, beam_file_entry **entries,
-                         size_t *n, beam_error *err);
+    bool escapes; /* in a pattern a backslash takes the next character's meaning away */
+    beam_status (*match)(const char *pattern, beam_fs_found *found, beam_error *err);
     beam_status (*list)(const char *folder, beam_arena *arena, char ***names, size_t *n,
                         beam_error *err);
     beam_status (*open)(const char *path, beam_file **file, beam_error *err);
@@ -41,5 +50,8 @@ struct beam_writer {
 };
 
 extern const beam_fs_driver beam_local_driver;
+
+/* The path's file system, with what it knows the path by; NULL and an error for another. */
+const beam_fs_driver *beam_fs_driver_of(const char **path, beam_error *err);
 
 #endif

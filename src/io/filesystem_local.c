@@ -11,14 +11,13 @@
 
 #include "base/alloc.h"
 #include "io/filesystem_driver.h"
+#include "io/pattern.h"
 
 /* ---- Looking --------------------------------------------------------------------------------- */
 
-static beam_status add_entry(const char *path, beam_arena *arena, beam_file_entry *entry,
-                             bool *is_file, beam_error *err)
+static beam_status add_entry(const char *path, beam_fs_found *found, beam_error *err)
 {
     struct stat st;
-    *is_file = false;
     if (stat(path, &st) != 0) {
         if (errno == ENOENT) /* gone since the folder was read */
             return BEAM_OK;
@@ -32,13 +31,12 @@ static beam_status add_entry(const char *path, beam_arena *arena, beam_file_entr
                               "%s is a pipe or a device; only files can be read: they are read at "
                               "several places, and again when a bundle is tried again",
                               path);
-    entry->path = beam_arena_strdup(arena, path);
-    if (!entry->path)
+    const beam_file_entry entry = {beam_arena_strdup(found->arena, path), st.st_size,
+                                   (int64_t)st.st_mtim.tv_sec * 1000 +
+                                       st.st_mtim.tv_nsec / 1000000};
+    if (!entry.path)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory listing files");
-    entry->size = st.st_size;
-    entry->last_modified = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-    *is_file = true;
-    return BEAM_OK;
+    return beam_fs_found_add(found, &entry, err);
 }
 
 /* Why a folder could not be read, since glob hands nothing through. */
@@ -53,33 +51,90 @@ static int on_unreadable(const char *folder, int number)
     return number != ENOENT;
 }
 
-static beam_status match(const char *pattern, beam_arena *arena, beam_file_entry **entries,
-                         size_t *n, beam_error *err)
+static beam_status match_names(const char *pattern, beam_fs_found *found, beam_error *err)
 {
-    *entries = NULL;
-    *n = 0;
-    glob_t found = {0};
-    int rc = glob(pattern, GLOB_BRACE | GLOB_TILDE, on_unreadable, &found);
+    glob_t paths = {0};
+    int rc = glob(pattern, GLOB_TILDE, on_unreadable, &paths);
     if (rc == GLOB_NOMATCH)
         return BEAM_OK;
     if (rc != 0) {
         int number = rc == GLOB_NOSPACE ? ENOMEM : unreadable;
-        globfree(&found);
+        globfree(&paths);
         return beam_error_set(err, beam_status_of_errno(number),
                               "cannot list the files that match '%s': %s", pattern,
                               strerror(number));
     }
     beam_status status = BEAM_OK;
-    *entries = beam_arena_calloc(arena, found.gl_pathc, sizeof **entries);
-    if (!*entries)
-        status = beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory listing files");
-    for (size_t i = 0; status == BEAM_OK && i < found.gl_pathc; i++) {
-        bool is_file;
-        status = add_entry(found.gl_pathv[i], arena, &(*entries)[*n], &is_file, err);
-        *n += is_file;
-    }
-    globfree(&found);
+    for (size_t i = 0; status == BEAM_OK && i < paths.gl_pathc; i++)
+        status = add_entry(paths.gl_pathv[i], found, err);
+    globfree(&paths);
     return status;
+}
+
+static beam_status walk(const char *folder, const regex_t *pattern, beam_fs_found *found,
+                        beam_error *err);
+
+/* A link to a folder is not followed: it may lead back. */
+static beam_status visit(const char *path, const regex_t *pattern, beam_fs_found *found,
+                         beam_error *err)
+{
+    struct stat st;
+    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return walk(path, pattern, found, err);
+    return regexec(pattern, path, 0, NULL, 0) == 0 ? add_entry(path, found, err) : BEAM_OK;
+}
+
+/* The files in a folder and those below it; "" is the current one. */
+static beam_status walk(const char *folder, const regex_t *pattern, beam_fs_found *found,
+                        beam_error *err)
+{
+    char **names;
+    size_t n, len = strlen(folder);
+    const char *slash = len && folder[len - 1] != '/' ? "/" : "";
+    beam_arena arena = {0};
+    beam_status status = beam_folder_names(len ? folder : ".", false, &arena, &names, &n, err);
+    for (size_t i = 0; status == BEAM_OK && i < n; i++) {
+        const char *path = beam_arena_printf(&arena, "%s%s%s", folder, slash, names[i]);
+        status = path ? visit(path, pattern, found, err)
+                      : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory listing files");
+    }
+    beam_arena_free(&arena);
+    return status;
+}
+
+/* Without its backslashes, which take meanings away. */
+static void unescape(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at; *to++ = *at++)
+        at += at[0] == '\\' && at[1];
+    *to = '\0';
+}
+
+/* From the last folder on that is named without special characters. */
+static beam_status match_below(const char *pattern, beam_fs_found *found, beam_error *err)
+{
+    regex_t regex;
+    size_t len = beam_pattern_literal(pattern, true);
+    while (len && pattern[len - 1] != '/')
+        len--;
+    char *folder = beam_strndup(pattern, len);
+    if (!folder)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory listing files");
+    unescape(folder);
+    beam_status status = beam_pattern_compile(pattern, true, &regex, err);
+    if (status == BEAM_OK) {
+        status = walk(folder, &regex, found, err);
+        regfree(&regex);
+    }
+    beam_free(folder);
+    return status;
+}
+
+static beam_status match(const char *pattern, beam_fs_found *found, beam_error *err)
+{
+    return beam_pattern_is_deep(pattern, true) ? match_below(pattern, found, err)
+                                               : match_names(pattern, found, err);
 }
 
 static beam_status list(const char *path, beam_arena *arena, char ***names, size_t *n,
@@ -259,7 +314,8 @@ static beam_status remove_folder(const char *name, beam_error *err)
     return BEAM_OK;
 }
 
-const beam_fs_driver beam_local_driver = {.match = match,
+const beam_fs_driver beam_local_driver = {.escapes = true,
+                                          .match = match,
                                           .list = list,
                                           .open = open_file,
                                           .read = read_file,

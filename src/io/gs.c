@@ -1,10 +1,10 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 #include "io/gs.h"
 
-#include <fnmatch.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "io/pattern.h"
 
 static beam_status no_memory(beam_error *err)
 {
@@ -13,112 +13,55 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- Patterns -------------------------------------------------------------------------------- */
 
-/* As the local file system's: * and ? do not match a slash or a leading dot, [a-z], {a,b}; but **
- * matches slashes, too. */
-typedef struct matching {
-    beam_arena *arena;
-    const char *bucket;
-    beam_file_entry *entries;
-    size_t n, capacity;
-} matching;
-
-static beam_status add_entry(matching *m, const char *name, const beam_gs_object *object)
+static beam_status add_entry(const beam_gs_place *pattern, const char *name,
+                             const beam_gs_object *object, beam_fs_found *found, beam_error *err)
 {
-    if (m->n == m->capacity) {
-        size_t capacity = m->capacity ? m->capacity * 2 : 64;
-        beam_file_entry *grown = beam_arena_calloc(m->arena, capacity, sizeof *grown);
-        if (!grown)
-            return BEAM_RESOURCE_EXHAUSTED;
-        if (m->n)
-            memcpy(grown, m->entries, m->n * sizeof *grown);
-        m->entries = grown;
-        m->capacity = capacity;
-    }
-    char *path = beam_arena_printf(m->arena, "gs://%s/%s", m->bucket, name);
-    if (!path)
-        return BEAM_RESOURCE_EXHAUSTED;
-    m->entries[m->n++] = (beam_file_entry){path, object->size, object->updated};
-    return BEAM_OK;
+    const beam_file_entry entry = {
+        beam_arena_printf(found->arena, "gs://%s/%s", pattern->bucket, name), object->size,
+        object->updated};
+    return entry.path ? beam_fs_found_add(found, &entry, err) : no_memory(err);
 }
 
-/* One pattern without braces. */
-static beam_status match_plain(matching *m, const beam_gs_place *pattern, beam_error *err)
+/* A name: no right to list is needed. */
+static beam_status match_name(const beam_gs_place *place, beam_fs_found *found, beam_error *err)
 {
-    beam_gs_place prefix = *pattern;
-    beam_gs_listing listing = {.arena = m->arena};
-    const size_t literal = strcspn(pattern->name, "*?[");
-    const bool deep = strstr(pattern->name, "**") != NULL;
-    const int flags = FNM_NOESCAPE | (deep ? 0 : FNM_PATHNAME | FNM_PERIOD);
-    if (!pattern->name[literal]) { /* a name: no right to list is needed */
-        beam_gs_object object;
-        beam_error why = {0};
-        beam_status status = beam_gs_stat(pattern, &object, &why);
-        if (status == BEAM_OK && add_entry(m, pattern->name, &object) != BEAM_OK)
-            return no_memory(err);
-        return status == BEAM_OK || status == BEAM_NOT_FOUND
-                   ? BEAM_OK
-                   : beam_error_set(err, status, "%s", why.message);
-    }
-    prefix.name[literal] = '\0';
-    BEAM_TRY(beam_gs_list(&prefix, deep || strchr(pattern->name + literal, '/'), 0, &listing, err));
-    for (size_t i = 0; i < listing.n; i++) {
-        const char *name = listing.names[i];
+    beam_gs_object object;
+    beam_error why = {0};
+    beam_status status = beam_gs_stat(place, &object, &why);
+    if (status == BEAM_OK)
+        return add_entry(place, place->name, &object, found, err);
+    return status == BEAM_NOT_FOUND ? BEAM_OK : beam_error_set(err, status, "%s", why.message);
+}
+
+static beam_status match_listed(const beam_gs_place *pattern, const beam_gs_listing *listing,
+                                beam_fs_found *found, beam_error *err)
+{
+    regex_t regex;
+    BEAM_TRY(beam_pattern_compile(pattern->name, false, &regex, err));
+    beam_status status = BEAM_OK;
+    for (size_t i = 0; status == BEAM_OK && i < listing->n; i++) {
+        const char *name = listing->names[i];
         bool is_folder = name[strlen(name) - 1] == '/'; /* as the console makes them */
-        if (!is_folder && fnmatch(pattern->name, name, flags) == 0 &&
-            add_entry(m, name, &listing.objects[i]) != BEAM_OK)
-            return no_memory(err);
+        if (!is_folder && regexec(&regex, name, 0, NULL, 0) == 0)
+            status = add_entry(pattern, name, &listing->objects[i], found, err);
     }
-    return BEAM_OK;
+    regfree(&regex);
+    return status;
 }
 
-/* The end of the alternative, or of all of them, at `at` within braces. */
-static const char *alternative_end(const char *at)
+static beam_status match(const char *pattern, beam_fs_found *found, beam_error *err)
 {
-    for (int depth = 0; *at; at++) {
-        if (depth == 0 && (*at == ',' || *at == '}'))
-            return at;
-        depth += *at == '{' ? 1 : *at == '}' ? -1 : 0;
-    }
-    return NULL;
-}
-
-static beam_status match_braces(matching *m, const beam_gs_place *pattern, int depth,
-                                beam_error *err)
-{
-    enum { MOST_BRACES = 8 };
-    const char *open = strchr(pattern->name, '{'), *close = open;
-    do
-        close = close ? alternative_end(close + 1) : NULL;
-    while (close && *close == ',');
-    if (!close)
-        return match_plain(m, pattern, err);
-    if (depth == MOST_BRACES)
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                              "the pattern gs://%s/%s has more than %d pairs of braces",
-                              pattern->bucket, pattern->name, MOST_BRACES);
-    for (const char *at = open + 1, *end; (end = alternative_end(at)) && end <= close;
-         at = end + 1) {
-        beam_gs_place one = *pattern; /* which is longer than what it becomes */
-        size_t head = (size_t)(open - pattern->name), len = (size_t)(end - at);
-        memcpy(one.name + head, at, len);
-        memcpy(one.name + head + len, close + 1, strlen(close + 1) + 1);
-        BEAM_TRY(match_braces(m, &one, depth + 1, err));
-        if (end == close)
-            break;
-    }
-    return BEAM_OK;
-}
-
-static beam_status match(const char *pattern, beam_arena *arena, beam_file_entry **entries,
-                         size_t *n, beam_error *err)
-{
-    beam_gs_place place;
+    beam_gs_place place, prefix;
+    beam_gs_listing listing = {.arena = found->arena};
     BEAM_TRY(beam_gs_parse_path(beam_str_of(pattern), &place, err));
-    matching m = {.arena = arena, .bucket = place.bucket};
-    BEAM_TRY(match_braces(&m, &place, 0, err));
-    *entries = m.entries;
-    *n = m.n;
-    return BEAM_OK;
+    const size_t literal = beam_pattern_literal(place.name, false);
+    if (!place.name[literal])
+        return match_name(&place, found, err);
+    prefix = place;
+    prefix.name[literal] = '\0';
+    bool deep = beam_pattern_is_deep(place.name, false) || strchr(place.name + literal, '/');
+    BEAM_TRY(beam_gs_list(&prefix, deep, 0, &listing, err));
+    return match_listed(&place, &listing, found, err);
 }
 
 /* FOLDER/ as the beginning of names. */

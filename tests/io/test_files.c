@@ -245,9 +245,12 @@ static void patterns(void **state)
     const struct {
         const char *pattern;
         size_t n;
-    } cases[] = {{"m-*.txt", 2},           {"m-?.csv", 1},          {"m-[13].*", 2},
-                 {"m-{1,3}.{txt,csv}", 2}, {"m-2.txt", 1},          {"none*", 0},
-                 {"m-{2,1}.txt", 2},       {"m-{1,?,[1-3]}.txt", 2}}; /* each file once, by name */
+    } cases[] = {{"m-*.txt", 2},       {"m-?.csv", 1},
+                 {"m-[13].*", 2},      {"m-{1,3}.{txt,csv}", 2},
+                 {"m-2.txt", 1},       {"none*", 0},
+                 {"m-{2,1}.txt", 2},   {"m-{1,?,[1-3]}.txt", 2}, /* each file once, by name */
+                 {"m-{1,{2,3}}.*", 3}, {"m-{}*", 0},
+                 {"m-\\{1,2}.txt", 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         beam_arena arena = {0};
         beam_file_entry *entries;
@@ -259,6 +262,58 @@ static void patterns(void **state)
             assert_int_equal(entries[e].size, (strrchr(entries[e].path, '/')[3] - '0') * 10);
         for (size_t e = 1; e < n; e++)
             assert_true(strcmp(entries[e - 1].path, entries[e].path) < 0);
+        beam_arena_free(&arena);
+    }
+}
+
+/* Folder a/b/c has files, and a link back to a; ** goes down all of it. */
+static void patterns_of_folders(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"a/1.txt", "a/.2.txt",    "a/b/3.txt",
+                                        "a/b/4x",  "a/b/c/5.txt", "a/[b]/6.txt"};
+    const struct {
+        const char *pattern, *found;
+    } cases[] = {{"a/**", ".2.txt 1.txt 6.txt 3.txt 4x 5.txt"},
+                 {"a/**.txt", ".2.txt 1.txt 6.txt 3.txt 5.txt"},
+                 {"a/**/*.txt", "6.txt 3.txt 5.txt"},
+                 {"a/**/**/*", "5.txt"},
+                 {"a/*/**", "6.txt 3.txt 4x 5.txt"},
+                 {"a/b**", "3.txt 4x 5.txt"},
+                 {"**/5.txt", "5.txt"},
+                 {"a/**/[!3-5].txt", "6.txt"},
+                 {"a/**/[!-a].txt", "6.txt 3.txt 5.txt"},
+                 {"a/**/[]5].txt", "5.txt"},
+                 {"a/**/[^]5].txt", "6.txt 3.txt"},
+                 {"a/**/[[:digit:]][!0-9]", "4x"},
+                 {"a/\\[b]/**", "6.txt"},
+                 {"a/**/\\[b]/*", ""},
+                 {"a/**/?x", "4x"},
+                 {"a/{b,b/c}/**/*.txt", "5.txt"},
+                 {"a/{b/**,1.txt}", "1.txt 3.txt 4x 5.txt"},
+                 {"none/**", ""}};
+    beam_error err = {0};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        assert_ok(beam_fs_make_folder(path_of(i < 2    ? "a"
+                                              : i == 5 ? "a/[b]"
+                                              : i == 4 ? "a/b/c"
+                                                       : "a/b"),
+                                      &err),
+                  err);
+        write_file(path_of(files[i]), BEAM_COMPRESSION_NONE, 1);
+    }
+    assert_int_equal(symlink("..", path_of("a/b/up")), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        beam_arena arena = {0};
+        beam_file_entry *entries;
+        size_t n;
+        char found[256] = "";
+        assert_ok(beam_fs_match(path_of(cases[i].pattern), &arena, &entries, &n, &err), err);
+        for (size_t e = 0; e < n; e++)
+            (void)snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s",
+                           e ? " " : "", strrchr(entries[e].path, '/') + 1);
+        if (strcmp(found, cases[i].found) != 0)
+            fail_msg("%s: %s", cases[i].pattern, found);
         beam_arena_free(&arena);
     }
 }
@@ -521,6 +576,7 @@ int main(void)
         cmocka_unit_test(wide_zstd),
         cmocka_unit_test(missing_and_foreign),
         cmocka_unit_test(patterns),
+        cmocka_unit_test(patterns_of_folders),
         cmocka_unit_test(a_folder_that_cannot_be_read),
         cmocka_unit_test(a_folder_that_is_read_by_half),
         cmocka_unit_test(a_folder_that_is_not_there),

@@ -180,6 +180,9 @@ static void patterns(void **state)
         {"gs://bucket/*/*.txt", 20, "gs://bucket/dir/file-00.txt"},
         {"gs://bucket/**", 22, "gs://bucket/dir/.hidden"},
         {"gs://bucket/**.txt", 21, "gs://bucket/dir/deep/er.txt"},
+        {"gs://bucket/*/**/er.*", 1, "gs://bucket/dir/deep/er.txt"},
+        {"gs://bucket/d*/*.txt", 20, "gs://bucket/dir/file-00.txt"},
+        {"gs://bucket/d*r.txt**", 0, NULL},
         {"gs://bucket/dir/file-07.txt", 1, "gs://bucket/dir/file-07.txt"},
         {"gs://bucket/dir/none", 0, NULL},
     };
