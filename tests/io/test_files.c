@@ -564,6 +564,13 @@ static void each_allocation_fails(void **state)
     (void)state;
     for (test_shortage s = {0}; test_shortage_next(&s);)
         test_shortage_ends(&s, whole_trip());
+    for (test_shortage s = {0}; test_shortage_next(&s);) {
+        beam_arena arena = {0};
+        beam_file_entry *entries;
+        size_t n;
+        test_shortage_ends(&s, beam_fs_match(path_of("a/{b**,*}"), &arena, &entries, &n, NULL));
+        beam_arena_free(&arena);
+    }
 }
 
 int main(void)
