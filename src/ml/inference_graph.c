@@ -71,7 +71,9 @@ static const char *check_keys(const beam_run_inference_args *args)
             why = "one of its models has no keys";
         for (size_t k = 0; k < args->models[i].keys.len && !why; k++) {
             const char *at = keys[k].at ? keys[k].at : "";
-            if (beam_map_getn(&seen, at, keys[k].len))
+            if (!beam_handler_can_have_key(args->handler, keys[k]))
+                why = "its keys are int64s, and a key of one of its models is not the text of one";
+            else if (beam_map_getn(&seen, at, keys[k].len))
                 why = "a key is named for two models";
             else if (beam_map_setn(&seen, at, keys[k].len, &seen) != BEAM_OK)
                 why = "no memory for its keys";

@@ -4,6 +4,7 @@
 #include "ml/inference_handler.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const beam_model_handler *beam_handler_base(const beam_model_handler *handler)
@@ -48,6 +49,19 @@ bool beam_handler_has_keys(const beam_model_handler *handler)
 {
     return is_keyed(handler) && (handler->in->fields[0].type->kind == BEAM_KIND_STR ||
                                  handler->in->fields[0].type->kind == BEAM_KIND_INT64);
+}
+
+/* An int64's key is what printing it gives: 07 or x would never be met. */
+bool beam_handler_can_have_key(const beam_model_handler *handler, beam_str key)
+{
+    char text[24], again[24];
+    if (handler->in->fields[0].type->kind == BEAM_KIND_STR)
+        return true;
+    if (key.len >= sizeof text)
+        return false;
+    (void)snprintf(text, sizeof text, "%.*s", (int)key.len, key.at ? key.at : "");
+    (void)snprintf(again, sizeof again, "%lld", strtoll(text, NULL, 10));
+    return beam_str_equal(key, beam_str_of(again));
 }
 
 /* The first from outside that can tell; what is between may only have taken off a key. */

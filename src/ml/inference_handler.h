@@ -11,6 +11,8 @@ size_t beam_handler_depth(const beam_model_handler *handler);
 
 /* Whether examples have keys that can choose a model. */
 bool beam_handler_has_keys(const beam_model_handler *handler);
+/* Whether some example of a handler that has keys can have this one. */
+bool beam_handler_can_have_key(const beam_model_handler *handler, beam_str key);
 /* The key as text, in the example or in `text`; false: examples have none. */
 bool beam_handler_key(const beam_model_handler *handler, const void *example, char text[24],
                       beam_str *key);

@@ -303,6 +303,22 @@ static void test_mistakes(void **state)
     }
 }
 
+/* Int64 keys are named as they are printed: with anything else the model would never be asked. */
+static void test_numbers_as_keys(void **state)
+{
+    (void)state;
+    const numbered_number in = {7, 1};
+    static const char *const keys[] = {"x", "", "07", "+7", " 7", "7 ", "9223372036854775808"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        beam_pipeline *p = beam_pipeline_new(NULL);
+        const beam_key_model model = {.keys = BEAM_KEYS(beam_str_of(keys[i])),
+                                      .model = scaled_spec("w")};
+        beam_run_inference(beam_create(p, numbered_number, &in, 1), &numbered, .models = &model,
+                           .num_models = 1);
+        fails(p, BEAM_INVALID_ARGUMENT, "is not the text of one");
+    }
+}
+
 /* ---- More models than there is room for ------------------------------------------------------ */
 
 enum { MODELS = 20, KEYS = 1000, MOST = 4000 };
@@ -489,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_every_wrapper_keeps_hints),
         cmocka_unit_test(test_keys_choose_models),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_numbers_as_keys),
         cmocka_unit_test(test_ten_models_in_little_room),
         cmocka_unit_test(test_a_thousand_keys_over_twenty_models),
         cmocka_unit_test(test_a_model_larger_than_the_budget),
