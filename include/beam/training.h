@@ -172,11 +172,13 @@ typedef struct beam_evaluation {
 } beam_evaluation;
 
 /* Of the network as it is now, computed in f32 whatever config.precision, by up to num_threads
- * threads, whose number makes no difference. */
+ * threads, whose number makes no difference.  BEAM_ABORTED: a weight is no finite number; the
+ * message names it, and says what to try. */
 BEAM_API beam_status beam_trainer_evaluate(beam_trainer *trainer, beam_evaluation *found,
                                            beam_error *err);
 /* Writes the weights, as safetensors of `dtype` (BEAM_F32 or BEAM_BF16), with notes that say what
- * they are (network, classes, size, normalisation): cpu_inference --weights= serves the file. */
+ * they are (network, classes, size, normalisation): cpu_inference --weights= serves the file.
+ * BEAM_ABORTED: as of beam_trainer_evaluate; nothing is written. */
 BEAM_API beam_status beam_trainer_export(beam_trainer *trainer, const char *path, beam_dtype dtype,
                                          beam_error *err);
 

@@ -155,15 +155,17 @@ beam_trainer_progress beam_trainer_get_progress(const beam_trainer *t)
 
 /* ---- Training -------------------------------------------------------------------------------- */
 
-static beam_status diverged(const beam_trainer *t, const beam_step_result *r, beam_error *err)
+beam_status beam_trainer_diverged(const beam_trainer *t, const char *what, double number,
+                                  beam_error *err)
 {
     bool bf16 = strcmp(t->config.precision.at, "bf16") == 0;
     return beam_error_set(err, BEAM_ABORTED,
-                          "the loss is %g at step %llu (in epoch %lld): the training has diverged. "
+                          "%s is %g at step %llu (in epoch %lld): the training has diverged. "
                           "Try a learning_rate "
                           "below %g, max_gradient_norm 1%s%s",
-                          beam_readable((double)r->loss), (unsigned long long)t->step,
-                          (long long)t->epoch + 1, t->config.learning_rate,
+                          what, beam_readable(number), (unsigned long long)t->step,
+                          (long long)((t->step + t->steps_per_epoch - 1) / t->steps_per_epoch),
+                          t->config.learning_rate,
                           t->schedule.kind == BEAM_SCHEDULE_ONE_CYCLE
                               ? ""
                               : ", the schedule one_cycle, which warms up",
@@ -196,7 +198,7 @@ static beam_status step(beam_trainer *t, beam_error *err)
     BEAM_TRY(beam_training_step(t->training, &images, 1, batch.labels, rate, &result, err));
     t->step++;
     if (!isfinite(result.loss))
-        return diverged(t, &result, err);
+        return beam_trainer_diverged(t, "the loss", (double)result.loss, err);
     BEAM_TRY(look_ahead(t, total, err));
     t->failed = false;
     t->epoch_loss += (double)result.loss;

@@ -49,6 +49,9 @@ struct beam_trainer {
 };
 
 beam_status beam_trainer_no_memory(beam_error *err);
+/* BEAM_ABORTED: what is no number, and what to try. */
+beam_status beam_trainer_diverged(const beam_trainer *t, const char *what, double number,
+                                  beam_error *err);
 
 /* trainer_setup.c: data sets, sizes, the network and its schedule. */
 beam_status beam_trainer_open_data(beam_trainer *t, beam_error *err);

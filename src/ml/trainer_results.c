@@ -1,6 +1,7 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* trainer_results.c - what a training has come to: its accuracy on the test images, and its weights
  * as a file. */
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,6 +25,17 @@ static void snapshot_free(snapshot *s)
     beam_free(s->data);
 }
 
+/* A loss that is a number does not say that all weights are: a relu may hide them. */
+static beam_status check_finite(const beam_trainer *t, const beam_parameter *p, const float *data,
+                                beam_error *err)
+{
+    size_t n = beam_tensor_bytes(&p->tensor) / sizeof *data;
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(data[i]))
+            return beam_trainer_diverged(t, p->name, (double)data[i], err);
+    return BEAM_OK;
+}
+
 static beam_status give_weights(const beam_trainer *t, snapshot *s, beam_error *err)
 {
     float *at = s->data;
@@ -31,6 +43,7 @@ static beam_status give_weights(const beam_trainer *t, snapshot *s, beam_error *
         beam_parameter p;
         BEAM_TRY(beam_network_parameter(s->network, i, &p));
         BEAM_TRY(beam_training_read(t->training, p.name, at, err));
+        BEAM_TRY(check_finite(t, &p, at, err));
         p.tensor.data = at;
         BEAM_TRY(beam_network_set_parameter(s->network, p.name, &p.tensor, err));
         at += beam_tensor_bytes(&p.tensor) / sizeof *at;

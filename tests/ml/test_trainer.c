@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "ml/images.h"
 #include "ml/lookahead.h"
+#include "ml/trainer.h"
 #include "ml/trainings.h"
 
 /* ---- Training -------------------------------------------------------------------------------- */
@@ -186,6 +187,35 @@ static void test_divergence(void **state)
     assert_null(strstr(err.message, "-nan"));
     assert_fails(beam_trainer_epoch(t, &result, &err), BEAM_FAILED_PRECONDITION, err,
                  "only a new trainer can go on");
+    beam_trainer_close(t);
+}
+
+/* The loss may be a number all the same: a relu hides what a batch norm makes of its averages. */
+static void test_weights_that_are_no_numbers(void **state)
+{
+    fixture *f = *state;
+    beam_epoch_result result;
+    beam_evaluation found;
+    beam_error err = {0};
+    beam_parameter p;
+    const beam_training_config config = tiny_training();
+    const beam_trainer_options options = trainer_options_for(f, NULL);
+    beam_trainer *t = open_trainer(f, &config, &options);
+    assert_ok(beam_trainer_epoch(t, &result, &err), err);
+    assert_ok(beam_trainer_evaluate(t, &found, &err), err);
+    assert_int_equal(beam_network_parameter(t->network, 1, &p), BEAM_OK);
+    size_t bytes = beam_tensor_bytes(&p.tensor);
+    float *data = malloc(bytes);
+    assert_ok(beam_training_read(t->training, p.name, data, &err), err);
+    data[bytes / sizeof *data - 1] = INFINITY;
+    assert_ok(beam_training_write(t->training, p.name, data, &err), err);
+    assert_fails(beam_trainer_evaluate(t, &found, &err), BEAM_ABORTED, err,
+                 " is inf at step 6 (in epoch 1): the training has diverged.");
+    assert_non_null(strstr(err.message, p.name));
+    const char *path = test_path(f->folder, "model.safetensors");
+    assert_fails(beam_trainer_export(t, path, BEAM_F32, &err), BEAM_ABORTED, err, p.name);
+    assert_int_equal(access(path, F_OK), -1);
+    free(data);
     beam_trainer_close(t);
 }
 
@@ -570,6 +600,7 @@ int main(void)
         TEST(test_image_size),
         TEST(test_window),
         TEST(test_divergence),
+        TEST(test_weights_that_are_no_numbers),
         TEST(test_exported_weights_are_as_accurate),
         TEST(test_export),
         TEST(test_evaluation_threads_and_flips),
