@@ -1,5 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* data.c - elements in and out: one stream an endpoint, shared by all bundles. */
+/* data.c - elements in and out: one stream an endpoint, shared by all bundles.  When it breaks they
+ * fail, and the next bundle opens another. */
 #include "base/alloc.h"
 #include "worker/elements.h"
 #include "worker/harness.h"
@@ -13,8 +14,10 @@ struct beam_data_link {
     beam_link base;
     beam_harness *harness;
     beam_grpc_wire *wire;
+    beam_inbox_feed feed;
     pthread_mutex_t sending;
     pthread_t reader;
+    bool reads; /* the two are there */
 };
 
 static beam_status no_memory(beam_error *err)
@@ -26,7 +29,8 @@ static beam_status no_memory(beam_error *err)
 
 static beam_status put(void *user, const char *instruction, beam_chunk *chunk, beam_error *err)
 {
-    return beam_inbox_put(user, instruction, chunk, err);
+    const beam_data_link *link = user;
+    return beam_inbox_put(&link->harness->inboxes, link->feed, instruction, chunk, err);
 }
 
 static beam_status read_wire(void *user, void *to, size_t size, beam_error *err)
@@ -48,7 +52,16 @@ static beam_status deliver(beam_data_link *link, size_t size, beam_error *err)
         BEAM_TRY(beam_grpc_wire_read(link->wire, small, size, err));
         source = beam_elements_in_memory(&reader);
     }
-    return beam_elements_read(&source, put, &link->harness->inboxes, err);
+    return beam_elements_read(&source, put, link, err);
+}
+
+/* Elements of any bundle may be lost, those too that were sent: so all that use the stream fail,
+ * and none goes on over the next one. */
+static void lose(beam_data_link *link, const beam_error *why)
+{
+    beam_link_lose(link->harness, &link->base, why);
+    beam_inboxes_break(&link->harness->inboxes, link->feed, why);
+    beam_grpc_wire_cancel(link->wire); /* nobody reads what it would still send */
 }
 
 static void *read_all(void *user)
@@ -63,10 +76,9 @@ static void *read_all(void *user)
             status = deliver(link, size, &err);
     }
     if (status == BEAM_OK)
-        beam_error_set(&err, BEAM_ABORTED, "the engine ended the data stream of %s",
-                       link->base.endpoint);
-    beam_grpc_wire_cancel(link->wire); /* nobody reads what it would still send */
-    beam_inboxes_break(&link->harness->inboxes, &err);
+        (void)beam_error_set(&err, BEAM_ABORTED, "the engine at %s ended it", link->base.endpoint);
+    (void)beam_error_wrap(&err, err.code, "the data stream broke");
+    lose(link, &err);
     return NULL;
 }
 
@@ -80,10 +92,12 @@ static beam_status connect_link(beam_harness *h, beam_link *base, beam_error *er
                                     .worker_id = h->options->id,
                                     .stop = &h->control.ending};
     link->harness = h;
+    link->feed = beam_inbox_new_feed(&h->inboxes);
     BEAM_TRY(beam_grpc_wire_open(base->endpoint, &call, &link->wire, err));
     if (pthread_mutex_init(&link->sending, NULL) != 0)
         return no_memory(err);
-    if (pthread_create(&link->reader, NULL, read_all, link) == 0)
+    link->reads = pthread_create(&link->reader, NULL, read_all, link) == 0;
+    if (link->reads)
         return BEAM_OK;
     pthread_mutex_destroy(&link->sending);
     return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no thread to read elements");
@@ -96,18 +110,37 @@ static void cancel_link(beam_link *base)
 
 static void close_link(beam_link *base)
 {
-    beam_grpc_wire_close(((beam_data_link *)base)->wire);
+    beam_data_link *link = (beam_data_link *)base;
+    if (link->reads) { /* no more: the stream has ended, or was cancelled */
+        (void)pthread_join(link->reader, NULL);
+        (void)pthread_mutex_destroy(&link->sending);
+    }
+    beam_grpc_wire_close(link->wire);
 }
 
 static const beam_link_kind kind = {sizeof(beam_data_link), connect_link, cancel_link, close_link};
 
-beam_status beam_data_link_get(beam_harness *h, const char *endpoint, beam_data_link **link,
-                               beam_error *err)
+/* The inbox reads it before it is looked whether the link was lost: who loses it breaks the inbox
+ * after that. */
+beam_status beam_data_link_get(beam_harness *h, const char *endpoint, beam_inbox *inbox,
+                               beam_data_link **link, beam_error *err)
 {
     beam_link *base;
-    beam_status status = beam_link_get(h, &h->data_links, &kind, endpoint, &base, err);
+    *link = NULL;
+    BEAM_TRY(beam_link_get(h, &h->data_links, &kind, endpoint, &base, err));
     *link = (beam_data_link *)base;
-    return status;
+    beam_inbox_read(inbox, (*link)->feed);
+    return beam_data_check(*link, err);
+}
+
+void beam_data_link_release(beam_data_link *link)
+{
+    beam_link_release(link->harness, &link->base);
+}
+
+beam_status beam_data_check(beam_data_link *link, beam_error *err)
+{
+    return beam_link_check(link->harness, &link->base, err);
 }
 
 beam_status beam_data_send(beam_data_link *link, const char *instruction, const char *transform,
@@ -123,24 +156,21 @@ beam_status beam_data_send(beam_data_link *link, const char *instruction, const 
         status = no_memory(err);
     }
     beam_buffer_free(&head);
-    return status;
+    if (status == BEAM_OK)
+        return status;
+    beam_status lost = beam_data_check(link, err); /* says more than how writing failed */
+    return lost != BEAM_OK ? lost : status;
 }
 
 void beam_data_break(beam_harness *h)
 {
     const beam_error why = {BEAM_CANCELLED, "the worker ends"};
     beam_links_break(h, &h->data_links);
-    beam_inboxes_break(&h->inboxes, &why);
+    beam_inboxes_break(&h->inboxes, BEAM_INBOX_ALL_FEEDS, &why);
 }
 
 void beam_data_stop(beam_harness *h)
 {
     beam_data_break(h);
-    while (h->data_links) {
-        beam_data_link *link = (beam_data_link *)h->data_links;
-        h->data_links = link->base.next;
-        pthread_join(link->reader, NULL);
-        pthread_mutex_destroy(&link->sending);
-        beam_link_free(&link->base);
-    }
+    beam_links_close(&h->data_links);
 }

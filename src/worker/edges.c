@@ -27,7 +27,7 @@ static beam_coder_map coders_of(const beam_processor *p)
 /* What a port's payload says: the types of the wire form, and where that goes. */
 static beam_status read_port(beam_processor *p, const beam_plan_port *port,
                              const beam_type **element, const beam_type **window,
-                             beam_data_link **link, beam_error *err)
+                             const char **endpoint, beam_error *err)
 {
     BeamPb__RemoteGrpcPort *remote = NULL;
     BEAM_TRY(beam_message_unpack(&beam_pb__remote_grpc_port__descriptor, port->payload,
@@ -38,10 +38,10 @@ static beam_status read_port(beam_processor *p, const beam_plan_port *port,
         status = beam_error_set(err, BEAM_FAILED_PRECONDITION,
                                 "the coder of %s is not of the elements of %s", port->transform,
                                 port->pcollection);
-    if (status == BEAM_OK)
-        status = beam_data_link_get(
-            p->harness, remote->api_service_descriptor ? remote->api_service_descriptor->url : "",
-            link, err);
+    const char *url = remote->api_service_descriptor ? remote->api_service_descriptor->url : "";
+    *endpoint = beam_arena_copy(&p->arena, url, strlen(url) + 1);
+    if (status == BEAM_OK && !*endpoint)
+        status = no_memory(err);
     beam_message_free(remote);
     return status;
 }
@@ -56,10 +56,9 @@ beam_status beam_edges_open_entries(beam_processor *p, beam_error *err)
         return no_memory(err);
     for (; p->n_entries < n; p->n_entries++) {
         beam_entry *entry = &p->entries[p->n_entries];
-        beam_data_link *link; /* its reader finds the bundle's inbox */
         entry->source = beam_bundle_source_at(p->bundle, p->n_entries);
         entry->port = beam_plan_source_port(entry->source);
-        BEAM_TRY(read_port(p, entry->port, &entry->element, &entry->window, &link, err));
+        BEAM_TRY(read_port(p, entry->port, &entry->element, &entry->window, &entry->endpoint, err));
         if (p->batch_bytes < entry->element->size * BATCH)
             p->batch_bytes = entry->element->size * BATCH;
     }
@@ -319,19 +318,42 @@ beam_status beam_edges_bind_sink(void *self, const beam_plan_port *port, beam_pl
     p->exits[p->n_exits++] = exit;
     exit->processor = p;
     exit->port = port;
-    BEAM_TRY(read_port(p, port, &exit->element, &exit->window, &exit->link, err));
+    BEAM_TRY(read_port(p, port, &exit->element, &exit->window, &exit->endpoint, err));
     *sink = (beam_plan_sink){exit, write_element, write_elements};
     return BEAM_OK;
 }
 
+/* A stream takes what will not arrive until it is known to have broken. */
 beam_status beam_edges_flush(beam_processor *p, beam_error *err)
 {
     for (size_t i = 0; i < p->n_exits; i++)
         BEAM_TRY(send_bytes(p->exits[i], true, err));
+    for (size_t i = 0; i < p->n_exits; i++)
+        BEAM_TRY(beam_data_check(p->exits[i]->link, err));
     return BEAM_OK;
 }
 
-/* ---- The end ----------------------------------------------------------------------------- */
+/* ---- A bundle's beginning and end -------------------------------------------------------- */
+
+/* The links are the bundle's, not the processor's: the next bundle has others where one of these is
+ * lost, and this one has not. */
+beam_status beam_edges_begin_bundle(beam_processor *p, beam_inbox *inbox, beam_error *err)
+{
+    for (size_t i = 0; i < p->n_entries; i++)
+        BEAM_TRY(beam_data_link_get(p->harness, p->entries[i].endpoint, inbox, &p->entries[i].link,
+                                    err));
+    for (size_t i = 0; i < p->n_exits; i++)
+        BEAM_TRY(
+            beam_data_link_get(p->harness, p->exits[i]->endpoint, inbox, &p->exits[i]->link, err));
+    return BEAM_OK;
+}
+
+static void give_back(beam_data_link **link)
+{
+    if (*link)
+        beam_data_link_release(*link);
+    *link = NULL;
+}
 
 /* A processor may wait for its next bundle for ever: it keeps no memory that elements took. */
 void beam_edges_end_bundle(beam_processor *p)
@@ -339,10 +361,13 @@ void beam_edges_end_bundle(beam_processor *p)
     for (size_t i = 0; i < p->n_entries; i++) {
         p->entries[i].done = false;
         p->entries[i].worth = 0;
+        give_back(&p->entries[i].link);
         beam_buffer_free(&p->entries[i].rest);
     }
-    for (size_t i = 0; i < p->n_exits; i++)
+    for (size_t i = 0; i < p->n_exits; i++) {
         beam_buffer_free(&p->exits[i]->bytes);
+        give_back(&p->exits[i]->link);
+    }
     beam_readings_free(&p->readings);
     beam_arena_free(&p->elements);
 }

@@ -23,6 +23,7 @@
 #include "worker/worker.h"
 
 typedef struct beam_harness beam_harness;
+typedef struct beam_processor beam_processor;
 
 /* ---- Links (links.c) --------------------------------------------------------------------- */
 
@@ -32,54 +33,61 @@ typedef struct beam_link_kind {
     size_t size;
     /* Opens what follows the beam_link; what is open after an error is closed as below. */
     beam_status (*connect)(beam_harness *harness, beam_link *link, beam_error *err);
-    void (*cancel)(beam_link *link); /* whoever uses it returns soon */
+    void (*cancel)(beam_link *link); /* whoever uses it returns soon, and it is lost */
     void (*close)(beam_link *link);
 } beam_link_kind;
 
-/* A stream to a service of the engine's: what comes first in the links below. */
+/* A stream to a service of the engine's: what comes first in the links below.  One that is lost
+ * stays what it was for those who hold it, and who comes next gets another. */
 struct beam_link {
     beam_link *next;
     const beam_link_kind *kind;
     char *endpoint;
-    bool connected; /* until then it is of the thread that connects it; behind harness.lock */
+    /* Behind harness.lock. */
+    bool connected;  /* until then it is of the thread that connects it */
+    beam_error lost; /* why it is of no use any more; code BEAM_OK: it is of use */
+    size_t holders;
 };
 
-/* The link to an endpoint in the list, made when it is first asked for: then it waits until that is
- * connected, or the worker ends. */
+/* The link to an endpoint in the list, made where there is none of use: then it waits until that is
+ * connected, or the worker ends.  Whoever gets it holds it until it is released. */
 beam_status beam_link_get(beam_harness *harness, beam_link **all, const beam_link_kind *kind,
                           const char *endpoint, beam_link **link, beam_error *err);
+void beam_link_release(beam_harness *harness, beam_link *link);
+/* Nobody gets it any more, and the caller cancels it.  Of several reasons the first stays. */
+void beam_link_lose(beam_harness *harness, beam_link *link, const beam_error *why);
+/* BEAM_OK, or why it was lost. */
+beam_status beam_link_check(beam_harness *harness, const beam_link *link, beam_error *err);
 /* Whoever reads or writes one, or will, fails. */
 void beam_links_break(beam_harness *harness, beam_link *const *all);
-/* Once it is off the list, and what follows it is gone. */
-void beam_link_free(beam_link *link);
+/* Once nobody holds any, or comes. */
+void beam_links_close(beam_link **all);
 
 /* ---- Data (data.c) ----------------------------------------------------------------------- */
 
 typedef struct beam_data_link beam_data_link;
 
-/* As beam_link_get. */
-beam_status beam_data_link_get(beam_harness *harness, const char *endpoint, beam_data_link **link,
-                               beam_error *err);
+/* As beam_link_get, for the bundle of that inbox, which fails when the link is lost. */
+beam_status beam_data_link_get(beam_harness *harness, const char *endpoint, beam_inbox *inbox,
+                               beam_data_link **link, beam_error *err);
+void beam_data_link_release(beam_data_link *link);
 /* Elements that a transform of a bundle has for the engine, which is given them when it returns;
  * any thread. */
 beam_status beam_data_send(beam_data_link *link, const char *instruction, const char *transform,
                            const beam_buffer *bytes, bool is_last, beam_error *err);
+/* BEAM_OK: as far as is known what was sent arrives. */
+beam_status beam_data_check(beam_data_link *link, beam_error *err);
 /* Fails all bundles that wait for data; and ends the links, when no bundle is left. */
 void beam_data_break(beam_harness *harness);
 void beam_data_stop(beam_harness *harness);
 
 /* ---- State (state.c) --------------------------------------------------------------------- */
 
-typedef struct beam_state_link beam_state_link;
-
-beam_status beam_state_link_get(beam_harness *harness, const char *endpoint, beam_state_link **link,
-                                beam_error *err);
 /* A page of what the engine keeps under the key, appended to *data: the first one with an empty
  * token, which becomes that of the next page, empty when there is none.  When the engine ends the
- * stream, all who wait for an answer fail; the next call opens another one, once. */
-beam_status beam_state_get(beam_state_link *link, const char *instruction,
-                           const BeamPb__StateKey *key, beam_buffer *token, beam_buffer *data,
-                           beam_error *err);
+ * stream, all who wait for an answer fail. */
+beam_status beam_state_get(const beam_processor *processor, const BeamPb__StateKey *key,
+                           beam_buffer *token, beam_buffer *data, beam_error *err);
 /* Whoever waits for an answer fails, as does who asks when the control plane has ended; and frees
  * the links. */
 void beam_state_break(beam_harness *harness);
@@ -91,7 +99,7 @@ typedef struct beam_reading beam_reading;
 
 /* What an iterable of beam_pages_ops has as its source. */
 typedef struct beam_pages {
-    struct beam_processor *processor;
+    beam_processor *processor;
     const beam_type *element;
     const void *values; /* n that are there already */
     uint64_t n;
@@ -103,7 +111,7 @@ typedef struct beam_pages {
 
 /* Where a decoder opens them: its `user`, with beam_pages_of_tail as open_tail. */
 typedef struct beam_tails {
-    struct beam_processor *processor;
+    beam_processor *processor;
     beam_arena *arena;
     beam_reading **readings; /* of all that are in the arena */
     bool any;                /* there are some */
@@ -120,15 +128,12 @@ void beam_readings_free(beam_reading **readings);
 /* All whole values, into an array that beam_free frees. */
 beam_status beam_decode_run(const beam_decoder *decoder, const beam_type *type, beam_reader *reader,
                             void **values, size_t *capacity, size_t *n);
-/* Where the processor's state is. */
-beam_status beam_state_of(struct beam_processor *processor, beam_state_link **link,
-                          beam_error *err);
 
 /* ---- Bundles (processor.c, edges.c) ---------------------------------------------------- */
 
 typedef struct beam_descriptor {
     BeamPb__ProcessBundleDescriptor *message;
-    struct beam_processor *idle; /* set up, and waiting for the next bundle */
+    beam_processor *idle; /* set up, and waiting for the next bundle */
 } beam_descriptor;
 
 /* What passes an edge, looked at now and then. */
@@ -149,6 +154,8 @@ typedef struct beam_entry {
     beam_plan_source *source;
     const beam_plan_port *port;
     const beam_type *element, *window; /* of the wire form */
+    const char *endpoint;              /* where its data come from */
+    beam_data_link *link;              /* to there, while there is a bundle */
     beam_buffer rest;                  /* an element's beginning, the end of a span */
     size_t worth;                      /* rest is looked at again once it is so long */
     bool done;
@@ -163,17 +170,18 @@ typedef struct beam_entry {
 
 /* Where elements leave: encoded and sent. */
 typedef struct beam_exit {
-    struct beam_processor *processor;
+    beam_processor *processor;
     const beam_plan_port *port;
     const beam_type *element, *window;
+    const char *endpoint;
     beam_data_link *link;
     beam_buffer bytes;
     beam_passing passing;
 } beam_exit;
 
 /* A stage of this worker, for one bundle at a time. */
-typedef struct beam_processor {
-    struct beam_processor *next;
+struct beam_processor {
+    beam_processor *next;
     beam_harness *harness;
     beam_descriptor *descriptor;
     beam_arena arena; /* types, for as long as the processor */
@@ -199,7 +207,7 @@ typedef struct beam_processor {
     int phase;
     beam_spent *spent; /* a transform of the descriptor each, the arena's */
     time_t begun;
-} beam_processor;
+};
 
 /* Runs one bundle, from _runs to _done, and fills the response, which is the arena's. */
 beam_status beam_processor_run(beam_harness *harness, beam_control_bundle *bundle,
@@ -211,6 +219,8 @@ void beam_descriptors_free(beam_harness *harness);
 beam_status beam_edges_bind_sink(void *self, const beam_plan_port *port, beam_plan_sink *sink,
                                  beam_error *err);
 beam_status beam_edges_open_entries(beam_processor *processor, beam_error *err);
+/* Gets what elements come and go over, which beam_edges_end_bundle gives back. */
+beam_status beam_edges_begin_bundle(beam_processor *processor, beam_inbox *inbox, beam_error *err);
 /* Pushes the next of an entry's data. */
 beam_status beam_edges_feed(beam_processor *processor, beam_entry *entry, const beam_chunk *chunk,
                             beam_error *err);

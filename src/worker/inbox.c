@@ -26,7 +26,8 @@ struct beam_inbox {
     bool starved;   /* its bundle waits for data */
     bool stuck;     /* its bundle has taken nothing for a while */
     bool closed;
-    size_t writers; /* streams that wait for room in it, and would not find it gone */
+    size_t writers;        /* streams that wait for room in it, and would not find it gone */
+    beam_inbox_feed feeds; /* that it needs */
     beam_error broken;
 };
 
@@ -87,7 +88,7 @@ static beam_inbox *new_inbox(beam_inboxes *all, const char *instruction)
     return inbox;
 }
 
-static void free_inbox(beam_inbox *inbox)
+static void empty_inbox(beam_inbox *inbox)
 {
     while (inbox->first) {
         beam_chunk *chunk = inbox->first;
@@ -95,8 +96,16 @@ static void free_inbox(beam_inbox *inbox)
         inbox->all->held -= weight(chunk);
         beam_chunk_free(chunk);
     }
+    inbox->end = &inbox->first;
     if (inbox->fd >= 0)
         (void)close(inbox->fd);
+    inbox->fd = -1;
+    inbox->read_at = inbox->write_at = 0;
+}
+
+static void free_inbox(beam_inbox *inbox)
+{
+    empty_inbox(inbox);
     pthread_cond_destroy(&inbox->changed);
     beam_free(inbox->instruction);
     beam_free(inbox);
@@ -116,18 +125,35 @@ static beam_inbox *find_or_make(beam_inboxes *all, const char *instruction)
     return inbox;
 }
 
-void beam_inboxes_break(beam_inboxes *all, const beam_error *why)
+beam_inbox_feed beam_inbox_new_feed(beam_inboxes *all)
+{
+    pthread_mutex_lock(&all->lock);
+    beam_inbox_feed feed = (beam_inbox_feed)1 << all->feeds++ % 64;
+    pthread_mutex_unlock(&all->lock);
+    return feed;
+}
+
+/* With the lock held.  Nobody may ever come for what its bundle has not begun to read. */
+static void break_inbox(beam_inbox *inbox, const beam_error *why)
+{
+    if (inbox->broken.code == BEAM_OK)
+        inbox->broken = *why;
+    if (!inbox->opened)
+        empty_inbox(inbox);
+    pthread_cond_broadcast(&inbox->changed);
+}
+
+void beam_inboxes_break(beam_inboxes *all, beam_inbox_feed feeds, const beam_error *why)
 {
     size_t at = 0;
     const beam_map_entry *entry;
     pthread_mutex_lock(&all->lock);
-    if (all->broken.code == BEAM_OK)
+    if (feeds == BEAM_INBOX_ALL_FEEDS && all->broken.code == BEAM_OK)
         all->broken = *why;
     while ((entry = beam_map_next(&all->open, &at))) {
         beam_inbox *inbox = entry->value;
-        if (inbox->broken.code == BEAM_OK)
-            inbox->broken = *why;
-        pthread_cond_broadcast(&inbox->changed);
+        if (inbox->feeds & feeds || feeds == BEAM_INBOX_ALL_FEEDS)
+            break_inbox(inbox, why);
     }
     pthread_cond_broadcast(&all->room);
     pthread_mutex_unlock(&all->lock);
@@ -158,6 +184,13 @@ beam_inbox *beam_inbox_open(beam_inboxes *all, const char *instruction)
         inbox->opened = true;
     pthread_mutex_unlock(&all->lock);
     return inbox;
+}
+
+void beam_inbox_read(beam_inbox *inbox, beam_inbox_feed feed)
+{
+    pthread_mutex_lock(&inbox->all->lock);
+    inbox->feeds |= feed;
+    pthread_mutex_unlock(&inbox->all->lock);
 }
 
 static bool in_file(const beam_inbox *inbox)
@@ -352,14 +385,15 @@ static void deliver(beam_inbox *inbox, beam_chunk *chunk)
     pthread_cond_broadcast(&inbox->changed);
 }
 
-beam_status beam_inbox_put(beam_inboxes *all, const char *instruction, beam_chunk *chunk,
-                           beam_error *err)
+beam_status beam_inbox_put(beam_inboxes *all, beam_inbox_feed feed, const char *instruction,
+                           beam_chunk *chunk, beam_error *err)
 {
     pthread_mutex_lock(&all->lock);
     bool late = beam_map_has(&all->past, instruction);
     beam_inbox *inbox = late ? NULL : find_or_make(all, instruction);
     bool wanted = false;
     if (inbox) {
+        inbox->feeds |= feed;
         wait_for_room(inbox);
         wanted = !inbox->closed;
         if (wanted)

@@ -1,7 +1,9 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* links.c - streams to the engine's data and state services, made when a bundle first asks for one.
- * It connects without the harness's lock, which all instructions need: an endpoint that cannot be
- * reached keeps waiting those who want that one. */
+/* links.c - streams to the engine's data and state services, made when a bundle asks for one.  It
+ * connects without the harness's lock, which all instructions need: an endpoint that cannot be
+ * reached keeps waiting those who want that one.  A link that is lost goes when another is made and
+ * nobody holds it any more: who holds it may be long at what a function does, and nobody waits for
+ * that. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -19,18 +21,43 @@ static beam_link *new_link(const beam_link_kind *kind, const char *endpoint)
     return link;
 }
 
-void beam_link_free(beam_link *link)
+void beam_links_close(beam_link **all)
 {
-    link->kind->close(link);
-    beam_free(link->endpoint);
-    beam_free(link);
+    while (*all) {
+        beam_link *link = *all;
+        *all = link->next;
+        link->kind->close(link);
+        beam_free(link->endpoint);
+        beam_free(link);
+    }
 }
 
-static void unlink_link(beam_link **at, const beam_link *link)
+static void move(beam_link **from, beam_link **to)
 {
-    while (*at != link)
-        at = &(*at)->next;
-    *at = link->next;
+    beam_link *link = *from;
+    *from = link->next;
+    link->next = *to;
+    *to = link;
+}
+
+/* With the lock held: off the list, with all that is of no use and that nobody holds. */
+static beam_link *take_useless(beam_link **all)
+{
+    beam_link *useless = NULL;
+    while (*all)
+        if ((*all)->connected && (*all)->lost.code != BEAM_OK && !(*all)->holders)
+            move(all, &useless);
+        else
+            all = &(*all)->next;
+    return useless;
+}
+
+/* With the lock held; NULL: there is none. */
+static beam_link *find_link(beam_link *all, const char *endpoint)
+{
+    while (all && (all->lost.code != BEAM_OK || strcmp(all->endpoint, endpoint) != 0))
+        all = all->next;
+    return all;
 }
 
 /* With the lock held, but not while it connects: others find the link then, and wait for it. */
@@ -43,18 +70,19 @@ static beam_status add_link(beam_harness *h, beam_link **all, const beam_link_ki
     if (!link)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a stream to %s",
                               endpoint);
+    beam_link *useless = take_useless(all);
     link->next = *all;
     *all = link;
     pthread_mutex_unlock(&h->lock);
+    beam_links_close(&useless);
     beam_status status = kind->connect(h, link, err);
     pthread_mutex_lock(&h->lock);
     pthread_cond_broadcast(&h->changed);
+    link->connected = true;
     if (status != BEAM_OK) {
-        unlink_link(all, link);
-        beam_link_free(link);
+        link->lost.code = status; /* whoever waited for it tries again */
         return status;
     }
-    link->connected = true;
     if (h->control.ending)
         link->kind->cancel(link);
     *result = link;
@@ -66,15 +94,37 @@ beam_status beam_link_get(beam_harness *h, beam_link **all, const beam_link_kind
 {
     beam_status status = BEAM_OK;
     pthread_mutex_lock(&h->lock);
-    for (;;) {
-        for (*link = *all; *link && strcmp((*link)->endpoint, endpoint) != 0;)
-            *link = (*link)->next;
-        if (!*link || (*link)->connected)
-            break;
+    while ((*link = find_link(*all, endpoint)) && !(*link)->connected)
         pthread_cond_wait(&h->changed, &h->lock);
-    }
     if (!*link)
         status = add_link(h, all, kind, endpoint, link, err);
+    if (status == BEAM_OK)
+        (*link)->holders++;
+    pthread_mutex_unlock(&h->lock);
+    return status;
+}
+
+void beam_link_release(beam_harness *h, beam_link *link)
+{
+    pthread_mutex_lock(&h->lock);
+    link->holders--;
+    pthread_mutex_unlock(&h->lock);
+}
+
+void beam_link_lose(beam_harness *h, beam_link *link, const beam_error *why)
+{
+    pthread_mutex_lock(&h->lock);
+    if (link->lost.code == BEAM_OK)
+        link->lost = *why;
+    pthread_mutex_unlock(&h->lock);
+}
+
+beam_status beam_link_check(beam_harness *h, const beam_link *link, beam_error *err)
+{
+    pthread_mutex_lock(&h->lock);
+    beam_status status = link->lost.code == BEAM_OK
+                             ? BEAM_OK
+                             : beam_error_set(err, link->lost.code, "%s", link->lost.message);
     pthread_mutex_unlock(&h->lock);
     return status;
 }
@@ -83,7 +133,7 @@ void beam_links_break(beam_harness *h, beam_link *const *all)
 {
     pthread_mutex_lock(&h->lock);
     for (beam_link *link = *all; link; link = link->next)
-        if (link->connected)
+        if (link->connected && link->lost.code == BEAM_OK) /* or nobody waits for it any more */
             link->kind->cancel(link);
     pthread_mutex_unlock(&h->lock);
 }

@@ -38,16 +38,6 @@ beam_status beam_decode_run(const beam_decoder *decoder, const beam_type *type, 
     return status == BEAM_OUT_OF_RANGE ? BEAM_OK : status; /* a value that the page cuts */
 }
 
-beam_status beam_state_of(beam_processor *p, beam_state_link **link, beam_error *err)
-{
-    const BeamPb__ApiServiceDescriptor *service =
-        p->descriptor->message->state_api_service_descriptor;
-    if (!service || !*service->url)
-        return beam_error_set(err, BEAM_FAILED_PRECONDITION,
-                              "the engine does not say where its state is");
-    return beam_state_link_get(p->harness, service->url, link, err);
-}
-
 /* ---- Reading ----------------------------------------------------------------------------- */
 
 static beam_reading *begin_reading(const beam_pages *pages)
@@ -74,16 +64,13 @@ static beam_reading *begin_reading(const beam_pages *pages)
 static beam_status get_page(const beam_pages *pages, beam_reading *r, beam_error *err)
 {
     BeamPb__StateKey *key = NULL;
-    beam_state_link *link;
     if (r->decoded)
         memmove(r->bytes.data, r->bytes.data + r->decoded, r->bytes.len - r->decoded);
     r->bytes.len -= r->decoded;
     r->decoded = 0;
-    BEAM_TRY(beam_state_of(pages->processor, &link, err));
     BEAM_TRY(beam_message_unpack(&beam_pb__state_key__descriptor, pages->key.at, pages->key.len,
                                  &key, err));
-    beam_status status =
-        beam_state_get(link, pages->processor->instruction, key, &r->token, &r->bytes, err);
+    beam_status status = beam_state_get(pages->processor, key, &r->token, &r->bytes, err);
     beam_message_free(key);
     r->last = r->token.len == 0;
     return status;

@@ -312,6 +312,8 @@ static beam_status run_in(beam_harness *h, beam_processor *p, beam_control_bundl
 {
     p->instruction = bundle->id;
     p->request = request;
+    BEAM_TRY(
+        beam_edges_begin_bundle(p, inbox, err)); /* may wait: there is nothing to look at yet */
     begin_running(h, p, bundle);
     beam_status status = run(p, request, inbox, err);
     if (status == BEAM_OK)

@@ -151,12 +151,10 @@ static beam_status begin(beam_processor *p, const wanted *w, beam_cached *answer
                                   .borrow = true,
                                   .open_tail = beam_pages_of_tail,
                                   .user = &tails};
-    beam_state_link *link;
     size_t capacity = 0;
-    BEAM_TRY(beam_state_of(p, &link, err));
     do {
         do
-            BEAM_TRY(beam_state_get(link, p->instruction, &w->key, &b->token, &answer->bytes, err));
+            BEAM_TRY(beam_state_get(p, &w->key, &b->token, &answer->bytes, err));
         while (b->token.len && answer->bytes.len < MOST_AT_ONCE);
         b->rest = beam_reader_of(answer->bytes.data, answer->bytes.len);
         BEAM_TRY(beam_decode_run(&decoder, w->element, &b->rest, &answer->array, &capacity, &b->n));

@@ -2,7 +2,7 @@
 /* state.c - what the engine keeps for bundles, asked for over the State API: one stream for all
  * bundles, any number of questions on it at once.  An engine may answer one only after another,
  * of another bundle, so nobody waits for somebody else's.  Of those who wait, one reads.  When the
- * stream ends they fail, and who asks next opens another. */
+ * stream breaks they fail, and who asks next opens another. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,20 +23,20 @@ typedef struct question {
     time_t give_up;
 } question;
 
-struct beam_state_link {
+typedef struct beam_state_link {
     beam_link base;
     beam_harness *harness;
     beam_grpc_channel *channel;
-    beam_grpc_stream *stream; /* who cancels it has harness.lock */
+    beam_grpc_stream *stream;
     pthread_mutex_t sending;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     question *open;
     uint64_t asked;
+    bool made;         /* all that is above */
     bool reading;      /* somebody does */
-    bool reopening;    /* the same */
     beam_error broken; /* code BEAM_OK: it is not */
-};
+} beam_state_link;
 
 static beam_status no_memory(beam_error *err)
 {
@@ -45,27 +45,20 @@ static beam_status no_memory(beam_error *err)
 
 /* ---- Links ------------------------------------------------------------------------------- */
 
-static beam_status open_stream(const beam_state_link *link, beam_grpc_stream **stream,
-                               beam_error *err)
-{
-    const beam_grpc_options call = {.method = METHOD,
-                                    .what = "tell state",
-                                    .worker_id = link->harness->options->id,
-                                    .stop = &link->harness->control.ending};
-    return beam_grpc_stream_open(link->channel, &call, stream, err);
-}
-
 static beam_status connect_link(beam_harness *h, beam_link *base, beam_error *err)
 {
     beam_state_link *link = (beam_state_link *)base;
+    const beam_grpc_options call = {.method = METHOD,
+                                    .what = "tell state",
+                                    .worker_id = h->options->id,
+                                    .stop = &h->control.ending};
     link->harness = h;
     BEAM_TRY(beam_grpc_channel_open(base->endpoint, &link->channel, err));
-    BEAM_TRY(open_stream(link, &link->stream, err));
-    return pthread_mutex_init(&link->sending, NULL) == 0 &&
-                   pthread_mutex_init(&link->lock, NULL) == 0 &&
-                   pthread_cond_init(&link->changed, NULL) == 0
-               ? BEAM_OK
-               : no_memory(err); /* what was initialised holds no memory */
+    BEAM_TRY(beam_grpc_stream_open(link->channel, &call, &link->stream, err));
+    link->made = pthread_mutex_init(&link->sending, NULL) == 0 &&
+                 pthread_mutex_init(&link->lock, NULL) == 0 &&
+                 pthread_cond_init(&link->changed, NULL) == 0;
+    return link->made ? BEAM_OK : no_memory(err); /* what was initialised holds no memory */
 }
 
 static void cancel_link(beam_link *base)
@@ -76,20 +69,16 @@ static void cancel_link(beam_link *base)
 static void close_link(beam_link *base)
 {
     beam_state_link *link = (beam_state_link *)base;
+    if (link->made) {
+        (void)pthread_cond_destroy(&link->changed);
+        (void)pthread_mutex_destroy(&link->lock);
+        (void)pthread_mutex_destroy(&link->sending);
+    }
     beam_grpc_stream_close(link->stream);
     beam_grpc_channel_close(link->channel);
 }
 
 static const beam_link_kind kind = {sizeof(beam_state_link), connect_link, cancel_link, close_link};
-
-beam_status beam_state_link_get(beam_harness *h, const char *endpoint, beam_state_link **link,
-                                beam_error *err)
-{
-    beam_link *base;
-    beam_status status = beam_link_get(h, &h->state_links, &kind, endpoint, &base, err);
-    *link = (beam_state_link *)base;
-    return status;
-}
 
 void beam_state_break(beam_harness *h)
 {
@@ -98,48 +87,17 @@ void beam_state_break(beam_harness *h)
 
 void beam_state_stop(beam_harness *h)
 {
-    while (h->state_links) {
-        beam_state_link *link = (beam_state_link *)h->state_links;
-        h->state_links = link->base.next;
-        pthread_cond_destroy(&link->changed);
-        pthread_mutex_destroy(&link->lock);
-        pthread_mutex_destroy(&link->sending);
-        beam_link_free(&link->base);
-    }
+    beam_links_close(&h->state_links);
 }
 
-/* Another stream in place of one that has ended, which nobody reads or writes. */
-static beam_status reopen(beam_state_link *link, beam_error *err)
+/* With the lock held: all who wait for an answer fail. */
+static void lose(beam_state_link *link, const beam_error *why)
 {
-    beam_grpc_stream *stream;
-    BEAM_TRY(open_stream(link, &stream, err));
-    pthread_mutex_lock(&link->harness->lock); /* beam_links_break may be at the old one */
-    beam_grpc_stream *old = link->stream;
-    link->stream = stream;
-    if (link->harness->control.ending)
-        beam_grpc_stream_cancel(stream);
-    pthread_mutex_unlock(&link->harness->lock);
-    beam_grpc_stream_close(old);
-    return BEAM_OK;
-}
-
-/* With the lock held, which it gives up meanwhile.  Whoever asked over a stream that has ended is
- * told so before there is another one, which then is for all. */
-static beam_status mend(beam_state_link *link, beam_error *err)
-{
-    while (link->broken.code != BEAM_OK && (link->open || link->reopening))
-        pthread_cond_wait(&link->changed, &link->lock);
     if (link->broken.code == BEAM_OK)
-        return BEAM_OK;
-    link->reopening = true;
-    pthread_mutex_unlock(&link->lock);
-    beam_status status = reopen(link, err);
-    pthread_mutex_lock(&link->lock);
-    link->reopening = false;
-    if (status == BEAM_OK)
-        link->broken = (beam_error){0};
+        link->broken = *why;
     pthread_cond_broadcast(&link->changed);
-    return status;
+    beam_link_lose(link->harness, &link->base, why);
+    beam_grpc_stream_cancel(link->stream); /* nobody reads what it would still send */
 }
 
 /* ---- Answers ----------------------------------------------------------------------------- */
@@ -153,9 +111,11 @@ static void deliver(beam_state_link *link, BeamPb__StateResponse *answer)
             return;
         }
     /* Ids are numbers from 1, and what is none becomes 0. */
-    if (strtoull(answer->id, NULL, 10) - 1 >= link->asked)
-        (void)beam_error_set(&link->broken, BEAM_DATA_LOSS,
-                             "the engine answers what nobody has asked");
+    beam_error err = {0};
+    if (strtoull(answer->id, NULL, 10) - 1 >= link->asked) {
+        (void)beam_error_set(&err, BEAM_DATA_LOSS, "the engine answers what nobody has asked");
+        lose(link, &err);
+    }
     beam_message_free(answer);
 }
 
@@ -189,7 +149,7 @@ static void read_for_all(beam_state_link *link)
     pthread_mutex_lock(&link->lock);
     link->reading = false;
     if (status != BEAM_OK)
-        link->broken = err;
+        lose(link, &err);
     else if (answer)
         deliver(link, answer);
     pthread_cond_broadcast(&link->changed);
@@ -201,8 +161,12 @@ static void forget(beam_state_link *link, const question *q)
     while (*at != q)
         at = &(*at)->next;
     *at = q->next;
-    if (!link->open && link->broken.code != BEAM_OK) /* somebody may wait to mend it */
-        pthread_cond_broadcast(&link->changed);
+}
+
+/* With the lock held. */
+static beam_status why_broken(const beam_state_link *link, beam_error *err)
+{
+    return beam_error_set(err, link->broken.code, "%s", link->broken.message);
 }
 
 static beam_status wait_for_answer(beam_state_link *link, question *q, beam_error *err)
@@ -215,7 +179,7 @@ static beam_status wait_for_answer(beam_state_link *link, question *q, beam_erro
         else
             read_for_all(link);
     if (!q->answer && link->broken.code != BEAM_OK)
-        status = beam_error_set(err, link->broken.code, "%s", link->broken.message);
+        status = why_broken(link, err);
     else if (!q->answer)
         status = beam_error_set(err, BEAM_DEADLINE_EXCEEDED,
                                 "the engine did not answer for state within %d s", PATIENCE);
@@ -244,19 +208,19 @@ static beam_status send_question(beam_state_link *link, const BeamPb__StateReque
     if (status == BEAM_OK)
         return status;
     pthread_mutex_lock(&link->lock);
-    link->broken = why;
-    pthread_cond_broadcast(&link->changed);
+    lose(link, &why);
+    status = why_broken(link, err);
     pthread_mutex_unlock(&link->lock);
-    return beam_error_set(err, status, "%s", why.message);
+    return status;
 }
 
 /* *q is among the open ones from here on, but where it fails. */
 static beam_status open_question(beam_state_link *link, question *q, beam_error *err)
 {
     pthread_mutex_lock(&link->lock);
-    beam_status status = mend(link, err);
+    beam_status status = link->broken.code == BEAM_OK ? BEAM_OK : why_broken(link, err);
     if (status == BEAM_OK) {
-        snprintf(q->id, sizeof q->id, "%" PRIu64, ++link->asked);
+        (void)snprintf(q->id, sizeof q->id, "%" PRIu64, ++link->asked);
         q->next = link->open;
         link->open = q;
     }
@@ -286,19 +250,33 @@ static beam_status ask(beam_state_link *link, BeamPb__StateRequest *request,
     return status;
 }
 
-beam_status beam_state_get(beam_state_link *link, const char *instruction,
-                           const BeamPb__StateKey *key, beam_buffer *token, beam_buffer *data,
-                           beam_error *err)
+/* Where the processor's state is; to be released. */
+static beam_status get_link(const beam_processor *p, beam_link **link, beam_error *err)
+{
+    beam_harness *h = p->harness;
+    const BeamPb__ApiServiceDescriptor *service =
+        p->descriptor->message->state_api_service_descriptor;
+    if (!service || !*service->url)
+        return beam_error_set(err, BEAM_FAILED_PRECONDITION,
+                              "the engine does not say where its state is");
+    return beam_link_get(h, &h->state_links, &kind, service->url, link, err);
+}
+
+beam_status beam_state_get(const beam_processor *p, const BeamPb__StateKey *key, beam_buffer *token,
+                           beam_buffer *data, beam_error *err)
 {
     BeamPb__StateRequest request = BEAM_PB__STATE_REQUEST__INIT;
     BeamPb__StateGetRequest get = BEAM_PB__STATE_GET_REQUEST__INIT;
     BeamPb__StateResponse *answer = NULL;
-    request.instruction_id = (char *)instruction;
+    beam_link *link;
+    request.instruction_id = (char *)p->instruction;
     request.state_key = (BeamPb__StateKey *)key;
     request.request_case = BEAM_PB__STATE_REQUEST__REQUEST_GET;
     request.get = &get;
     get.continuation_token = (ProtobufCBinaryData){token->len, token->data};
-    beam_status status = ask(link, &request, &answer, err);
+    BEAM_TRY(get_link(p, &link, err));
+    beam_status status = ask((beam_state_link *)link, &request, &answer, err);
+    beam_link_release(p->harness, link);
     if (status == BEAM_OK) {
         const ProtobufCBinaryData *next = &answer->get->continuation_token;
         token->len = 0;

@@ -18,8 +18,12 @@ static uint8_t byte_of(size_t number)
     return (uint8_t)(number * 131 + 7);
 }
 
+/* Two streams that bring data. */
+enum { FEED = 1, OTHER_FEED = 2 };
+
 /* The piece's number tells its transform, size and bytes. */
-static void put(beam_inboxes *all, const char *instruction, size_t number, bool last)
+static void put_from(beam_inboxes *all, beam_inbox_feed feed, const char *instruction,
+                     size_t number, bool last)
 {
     char transform[32];
     snprintf(transform, sizeof transform, "t%zu", number);
@@ -31,7 +35,12 @@ static void put(beam_inboxes *all, const char *instruction, size_t number, bool 
     chunk->is_last = last;
     assert_non_null(chunk->transform);
     memset(bytes, byte_of(number), PIECE - number);
-    assert_int_equal(beam_inbox_put(all, instruction, chunk, NULL), BEAM_OK);
+    assert_int_equal(beam_inbox_put(all, feed, instruction, chunk, NULL), BEAM_OK);
+}
+
+static void put(beam_inboxes *all, const char *instruction, size_t number, bool last)
+{
+    put_from(all, FEED, instruction, number, last);
 }
 
 static void take(beam_inbox *inbox, size_t number, bool last)
@@ -148,26 +157,57 @@ static void no_room(void **state)
     free(before);
 }
 
-/* What has come is still read when the stream has ended, and then that it has. */
-static void broken(void **state)
+static const beam_error why = {BEAM_ABORTED, "the engine is gone"};
+
+static void expect_broken(beam_inbox *inbox)
 {
-    beam_inboxes *all = *state;
-    const beam_error why = {BEAM_ABORTED, "the engine is gone"};
     beam_error err = {0};
     beam_chunk *chunk = NULL;
-    beam_inbox *inbox = beam_inbox_open(all, "half");
-    put(all, "half", 3, false);
-    beam_inboxes_break(all, &why);
-    take(inbox, 3, false);
     assert_int_equal(beam_inbox_take(inbox, &chunk, &err), BEAM_ABORTED);
     assert_string_equal(err.message, "the engine is gone");
     beam_inbox_close(inbox);
 }
 
+/* What has come is still read when the stream has ended, and then that it has. */
+static void broken(void **state)
+{
+    beam_inboxes *all = *state;
+    beam_inbox *inbox = beam_inbox_open(all, "half");
+    put(all, "half", 3, false);
+    beam_inboxes_break(all, BEAM_INBOX_ALL_FEEDS, &why);
+    take(inbox, 3, false);
+    expect_broken(inbox);
+    expect_broken(beam_inbox_open(all, "next"));
+}
+
+/* Those fail that read the feed, whether it has brought them something or not; what came for those
+ * that have not begun makes room.  Others, and those that come later, do not. */
+static void one_feed_breaks(void **state)
+{
+    beam_inboxes *all = *state;
+    beam_inbox *waits = beam_inbox_open(all, "waits"), *other = beam_inbox_open(all, "other");
+    beam_inbox_read(waits, FEED);
+    beam_inbox_read(other, OTHER_FEED);
+    for (size_t i = 0; i < PIECES; i++)
+        put(all, "early", i, false);
+    assert_true(all->held > 0);
+    beam_inboxes_break(all, FEED, &why);
+    assert_int_equal(all->held, 0);
+    expect_broken(waits);
+    expect_broken(beam_inbox_open(all, "early"));
+    put_from(all, OTHER_FEED, "other", 1, true);
+    take(other, 1, true);
+    beam_inbox_close(other);
+    beam_inbox *next = beam_inbox_open(all, "next");
+    put(all, "next", 2, true);
+    take(next, 2, true);
+    beam_inbox_close(next);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(not_begun), TEST(stuck), TEST(flows), TEST(no_room),
-                                       TEST(broken)};
+    const struct CMUnitTest tests[] = {TEST(not_begun), TEST(stuck),  TEST(flows),
+                                       TEST(no_room),   TEST(broken), TEST(one_feed_breaks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
