@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/wait.h"
 
-/* How long an address may take to answer; how often who waits looks whether to stop. */
-enum { PATIENCE_MS = 20000, TICK_MS = 200, MOST_HOST = 255 };
+/* How long an address may take to answer. */
+enum { PATIENCE_MS = 20000, MOST_HOST = 255 };
 
 /* "host:port" or "[host]:port"; the port points into the endpoint. */
 static bool take_apart(const char *endpoint, char host[MOST_HOST + 1], const char **port)
@@ -42,13 +43,13 @@ static beam_status wait_for(int fd, const int *stop, int *number)
     struct pollfd wanted = {.fd = fd, .events = POLLOUT};
     socklen_t size = sizeof *number;
     for (int ready = 0; ready == 0;) {
-        if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED))
+        if (beam_wait_stopped(stop))
             return BEAM_CANCELLED;
         if (beam_clock_ms() >= until) {
             *number = ETIMEDOUT;
             return BEAM_OK;
         }
-        ready = poll(&wanted, 1, TICK_MS);
+        ready = poll(&wanted, 1, BEAM_WAIT_TICK_MS);
         if (ready < 0 && errno == EINTR)
             ready = 0;
     }

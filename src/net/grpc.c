@@ -8,9 +8,10 @@
 #include "net/grpc_error.h"
 #include "net/grpc_library.h"
 #include "net/grpc_poller.h"
+#include "net/wait.h"
 
-/* How long a call that is over may take to say why; how often who waits looks whether to stop. */
-enum { END_MS = 10000, TICK_MS = 200 };
+/* How long a call that is over may take to say why. */
+enum { END_MS = 10000 };
 
 struct beam_grpc_channel {
     grpc_channel *channel;
@@ -180,8 +181,8 @@ static bool finish(beam_grpc_stream *s, int which, int timeout_ms, bool *well)
         return beam_grpc_operation_finish(operation, timeout_ms, well);
     bool done;
     do
-        done = beam_grpc_operation_finish(operation, TICK_MS, well);
-    while (!done && !__atomic_load_n(s->stop, __ATOMIC_RELAXED));
+        done = beam_grpc_operation_finish(operation, BEAM_WAIT_TICK_MS, well);
+    while (!done && !beam_wait_stopped(s->stop));
     return done;
 }
 

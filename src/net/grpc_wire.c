@@ -17,9 +17,9 @@
 #include "net/connect.h"
 #include "net/grpc_error.h"
 #include "net/nghttp2_library.h"
+#include "net/wait.h"
 
 enum {
-    TICK_MS = 200,         /* how often who waits looks whether to stop */
     PATIENCE_MS = 20000,   /* with a server that does not begin to talk */
     WINDOW = 4 << 20,      /* bytes that may come before they are wanted */
     LEAST_ROOM = 16 << 10, /* in a block that is read into */
@@ -344,7 +344,7 @@ static void wait_for_change(beam_grpc_wire *w)
     w->reading = true;
     pthread_mutex_unlock(&w->lock);
     bool room = have_room(w);
-    if (room && poll(&at, 1, TICK_MS) > 0 && at.revents & ~POLLOUT) {
+    if (room && poll(&at, 1, BEAM_WAIT_TICK_MS) > 0 && at.revents & ~POLLOUT) {
         n = recv(w->fd, w->block->bytes + w->used, BEAM_BLOCK_BYTES - w->used, MSG_DONTWAIT);
         number = errno;
     }
@@ -354,7 +354,7 @@ static void wait_for_change(beam_grpc_wire *w)
         end_by(w, "no memory");
     else
         receive(w, n, number);
-    if (w->stop && __atomic_load_n(w->stop, __ATOMIC_RELAXED))
+    if (beam_wait_stopped(w->stop))
         w->cancelled = w->ended = true;
     send_all(w);
     if (!w->ended && !nghttp2_session_want_read(w->session)) /* nghttp2 has taken its leave */
@@ -505,7 +505,7 @@ static void wait_to_send(beam_grpc_wire *w)
         return;
     }
     pthread_mutex_unlock(&w->lock); /* who reads the socket does not wait for it to take more */
-    (void)poll(&at, 1, TICK_MS);
+    (void)poll(&at, 1, BEAM_WAIT_TICK_MS);
     pthread_mutex_lock(&w->lock);
     send_all(w);
 }

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "net/retry.h"
+#include "net/wait.h"
 
 enum { MOST_PAUSE_MS = 30 * 1000 };
 
@@ -91,7 +92,7 @@ beam_status beam_rest_perform(const beam_rest_call *call, beam_rest_answer *answ
             break;
         if (!beam_rest_pause(n, began, answer->headers.retry_after, call->first_ms,
                              call->deadline_ms, call->stop)) {
-            if (call->stop && __atomic_load_n(call->stop, __ATOMIC_RELAXED))
+            if (beam_wait_stopped(call->stop))
                 status = beam_http_cancelled(call->request.url, err);
             break;
         }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "net/wait.h"
 
 int64_t beam_retry_pause_ms(int n, int64_t first_ms, int64_t most_ms)
 {
@@ -38,16 +39,15 @@ int64_t beam_retry_after_ms(const char *value)
 
 bool beam_retry_sleep_ms(int64_t ms, const int *stop)
 {
-    enum { TICK_MS = 100 };
     const int64_t until = beam_clock_ms() + ms;
     for (;;) {
         int64_t left = until - beam_clock_ms();
-        if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED))
+        if (beam_wait_stopped(stop))
             return false;
         if (left <= 0)
             return true;
-        if (stop && left > TICK_MS)
-            left = TICK_MS;
+        if (stop && left > BEAM_WAIT_TICK_MS)
+            left = BEAM_WAIT_TICK_MS;
         (void)nanosleep(&(struct timespec){.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000},
                         NULL);
     }

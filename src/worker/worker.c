@@ -11,10 +11,10 @@
 
 #include "base/alloc.h"
 #include "base/utf8.h"
+#include "net/wait.h"
 #include "worker/harness.h"
 
 static const char CONTROL[] = "/org.apache.beam.model.fn_execution.v1.BeamFnControl/Control";
-enum { TICK = 500 };
 
 /* ---- Responses --------------------------------------------------------------------------- */
 
@@ -273,11 +273,6 @@ static beam_status on_instruction(beam_harness *h, const beam_buffer *bytes, bea
     return status;
 }
 
-static bool stopped(const beam_harness *h)
-{
-    return h->options->stop && __atomic_load_n(h->options->stop, __ATOMIC_RELAXED);
-}
-
 /* Why the stream of instructions broke: of a thread that could not write to it, or as it reads. */
 static beam_status why_broken(beam_harness *h, beam_status status, beam_error *err)
 {
@@ -290,9 +285,10 @@ static beam_status why_broken(beam_harness *h, beam_status status, beam_error *e
 
 static beam_status serve(beam_harness *h, beam_error *err)
 {
-    for (bool open = true; open && !stopped(h);) {
+    for (bool open = true; open && !beam_wait_stopped(h->options->stop);) {
         beam_buffer bytes = {0};
-        beam_status status = beam_grpc_stream_read(h->stream, TICK, &bytes, &open, err);
+        beam_status status =
+            beam_grpc_stream_read(h->stream, BEAM_WAIT_TICK_MS, &bytes, &open, err);
         if (status == BEAM_OK && open)
             status = on_instruction(h, &bytes, err);
         beam_buffer_free(&bytes);
