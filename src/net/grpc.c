@@ -46,6 +46,27 @@ void beam_grpc_end(void)
 
 /* ---- Channels ---------------------------------------------------------------------------- */
 
+static grpc_arg integer(const char *key, int value)
+{
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value = {.integer = value}};
+}
+
+/* Pipelines and files have no natural limit; the other side sets its own.  Engines are near, and
+ * calls are not encrypted.  A stream of instructions may rightly be silent for hours, so no number
+ * of pings is too many.  With them gRPC sets TCP_USER_TIMEOUT, so that what was sent and is not
+ * taken breaks the connection after the same patience. */
+static grpc_channel *new_channel(const char *endpoint, grpc_channel_credentials *credentials)
+{
+    grpc_arg args[] = {integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, -1),
+                       integer(GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1),
+                       integer(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
+                       integer(GRPC_ARG_KEEPALIVE_TIME_MS, beam_wait_keepalive.quiet_ms),
+                       integer(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, beam_wait_keepalive.patience_ms),
+                       integer(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0)};
+    const grpc_channel_args all = {sizeof args / sizeof *args, args};
+    return grpc_channel_create(endpoint, credentials, &all);
+}
+
 beam_status beam_grpc_channel_open(const char *endpoint, beam_grpc_channel **channel,
                                    beam_error *err)
 {
@@ -57,16 +78,8 @@ beam_status beam_grpc_channel_open(const char *endpoint, beam_grpc_channel **cha
         beam_grpc_end();
         return no_memory(err);
     }
-    /* Pipelines and files have no natural limit; the other side sets its own. */
-    grpc_arg args[] = {
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH},
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_SEND_MESSAGE_LENGTH},
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_HTTP_PROXY}};
-    args[0].value.integer = args[1].value.integer = -1;
-    args[2].value.integer = 0; /* engines are near, and calls are not encrypted */
-    const grpc_channel_args all = {sizeof args / sizeof *args, args};
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    made->channel = grpc_channel_create(endpoint, credentials, &all);
+    made->channel = new_channel(endpoint, credentials);
     beam_status status = made->channel ? beam_grpc_poller_open(err)
                                        : beam_error_set(err, BEAM_INTERNAL,
                                                         "gRPC makes no connection to %s", endpoint);

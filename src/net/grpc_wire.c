@@ -68,6 +68,8 @@ struct beam_grpc_wire {
     size_t left; /* of the message that is read */
     outgoing out;
     beam_bytes parts[PARTS]; /* of the message that is written, what nghttp2 has not sent of it */
+    int64_t heard_at;        /* ms; when bytes came the last time */
+    int64_t asked_at;        /* for a sign of life, since then; 0: it was not */
     bool greeted;            /* by the server's settings */
     bool ended;
     unsigned http;      /* status; 0: none came */
@@ -311,11 +313,28 @@ static bool have_room(beam_grpc_wire *w)
     return w->block != NULL;
 }
 
+/* Nothing came for now.  It is looked at after the socket: whoever reads may have been long at
+ * something else, and the answer be there. */
+static void look_for_life(beam_grpc_wire *w)
+{
+    int64_t now = beam_clock_ms();
+    if (w->asked_at && now - w->asked_at >= beam_wait_keepalive.patience_ms) {
+        end_by(w, "it gives no sign of life");
+    } else if (!w->asked_at && now - w->heard_at >= beam_wait_keepalive.quiet_ms) {
+        int number = nghttp2_submit_ping(w->session, NGHTTP2_FLAG_NONE, NULL);
+        if (number != 0)
+            end_by(w, nghttp2_strerror(number));
+        w->asked_at = now;
+    }
+}
+
 static void receive(beam_grpc_wire *w, ssize_t n, int number)
 {
     if (n > 0) {
         const uint8_t *at = w->block->bytes + w->used;
         w->used += (size_t)n;
+        w->heard_at = beam_clock_ms();
+        w->asked_at = 0;
         ssize_t taken = nghttp2_session_mem_recv(w->session, at, (size_t)n);
         if (taken < 0)
             end_by(w, taken == NGHTTP2_ERR_NOMEM || taken == NGHTTP2_ERR_CALLBACK_FAILURE
@@ -325,6 +344,8 @@ static void receive(beam_grpc_wire *w, ssize_t n, int number)
         end_by(w, "it closed the connection");
     } else if (number != EAGAIN && number != EINTR) {
         end_by(w, strerror(number));
+    } else if (!w->ended) {
+        look_for_life(w);
     }
 }
 
@@ -623,6 +644,7 @@ static beam_status greet(beam_grpc_wire *w, beam_error *err)
 {
     int64_t until = beam_clock_ms() + PATIENCE_MS;
     pthread_mutex_lock(&w->lock);
+    w->heard_at = beam_clock_ms();
     send_all(w);
     while (!w->greeted && !w->ended && beam_clock_ms() < until)
         wait_for_change(w);

@@ -30,6 +30,7 @@
     X(nghttp2_session_want_read)                                 \
     X(nghttp2_session_want_write)                                \
     X(nghttp2_strerror)                                          \
+    X(nghttp2_submit_ping)                                       \
     X(nghttp2_submit_request)                                    \
     X(nghttp2_submit_rst_stream)                                 \
     X(nghttp2_submit_settings)
@@ -65,6 +66,7 @@ BEAM_LIBRARY_DECLARE(beam_nghttp2, BEAM_NGHTTP2_FUNCTIONS);
 #define nghttp2_session_want_read beam_nghttp2_functions.nghttp2_session_want_read
 #define nghttp2_session_want_write beam_nghttp2_functions.nghttp2_session_want_write
 #define nghttp2_strerror beam_nghttp2_functions.nghttp2_strerror
+#define nghttp2_submit_ping beam_nghttp2_functions.nghttp2_submit_ping
 #define nghttp2_submit_request beam_nghttp2_functions.nghttp2_submit_request
 #define nghttp2_submit_rst_stream beam_nghttp2_functions.nghttp2_submit_rst_stream
 #define nghttp2_submit_settings beam_nghttp2_functions.nghttp2_submit_settings

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "net/grpc_server.h"
 #include "net/grpc_poller.h"
+#include "net/grpc_server.h"
+#include "net/ping_peer.h"
+#include "net/wait.h"
 #include "support/server.h"
 
 enum {
@@ -269,6 +271,33 @@ static void stops_before_the_answer(void **state)
     beam_grpc_channel_close(channel);
 }
 
+/* ---- A server that is gone --------------------------------------------------------------- */
+
+/* It is asked whether it is there, as often as it says that it is. */
+static void gives_up_who_is_gone(void **state)
+{
+    const beam_keepalive before = beam_wait_keepalive;
+    enum { ANSWERS = 3 /* more than gRPC would ask for by itself */ };
+    ping_peer peer;
+    beam_grpc_channel *channel;
+    beam_buffer bytes = {0};
+    beam_error err = {0};
+    bool open;
+    (void)state;
+    beam_wait_keepalive = (beam_keepalive){.quiet_ms = 100, .patience_ms = 1000};
+    ping_peer_start(&peer, ANSWERS);
+    assert_ok(beam_grpc_channel_open(peer.endpoint, &channel, &err), err);
+    beam_wait_keepalive = before;
+    beam_grpc_stream *stream = open_stream(channel, &hold);
+    assert_fails(beam_grpc_stream_read(stream, 0, &bytes, &open, &err), BEAM_UNAVAILABLE, err,
+                 "keepalive");
+    assert_false(open);
+    beam_grpc_stream_close(stream);
+    beam_grpc_channel_close(channel);
+    ping_peer_stop(&peer);
+    assert_true(peer.asked > ANSWERS);
+}
+
 /* ---- The thread behind them -------------------------------------------------------------- */
 
 static void one_poller_until_the_last_channel(void **state)
@@ -314,6 +343,7 @@ int main(void)
                                        cmocka_unit_test(cancel_ends_both_sides),
                                        cmocka_unit_test(stops_before_it_is_connected),
                                        cmocka_unit_test(stops_before_the_answer),
+                                       cmocka_unit_test(gives_up_who_is_gone),
                                        cmocka_unit_test(one_poller_until_the_last_channel),
                                        cmocka_unit_test(channels_come_and_go)};
     return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "net/grpc_server.h"
 #include "net/grpc_wire.h"
+#include "net/ping_peer.h"
+#include "net/wait.h"
 #include "support/server.h"
 
 enum {
@@ -522,6 +524,35 @@ static void stops_before_it_is_connected(void **state)
     close(listener);
 }
 
+/* ---- Servers that are gone --------------------------------------------------------------------
+ */
+
+/* A server that says nothing is asked whether it is there, as often as it says that it is; one that
+ * does not say so is given up. */
+static void a_server_that_is_gone(void **state)
+{
+    const beam_keepalive before = beam_wait_keepalive;
+    enum { ANSWERS = 2 };
+    (void)state;
+    beam_wait_keepalive = (beam_keepalive){.quiet_ms = 100, .patience_ms = 2000};
+    for (int answers = 0; answers <= ANSWERS; answers += ANSWERS) {
+        ping_peer peer;
+        beam_grpc_wire *wire;
+        beam_buffer bytes = {0};
+        beam_error err = {0};
+        bool open;
+        ping_peer_start(&peer, answers);
+        assert_ok(beam_grpc_wire_open(peer.endpoint, &hold, &wire, &err), err);
+        assert_fails(read_message(wire, &bytes, &open, &err), BEAM_UNAVAILABLE, err,
+                     "it gives no sign of life");
+        assert_false(open);
+        beam_grpc_wire_close(wire);
+        ping_peer_stop(&peer);
+        assert_int_equal(peer.asked, answers + 1);
+    }
+    beam_wait_keepalive = before;
+}
+
 /* ---- What fails -------------------------------------------------------------------------------
  */
 
@@ -610,6 +641,7 @@ int main(void)
         cmocka_unit_test(servers_that_are_none),
         cmocka_unit_test(endpoints_that_are_none),
         cmocka_unit_test(stops_before_it_is_connected),
+        cmocka_unit_test(a_server_that_is_gone),
         cmocka_unit_test(each_call_of_the_system_fails),
         cmocka_unit_test(each_allocation_fails),
     };

@@ -52,14 +52,14 @@ void fixture_start(fixture *f, bool services)
 {
     const char *own = services ? engine_endpoint(f->engine) : "";
     engine_describe(f->engine, stage_options(&f->stage).descriptor);
-    f->options =
-        (beam_worker_options){.id = "worker",
-                              .control_endpoint = engine_endpoint(f->engine),
-                              .logging_endpoint = f->logging_endpoint ? f->logging_endpoint : own,
-                              .status_endpoint = f->status_endpoint ? f->status_endpoint : own,
-                              .registry = &f->stage.registry,
-                              .logger = &f->logger,
-                              .stop = &f->stop};
+    f->options = (beam_worker_options){
+        .id = "worker",
+        .control_endpoint = f->control_endpoint ? f->control_endpoint : engine_endpoint(f->engine),
+        .logging_endpoint = f->logging_endpoint ? f->logging_endpoint : own,
+        .status_endpoint = f->status_endpoint ? f->status_endpoint : own,
+        .registry = &f->stage.registry,
+        .logger = &f->logger,
+        .stop = &f->stop};
     assert_int_equal(pthread_create(&f->worker, NULL, work, f), 0);
 }
 

@@ -13,6 +13,7 @@ typedef struct fixture {
     stage stage;
     engine *engine;
     const char *data_endpoint;                      /* of fixture_port's; NULL: the engine's */
+    const char *control_endpoint;                   /* NULL: the engine's */
     const char *logging_endpoint, *status_endpoint; /* NULL: as fixture_start says */
     pthread_t worker;
     bool joined;

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/ping_peer.h"
+#include "net/wait.h"
 #include "support/server.h"
 #include "worker/fixture.h"
 
@@ -131,6 +133,40 @@ static void silent_status(void **state)
     assert_int_equal(f->status, BEAM_OK);
 }
 
+/* ---- An engine whose machine is gone --------------------------------------------------------- */
+
+static beam_keepalive keepalive;
+static ping_peer gone;
+
+static int begin_gone(void **state)
+{
+    fixture *f = fixture_new();
+    keepalive = beam_wait_keepalive;
+    beam_wait_keepalive = (beam_keepalive){.quiet_ms = 100, .patience_ms = 500};
+    ping_peer_start(&gone, 1);
+    f->control_endpoint = gone.endpoint;
+    return begin(state, f);
+}
+
+static int end_gone(void **state)
+{
+    int status = fixture_end(state);
+    ping_peer_stop(&gone);
+    beam_wait_keepalive = keepalive;
+    return status;
+}
+
+/* The worker does not wait for instructions for ever: it ends, and says why. */
+static void the_engine_is_gone(void **state)
+{
+    fixture *f = *state;
+    pthread_join(f->worker, NULL);
+    f->joined = true;
+    assert_int_equal(f->status, BEAM_UNAVAILABLE);
+    if (!strstr(f->err.message, "give instructions") || !strstr(f->err.message, "keepalive"))
+        fail_msg("\"%s\"", f->err.message);
+}
+
 /* ---- A descriptor that does not come --------------------------------------------------------- */
 
 static int begin_undescribed(void **state)
@@ -156,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(silent_data, begin_silent_data, fixture_end),
         cmocka_unit_test_setup_teardown(silent_log, begin_silent_log, fixture_end),
         cmocka_unit_test_setup_teardown(silent_status, begin_silent_status, fixture_end),
+        cmocka_unit_test_setup_teardown(the_engine_is_gone, begin_gone, end_gone),
         cmocka_unit_test_setup_teardown(no_descriptor, begin_undescribed, fixture_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
