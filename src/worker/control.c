@@ -12,12 +12,21 @@ static void free_bundle(beam_control_bundle *bundle)
 
 /* ---- Instructions ------------------------------------------------------------------------ */
 
+/* NULL: nothing stands against such a bundle. */
+static const char *why_not(const beam_control *c, const char *id)
+{
+    if (c->ending)
+        return "the worker ends";
+    if (!*id) /* its data could not be told from others */
+        return "the bundle has no id";
+    return beam_map_has(&c->bundles, id) ? "there is a bundle of this instruction" : NULL;
+}
+
 static beam_status begin_bundle(beam_control *c, const char *id, beam_step *step)
 {
-    if (c->ending || beam_map_has(&c->bundles, id)) {
-        step->error = c->ending ? "the worker ends" : "there is a bundle of this instruction";
+    step->error = why_not(c, id);
+    if (step->error)
         return BEAM_OK;
-    }
     beam_control_bundle *bundle = beam_calloc(1, sizeof *bundle);
     if (!bundle)
         return BEAM_RESOURCE_EXHAUSTED;

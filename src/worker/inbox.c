@@ -182,6 +182,9 @@ beam_inbox *beam_inbox_open(beam_inboxes *all, const char *instruction)
     beam_inbox *inbox = find_or_make(all, instruction);
     if (inbox)
         inbox->opened = true;
+    if (inbox && beam_map_has(&all->past, instruction))
+        (void)beam_error_set(&inbox->broken, BEAM_ALREADY_EXISTS,
+                             "there was a bundle of this instruction, whose data are past");
     pthread_mutex_unlock(&all->lock);
     return inbox;
 }

@@ -61,8 +61,9 @@ beam_inbox_feed beam_inbox_new_feed(beam_inboxes *all);
  * wants more; and every stream that waits for room for it goes on. */
 void beam_inboxes_break(beam_inboxes *all, beam_inbox_feed feeds, const beam_error *why);
 
-/* Where a bundle's data come in, from here until it is closed, as what has come before.  NULL: no
- * memory. */
+/* Where a bundle's data come in, from here until it is closed, as what has come before.  To take
+ * any fails where there was one of that instruction: what comes for that is late.  NULL: no memory.
+ */
 beam_inbox *beam_inbox_open(beam_inboxes *all, const char *instruction);
 /* The bundle needs that feed. */
 void beam_inbox_read(beam_inbox *inbox, beam_inbox_feed feed);

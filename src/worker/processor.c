@@ -210,7 +210,10 @@ static beam_status feed(beam_processor *p, const beam_chunk *chunk, beam_error *
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "the engine sends data for %s, which the bundle does not read",
                               chunk->transform);
-    return beam_edges_feed(p, entry, chunk, err);
+    if (entry->done && chunk->bytes.size)
+        return beam_error_set(err, BEAM_DATA_LOSS, "the engine sends data for %s after their end",
+                              chunk->transform);
+    return entry->done ? BEAM_OK : beam_edges_feed(p, entry, chunk, err);
 }
 
 static beam_status feed_all(beam_processor *p, const BeamPb__ProcessBundleRequest *request,

@@ -292,8 +292,10 @@ static beam_status serve(beam_harness *h, beam_error *err)
         if (status == BEAM_OK && open)
             status = on_instruction(h, &bytes, err);
         beam_buffer_free(&bytes);
-        if (status != BEAM_OK && (status != BEAM_DEADLINE_EXCEEDED || !open))
+        if (status != BEAM_OK && (status != BEAM_DEADLINE_EXCEEDED || !open)) {
+            beam_grpc_stream_cancel(h->stream); /* bundles wait for nobody to take their answers */
             return why_broken(h, status, err);
+        }
     }
     return BEAM_OK;
 }

@@ -228,6 +228,59 @@ static void damaged_data(void **state)
     expect_failure(f, "lost", unknown, 2);
 }
 
+static void send_to(fixture *f, const char *id, const char *transform, beam_int64 number, bool last)
+{
+    beam_buffer bytes = {0};
+    BeamPb__Elements elements = BEAM_PB__ELEMENTS__INIT;
+    BeamPb__Elements__Data data = BEAM_PB__ELEMENTS__DATA__INIT, *all = &data;
+    if (number)
+        encode(&bytes, number, 1);
+    data.instruction_id = (char *)id;
+    data.transform_id = (char *)transform;
+    data.data = (ProtobufCBinaryData){bytes.len, bytes.data};
+    data.is_last = last;
+    elements.data = &all;
+    elements.n_data = 1;
+    engine_send(f->engine, ENGINE_DATA, &elements);
+    beam_buffer_free(&bytes);
+}
+
+/* To say twice that there is no more does no harm; to send more nevertheless is an error, and not
+ * the beginning of more. */
+static void more_after_the_end(void **state)
+{
+    fixture *f = *state;
+    static const char *const words[] = {"source", "after their end"};
+    ask_bundle(f, "twice");
+    send_to(f, "twice", "source", 7, true);
+    send_to(f, "twice", "source", 0, true);
+    send_to(f, "twice", "source", 0, false);
+    send_to(f, "twice", "other", 0, true);
+    expect_tripled(f, "twice", 7, 1);
+    ask_bundle(f, "more");
+    send_to(f, "more", "source", 7, true);
+    send_to(f, "more", "source", 8, false);
+    expect_failure(f, "more", words, 2);
+}
+
+/* Data of a bundle that has ended are thrown away, so another of that name would wait for ever. */
+static void names_that_are_none(void **state)
+{
+    fixture *f = *state;
+    static const char *const again[] = {"there was a bundle of this instruction"}, *const none[] = {
+                                                                                       "has no id"};
+    ask_bundle(f, "same");
+    send_numbers(f, "same", 1, 1);
+    expect_tripled(f, "same", 1, 1);
+    ask_bundle(f, "same");
+    expect_failure(f, "same", again, 1);
+    ask_bundle(f, "");
+    expect_failure(f, "", none, 1);
+    ask_bundle(f, "next");
+    send_numbers(f, "next", 2, 1);
+    expect_tripled(f, "next", 2, 1);
+}
+
 /* What is known but has ended is answered with nothing; what nobody knows is an error. */
 static void other_instructions(void **state)
 {
@@ -419,6 +472,32 @@ static void the_engine_hangs(void **state)
     free(id);
 }
 
+/* An engine that says what is no instruction, and takes no answers: what a bundle has to say then
+ * is not waited for. */
+static void the_engine_raves(void **state)
+{
+    fixture *f = *state;
+    enum { LARGE = 8 << 20 };
+    static uint8_t bundle[] = {1, 0xff}; /* one byte, which begins something */
+    char *id = calloc(1, LARGE);
+    BeamPb__InstructionRequest request = BEAM_PB__INSTRUCTION_REQUEST__INIT;
+    ProtobufCMessageUnknownField field = {.tag = 1001,
+                                          .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
+                                          .len = sizeof bundle,
+                                          .data = bundle};
+    assert_non_null(id);
+    memset(id, 'x', LARGE - 1);
+    ask_bundle(f, id); /* the answer has it, too */
+    request.instruction_id = (char *)"odd";
+    request.base.unknown_fields = &field;
+    request.base.n_unknown_fields = 1;
+    engine_send(f->engine, ENGINE_CONTROL, &request);
+    pthread_join(f->worker, NULL);
+    f->joined = true;
+    assert_int_equal(f->status, BEAM_DATA_LOSS);
+    free(id);
+}
+
 /* An engine that breaks off in the midst of a bundle: the worker ends, and says why. */
 static void the_engine_dies(void **state)
 {
@@ -441,10 +520,13 @@ static const struct CMUnitTest tests[] = {
     TEST(data_come_first),
     TEST(a_failure),
     TEST(damaged_data),
+    cmocka_unit_test_setup_teardown(more_after_the_end, begin_two, fixture_end),
+    TEST(names_that_are_none),
     TEST(other_instructions),
     TEST(ended_by_a_deadline),
     TEST(the_engine_dies),
     cmocka_unit_test_setup_teardown(the_engine_hangs, begin_ignored, fixture_end),
+    cmocka_unit_test_setup_teardown(the_engine_raves, begin_ignored, fixture_end),
     TEST(elements_given_away),
     cmocka_unit_test_setup_teardown(two_sources, begin_two, fixture_end),
     TEST(elements_begun_stay),
