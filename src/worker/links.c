@@ -1,9 +1,9 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* links.c - streams to the engine's data and state services, made when a bundle asks for one.  It
  * connects without the harness's lock, which all instructions need: an endpoint that cannot be
- * reached keeps waiting those who want that one.  A link that is lost goes when another is made and
- * nobody holds it any more: who holds it may be long at what a function does, and nobody waits for
- * that. */
+ * reached keeps waiting those who want that one, and fails them all at once.  A link that is lost
+ * goes when another is made and nobody holds it any more: who holds it may be long at what a
+ * function does, and nobody waits for that. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -60,7 +60,8 @@ static beam_link *find_link(beam_link *all, const char *endpoint)
     return all;
 }
 
-/* With the lock held, but not while it connects: others find the link then, and wait for it. */
+/* With the lock held, but not while it connects: others find the link then, and wait for it.  It is
+ * lost where it cannot be connected. */
 static beam_status add_link(beam_harness *h, beam_link **all, const beam_link_kind *kind,
                             const char *endpoint, beam_link **result, beam_error *err)
 {
@@ -70,36 +71,47 @@ static beam_status add_link(beam_harness *h, beam_link **all, const beam_link_ki
     if (!link)
         return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "no memory for a stream to %s",
                               endpoint);
+    beam_error why = {0};
     beam_link *useless = take_useless(all);
     link->next = *all;
     *all = link;
     pthread_mutex_unlock(&h->lock);
     beam_links_close(&useless);
-    beam_status status = kind->connect(h, link, err);
+    beam_status status = kind->connect(h, link, &why);
     pthread_mutex_lock(&h->lock);
     pthread_cond_broadcast(&h->changed);
     link->connected = true;
     if (status != BEAM_OK) {
-        link->lost.code = status; /* whoever waited for it tries again */
-        return status;
-    }
-    if (h->control.ending)
+        link->lost = why;
+        link->lost.code = status;
+    } else if (h->control.ending) {
         link->kind->cancel(link);
+    }
     *result = link;
     return BEAM_OK;
+}
+
+/* With the lock held. */
+static beam_status why_lost(const beam_link *link, beam_error *err)
+{
+    return link->lost.code == BEAM_OK
+               ? BEAM_OK
+               : beam_error_set(err, link->lost.code, "%s", link->lost.message);
 }
 
 beam_status beam_link_get(beam_harness *h, beam_link **all, const beam_link_kind *kind,
                           const char *endpoint, beam_link **link, beam_error *err)
 {
-    beam_status status = BEAM_OK;
     pthread_mutex_lock(&h->lock);
-    while ((*link = find_link(*all, endpoint)) && !(*link)->connected)
-        pthread_cond_wait(&h->changed, &h->lock);
-    if (!*link)
-        status = add_link(h, all, kind, endpoint, link, err);
-    if (status == BEAM_OK)
+    *link = find_link(*all, endpoint);
+    beam_status status = *link ? BEAM_OK : add_link(h, all, kind, endpoint, link, err);
+    if (status == BEAM_OK) {
         (*link)->holders++;
+        while (!(*link)->connected)
+            pthread_cond_wait(&h->changed, &h->lock);
+        status = why_lost(*link, err);
+        (*link)->holders -= status != BEAM_OK;
+    }
     pthread_mutex_unlock(&h->lock);
     return status;
 }
@@ -122,9 +134,7 @@ void beam_link_lose(beam_harness *h, beam_link *link, const beam_error *why)
 beam_status beam_link_check(beam_harness *h, const beam_link *link, beam_error *err)
 {
     pthread_mutex_lock(&h->lock);
-    beam_status status = link->lost.code == BEAM_OK
-                             ? BEAM_OK
-                             : beam_error_set(err, link->lost.code, "%s", link->lost.message);
+    beam_status status = why_lost(link, err);
     pthread_mutex_unlock(&h->lock);
     return status;
 }

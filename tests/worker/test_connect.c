@@ -106,6 +106,41 @@ static void silent_data(void **state)
     close(listener);
 }
 
+static int connections;
+
+/* Ends each connection, the first one late. */
+static void *end_all(void *user)
+{
+    for (int fd; (fd = accept(listener, NULL, NULL)) >= 0; close(fd))
+        if (__atomic_add_fetch(&connections, 1, __ATOMIC_RELAXED) == 1)
+            usleep(500000); /* for others to want it, too */
+    return user;
+}
+
+/* Bundles that wait for the same endpoint learn together that it cannot be reached, instead of
+ * trying one after another, each for as long. */
+static void refused_together(void **state)
+{
+    enum { BUNDLES = 8 };
+    fixture *f = *state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, end_all, NULL), 0);
+    for (char id[] = "0"; *id < '0' + BUNDLES; ++*id)
+        ask_bundle(f, id);
+    for (int i = 0; i < BUNDLES; i++) {
+        BeamPb__InstructionResponse *response =
+            engine_take(f->engine, ENGINE_CONTROL, &beam_pb__instruction_response__descriptor);
+        assert_non_null(response);
+        if (!strstr(response->error, "cannot be reached to exchange elements"))
+            fail_msg("the bundle failed with \"%s\"", response->error);
+        beam_message_free(response);
+    }
+    shutdown(listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(listener);
+    assert_in_range(connections, 1, BUNDLES - 1);
+}
+
 /* Stops the worker while it connects to the listener; ms until it has ended. */
 static int64_t stop_at_once(fixture *f)
 {
@@ -190,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(silent_data, begin_silent_data, fixture_end),
+        cmocka_unit_test_setup_teardown(refused_together, begin_silent_data, fixture_end),
         cmocka_unit_test_setup_teardown(silent_log, begin_silent_log, fixture_end),
         cmocka_unit_test_setup_teardown(silent_status, begin_silent_status, fixture_end),
         cmocka_unit_test_setup_teardown(the_engine_is_gone, begin_gone, end_gone),
