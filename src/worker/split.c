@@ -177,6 +177,18 @@ static beam_status send_answer(beam_harness *h, const char *id,
     return beam_harness_respond(h, &response, err);
 }
 
+/* A request that could not be met, or none, is answered when the bundle ends, which fails. */
+static void keep_asked(beam_processor *p, char *id)
+{
+    pthread_mutex_lock(&p->cutting);
+    if (!p->split_asked) {
+        p->split_asked = id;
+        id = NULL;
+    }
+    pthread_mutex_unlock(&p->cutting);
+    beam_free(id);
+}
+
 /* On the bundle's thread: nobody takes elements meanwhile, and the one at hand is the last taken.
  */
 beam_status beam_split_residual(void *self, const beam_plan_split *split, beam_error *err)
@@ -200,7 +212,10 @@ beam_status beam_split_residual(void *self, const beam_plan_split *split, beam_e
         add_channel(entry->taken, entry->port->transform, entry->taken - 2, &response);
         status = send_answer(p->harness, id, &response, err);
     }
-    beam_free(id);
+    if (status == BEAM_OK)
+        beam_free(id);
+    else
+        keep_asked(p, id);
     beam_arena_free(&arena);
     return status;
 }

@@ -2,6 +2,7 @@
 /* A worker that runs a splittable DoFn gives away what it has not done of its element. */
 #include <semaphore.h>
 
+#include "base/alloc.h"
 #include "type/windowed.h"
 #include "worker/fixture.h"
 
@@ -248,9 +249,30 @@ static void refused(void **state)
     assert_int_equal(count(f, "short"), 100);
 }
 
+/* Where there is no memory to give anything away the bundle fails, and who asked is answered, too.
+ */
+static void lacks_memory(void **state)
+{
+    fixture *f = *state;
+    for (char id[] = "1"; *id < '4'; ++*id) {
+        ask_bundle(f, id);
+        send_ranges(f, id, 1);
+        sem_wait(&reached);
+        ask_split(f, id, 0.5, 1, NULL, 0);
+        pass_by(f);
+        beam_alloc_fail_at((uint64_t)(*id - '0'), 0);
+        sem_post(&go);
+        expect_no_split(f);
+        beam_alloc_fail_at(0, 0);
+        BeamPb__InstructionResponse *response = take_response(f, id);
+        assert_string_not_equal(response->error, "");
+        beam_message_free(response);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 static const struct CMUnitTest tests[] = {
-    TEST(the_element_at_hand), TEST(the_elements_behind), TEST(too_late),
+    TEST(the_element_at_hand), TEST(the_elements_behind), TEST(too_late), TEST(lacks_memory),
     cmocka_unit_test_setup_teardown(refused, begin_whole, end)};
 
 int main(void)
