@@ -132,9 +132,24 @@ static int create_beside(const char *path, char **temp)
     return -1;
 }
 
+/* What is there already must be a file: commit puts another in its place, which would be the end of
+ * a device or a pipe, and cannot be done to a folder, as had better be known before the work than
+ * after. */
+static beam_status check_place(const char *path, beam_error *err)
+{
+    struct stat there;
+    if (!*path)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "the file to write has no name");
+    if (stat(path, &there) != 0 || S_ISREG(there.st_mode))
+        return BEAM_OK;
+    return beam_error_set(err, BEAM_INVALID_ARGUMENT, "cannot write %s: it is a %s; name a file",
+                          path, S_ISDIR(there.st_mode) ? "folder" : "pipe or a device");
+}
+
 beam_status beam_new_file_open(const char *path, beam_new_file *file, beam_error *err)
 {
     *file = (beam_new_file){.fd = -1};
+    BEAM_TRY(check_place(path, err));
     file->path = beam_strdup(path);
     errno = ENOMEM;
     if (file->path)

@@ -30,6 +30,7 @@ typedef struct beam_new_file {
     char *path;
 } beam_new_file;
 
+/* BEAM_INVALID_ARGUMENT where `path` is a folder, a pipe or a device. */
 beam_status beam_new_file_open(const char *path, beam_new_file *file, beam_error *err);
 beam_status beam_new_file_write(beam_new_file *file, const void *data, size_t size,
                                 beam_error *err);

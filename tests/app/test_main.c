@@ -185,6 +185,8 @@ static void statuses(void **state)
     exits("--resource_hints=cpu_count=x", 2, WORDS("whole number"), true);
     exits("--log_level=LOUD", 2, WORDS("LOUD"), true);
     exits("--result_json=/no/such/folder/x", 1, WORDS("--result_json", "/no/such/folder/x"), true);
+    exits("--result_json=/", 1, WORDS("--result_json", "it is a folder"), true);
+    exits("--report=", 1, WORDS("--report", "has no name"), true);
     assert_int_equal(files_left(), 0);
 }
 

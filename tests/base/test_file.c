@@ -70,6 +70,28 @@ static void new_files(void **state)
     test_remove_folder(folder);
 }
 
+/* A file takes the place of a file, and of nothing else. */
+static void places_of_new_files(void **state)
+{
+    (void)state;
+    char *folder = test_folder();
+    const char *pipe = test_path(folder, "pipe");
+    beam_new_file file;
+    beam_error err = {0};
+    struct stat info;
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_fails(beam_new_file_open(pipe, &file, &err), BEAM_INVALID_ARGUMENT, err,
+                 "pipe: it is a pipe or a device");
+    beam_new_file_abandon(&file);
+    assert_int_equal(stat(pipe, &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    assert_fails(beam_new_file_open(folder, &file, &err), BEAM_INVALID_ARGUMENT, err,
+                 "it is a folder");
+    assert_fails(beam_new_file_open("", &file, &err), BEAM_INVALID_ARGUMENT, err, "has no name");
+    assert_int_equal(test_count_files(folder), 1);
+    test_remove_folder(folder);
+}
+
 static void files_without_memory(void **state)
 {
     (void)state;
@@ -113,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(views),
         cmocka_unit_test(new_files),
+        cmocka_unit_test(places_of_new_files),
         cmocka_unit_test(files_without_memory),
         cmocka_unit_test(folders),
     };
