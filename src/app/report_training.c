@@ -33,8 +33,10 @@ beam_status beam_report_device(beam_report *report, const char *requested, const
     beam_device_get_info(device, &info);
     beam_report_str(report, "device", info.kind);
     beam_report_int(report, "device_fell_back", info.fell_back);
-    bool native = strcmp(precision, "f16") == 0 ? info.native_f16 : info.native_bf16;
-    beam_report_str(report, "precision", native ? precision : "f32");
+    bool kept = strcmp(precision, "f16") == 0    ? info.native_f16
+                : strcmp(precision, "bf16") == 0 ? info.native_bf16
+                                                 : true; /* in int8, or not at all */
+    beam_report_str(report, "precision", kept ? precision : "f32");
     beam_device_close(device);
     return BEAM_OK;
 }

@@ -48,6 +48,17 @@ END
     ls "$place/digits" | grep -v '^x-' && complain "digits $options: left other files"
 done
 
+# Weights of eight bits: what computes in int8 says so, whatever else the processor multiplies.
+"$BEAM_BIN/beam" quantize --dataset=digits --output="$place/int8.safetensors" >"$place/out" 2>"$place/err" ||
+    complain "quantize: $(cat "$place/err")"
+for device in cpu reference; do
+    "$program" --dataset=digits --device=$device --num_images=20 --weights="$place/int8.safetensors" \
+        --precision=int8 --result_json="$place/result.json" >"$place/out" 2>"$place/err" ||
+        complain "int8 on $device: $(cat "$place/err")"
+    grep -q '"precision": "int8"' "$place/result.json" ||
+        complain "int8 on $device: $(grep precision "$place/result.json")"
+done
+
 # CIFAR-10 that cannot be had: the digits, with a message.
 "$program" --result_json="$place/result.json" >"$place/out" 2>"$place/err" ||
     complain "no fall back: $(cat "$place/err")"
