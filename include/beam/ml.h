@@ -379,7 +379,7 @@ BEAM_API beam_status beam_dataset_of_images(const beam_iterable *images,
 typedef struct beam_classifier_options {
     size_t struct_size;
     const char *network; /* NULL: what the weights' notes tell; resnet18, or small_cnn for digits */
-    const char *weights; /* a file or a known name; NULL: those that suit */
+    const char *weights; /* a file or a known name; NULL, "": those that suit */
     int64_t image_size;  /* 0: the notes', the data set's, or 224 for weights made with ImageNet */
     const char *device;  /* NULL: auto */
     const char *precision;  /* NULL: f32 */

@@ -242,7 +242,7 @@ beam_status beam_choose_classifier(const beam_dataset_info *dataset,
     c->model.network = beam_str_of(o.network ? o.network : "");
     c->model.device = beam_str_of(o.device ? o.device : "");
     c->model.precision = beam_str_of(o.precision ? o.precision : "");
-    if (o.weights)
+    if (o.weights && *o.weights)
         c->model.weights = beam_str_of(o.weights);
     else if (!is_foreign(&c->model))
         BEAM_TRY(

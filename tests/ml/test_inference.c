@@ -496,6 +496,12 @@ static void test_digits_are_scored(void **state)
     assert_int_equal(chosen.model.channels, 1);
     assert_int_equal(chosen.model.height, 8);
 
+    /* A shell's variable that is not set names none either: no network of random numbers. */
+    const beam_classifier_options unset = {.struct_size = sizeof unset, .weights = ""};
+    assert_ok(beam_choose_classifier(info, &unset, &chosen, &err), err);
+    assert_true(chosen.can_be_scored);
+    assert_true(beam_str_equal(chosen.model.weights, beam_str_of("digits")));
+
     const beam_classifier_options resnet = {.struct_size = sizeof resnet, .network = "resnet18"};
     assert_fails(beam_choose_classifier(info, &resnet, &chosen, &err), BEAM_NOT_FOUND, err,
                  "Give the weights");
