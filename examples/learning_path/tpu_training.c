@@ -43,6 +43,10 @@ static void configure(training_job *job, const beam_args *args)
                                .cifar_stem = beam_args_flag(args, "cifar_stem"),
                                .image_size = beam_args_int(args, "image_size")};
     beam_training_recipe(beam_dataset_get_info(job->dataset), &job->config);
+    if (beam_args_given(args, "flip_average")) /* --no-flip_average, whatever the recipe has */
+        job->config.flip_average = beam_args_flag(args, "flip_average");
+    if (beam_args_given(args, "shift_average"))
+        job->config.shift_average = beam_args_flag(args, "shift_average");
 }
 
 /* One device interface for all: a device that was asked for by name and is not there is an error,

@@ -54,6 +54,36 @@ succeeds cpu_inference --dataset=digits --weights="$place/deep/model.safetensors
     --result_json="$place/served.json"
 [ "$(field "$place/served.json" model)" = resnet34 ] || complain "the model is not taken for what it is"
 
+# Flags have the last word, also over a recipe that sets them.
+python3 - "$place/pictures" <<'END' || complain "no pictures"
+import os, struct, sys, zlib
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+for split in ["train", "test"]:
+    for label in range(2):
+        folder = "%s/%s/%d" % (sys.argv[1], split, label)
+        os.makedirs(folder)
+        for i in range(2):
+            rows = b"".join(b"\0" + bytes((x * 7 + y * i + label * 99) % 256 for x in range(96))
+                            for y in range(32))
+            with open("%s/%d.png" % (folder, i), "wb") as f:
+                f.write(b"\x89PNG\r\n\x1a\n" +
+                        chunk(b"IHDR", struct.pack(">IIBBBBB", 32, 32, 8, 2, 0, 0, 0)) +
+                        chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+END
+averages() { # OPTIONS...: what fastnet's configuration then has
+    rm -rf "$place/flags"
+    succeeds tpu_training --dataset="$place/pictures" --model=fastnet --image_size=32 --epochs=1 \
+        --batch_size=4 $one --checkpoint_dir="$place/flags" "$@"
+    python3 -c 'import json, sys
+config = json.load(open(sys.argv[1]))["config"]
+print(config["flip_average"], config["shift_average"])' "$place/flags/result.json"
+}
+[ "$(averages)" = "True True" ] || complain "the recipe of fastnet averages no more"
+[ "$(averages --no-flip_average)" = "False True" ] || complain "--no-flip_average is not heard"
+[ "$(averages --flip_average --shift_average=false)" = "True False" ] ||
+    complain "--shift_average=false is not heard"
+
 # Without checkpoint_dir nothing is kept; CIFAR-10 that cannot be had is the digits, and says so.
 mkdir "$place/empty"
 (cd "$place/empty" && "$bin/tpu_training" --epochs=1 $one >../out 2>../err) ||
