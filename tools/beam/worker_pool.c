@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -155,6 +156,10 @@ static int fail(const beam_error *err)
 static int run(const beam_args *args)
 {
     const char *host = beam_args_str(args, "host"), *port = beam_args_str(args, "port");
+    if (beam_args_int(args, "port") > UINT16_MAX) { /* gRPC would take what is left of it */
+        fprintf(stderr, "beam worker-pool: --port=%s: at most %d\n", port, UINT16_MAX);
+        return BEAM_VERB_USAGE;
+    }
     worker_pool pool = {.n = 0};
     const beam_pool_callbacks callbacks = {start, stop, &pool};
     beam_pool *service;
