@@ -71,6 +71,15 @@ static int run_completion(const beam_args *args)
     return 0;
 }
 
+/* What was printed must have got where it was to go, as on a full disk it does not. */
+static int flushed(const char *name, int code)
+{
+    if (code != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
+        return code;
+    fprintf(stderr, "%s: cannot write to standard output\n", name);
+    return BEAM_VERB_FAILED;
+}
+
 static int run_verb(const beam_verb *verb, int argc, char **argv)
 {
     beam_args *args;
@@ -83,9 +92,9 @@ static int run_verb(const beam_verb *verb, int argc, char **argv)
     }
     if (help) {
         beam_help_print(help, &verb->command, NULL, 0);
-        return 0;
+        return flushed(verb->command.name, 0);
     }
-    int code = verb->run(args);
+    int code = flushed(verb->command.name, verb->run(args));
     beam_args_free(args);
     return code;
 }
@@ -110,7 +119,7 @@ static int run_beam(int argc, char **argv)
     }
     if (help) {
         print_help(help);
-        return 0;
+        return flushed("beam", 0);
     }
     fprintf(stderr, "beam: %s\nbeam --help tells which verbs there are\n", err.message);
     return BEAM_VERB_USAGE;

@@ -352,6 +352,14 @@ static int fail(const beam_app *app, const beam_error *err, int code)
     return code;
 }
 
+/* What was printed must have got where it was to go, as on a full disk it does not. */
+static beam_status flush_output(beam_error *err)
+{
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? BEAM_OK
+               : beam_error_set(err, BEAM_UNKNOWN, "cannot write to standard output");
+}
+
 static int run_with(const beam_app *app, const beam_args *args)
 {
     beam_error err = {0};
@@ -381,8 +389,8 @@ static int run_with(const beam_app *app, const beam_args *args)
     beam_pipeline_free(pipeline);
     beam_free(told);
     int number = __atomic_load_n(&by_signal, __ATOMIC_RELAXED);
-    if (status == BEAM_OK && (fflush(stdout) != 0 || ferror(stdout)))
-        status = beam_error_set(&err, BEAM_UNKNOWN, "cannot write to standard output");
+    if (status == BEAM_OK)
+        status = flush_output(&err);
     if (status == BEAM_OK)
         return EXIT_DONE;
     return fail(app, &err, status == BEAM_CANCELLED && number ? EXIT_SIGNAL + number : EXIT_FAILED);
@@ -418,11 +426,11 @@ int beam_main(int argc, char **argv, const beam_app *app)
         fprintf(stderr, "%s --help tells more\n", app->name);
         return EXIT_USAGE;
     }
-    int code = EXIT_DONE;
-    if (help)
+    if (help) {
         beam_help_print(help, &command, NULL, 0);
-    else
-        code = run_with(app, args);
+        return flush_output(&err) == BEAM_OK ? EXIT_DONE : fail(app, &err, EXIT_FAILED);
+    }
+    int code = run_with(app, args);
     beam_args_free(args);
     return code;
 }

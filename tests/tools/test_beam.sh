@@ -27,4 +27,14 @@ refuses() {
 refuses 2 '--port=65536: at most 65535' worker-pool --port=65536
 refuses 2 '--port=4295017296' worker-pool --port=4295017296
 
+# Standard output that takes nothing is a failure, whoever prints there.
+for command in "beam --help" "beam completion bash" "beam devices reference" "beam copy --help=man" \
+    "wordcount --help=bash"; do
+    # shellcheck disable=SC2086
+    "$bin"/$command >/dev/full 2>"$place/err"
+    got=$?
+    [ $got = 1 ] || complain "$command, to a full disk, ended with $got instead of 1"
+    grep -q 'cannot write to standard output' "$place/err" || complain "$command: $(cat "$place/err")"
+done
+
 [ $failures = 0 ]
