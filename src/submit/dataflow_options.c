@@ -36,6 +36,23 @@ static bool flag(const beam_dataflow_options *o, const char *name)
     return value && strcmp(value, "true") == 0;
 }
 
+static bool denied(const beam_dataflow_options *o, const char *name)
+{
+    return given(o, name) && !flag(o, name);
+}
+
+/* Beam has two flags for one thing, and each may be denied: --no-use_public_ips, too, says that
+ * workers have none. */
+static bool with_public_ips(const beam_dataflow_options *o)
+{
+    return flag(o, "use_public_ips") || denied(o, "no_use_public_ips");
+}
+
+static bool without_public_ips(const beam_dataflow_options *o)
+{
+    return flag(o, "no_use_public_ips") || denied(o, "use_public_ips");
+}
+
 bool beam_dataflow_has(const beam_dataflow_list *list, const char *item)
 {
     for (size_t i = 0; i < list->n; i++)
@@ -290,7 +307,7 @@ static beam_status check_together(const beam_dataflow_options *o, beam_error *er
                               "--environment_type=%s: Dataflow runs functions in containers only; "
                               "leave it out and name the image with --sdk_container_image",
                               type);
-    if (flag(o, "use_public_ips") && flag(o, "no_use_public_ips"))
+    if (with_public_ips(o) && without_public_ips(o))
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "--use_public_ips and --no_use_public_ips exclude one another");
     if (o->update && !o->streaming)
@@ -414,9 +431,9 @@ static void read_words(beam_dataflow_options *o)
     o->flexrs_goal = given(o, "flexrs_goal");
     o->autoscaling = given(o, "autoscaling_algorithm");
     o->name_mapping = given(o, "transform_name_mapping");
-    o->public_ips = flag(o, "use_public_ips")      ? "WORKER_IP_PUBLIC"
-                    : flag(o, "no_use_public_ips") ? "WORKER_IP_PRIVATE"
-                                                   : NULL;
+    o->public_ips = with_public_ips(o)      ? "WORKER_IP_PUBLIC"
+                    : without_public_ips(o) ? "WORKER_IP_PRIVATE"
+                                            : NULL;
     o->streaming = flag(o, "streaming");
     o->update = flag(o, "update");
     o->no_auth = flag(o, "no_auth");

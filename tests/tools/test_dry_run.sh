@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
+# What becomes of options in a request to Dataflow, as --dry_run prints it: each way to say a thing says
+# the same, and what there is not is refused.
+set -u
+bin=${BEAM_BIN:?}
+[ -x "$bin/wordcount" ] || { echo "$bin/wordcount is not built: nothing to test"; exit 77; }
+export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+failures=0
+
+complain() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+dry() { # options...
+    "$bin/wordcount" --input=gs://bucket/x --output=gs://bucket/y --runner=dataflow --dry_run \
+        --project=my-project --region=us-central1 --temp_location=gs://bucket/tmp \
+        --sdk_container_image=registry.example/x:1 "$@" >"$place/out" 2>"$place/err"
+}
+# asks MEMBER VALUE OPTIONS...: a member of the worker pool; "None" where it has none.
+asks() {
+    local member=$1 value=$2 got
+    shift 2
+    dry "$@" || complain "$*: $(cat "$place/err")"
+    got=$(python3 -c '
+import json, sys
+pool = json.load(open(sys.argv[1]))["request"]["environment"]["workerPools"][0]
+for name in sys.argv[2].split("."):
+    pool = (pool or {}).get(name)
+print(pool)' "$place/out" "$member")
+    [ "$got" = "$value" ] || complain "$*: $member is $got instead of $value"
+}
+refuses() { # WORDS OPTIONS...
+    local words=$1
+    shift
+    dry "$@" && complain "$*: taken"
+    grep -q -- "$words" "$place/err" || complain "$*: no '$words' in: $(cat "$place/err")"
+}
+
+asks ipConfiguration None
+asks ipConfiguration WORKER_IP_PUBLIC --use_public_ips
+for none in --no_use_public_ips --no-use_public_ips --use_public_ips=false --no_use_public_ips=true; do
+    asks ipConfiguration WORKER_IP_PRIVATE $none
+done
+refuses "exclude one another" --use_public_ips --no_use_public_ips
+
+[ $failures = 0 ]
