@@ -270,7 +270,17 @@ static beam_status check_numbers(beam_dataflow_options *o, beam_error *err)
                               "--disk_size_gb=%lld: a worker's disk holds its system and the "
                               "image, so at least 10; a GPU's image wants 50",
                               (long long)o->disk_size_gb);
-    if (o->autoscaling && strcmp(o->autoscaling, "NONE") == 0 && !o->num_workers)
+    return BEAM_OK;
+}
+
+static beam_status check_autoscaling(const beam_dataflow_options *o, beam_error *err)
+{
+    bool none = o->autoscaling && strcmp(o->autoscaling, "NONE") == 0;
+    if (o->autoscaling && !none && strcmp(o->autoscaling, "THROUGHPUT_BASED") != 0)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "--autoscaling_algorithm=%.40s: expected NONE or THROUGHPUT_BASED",
+                              o->autoscaling);
+    if (none && !o->num_workers)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "--autoscaling_algorithm=NONE needs --num_workers");
     return BEAM_OK;
@@ -460,6 +470,7 @@ beam_status beam_dataflow_options_read(const beam_named_value *values, size_t n,
     BEAM_TRY(check_bucket("staging_location", o->staging_location, err));
     BEAM_TRY(check_words(o, err));
     BEAM_TRY(check_numbers(o, err));
+    BEAM_TRY(check_autoscaling(o, err));
     BEAM_TRY(read_lists(o, arena, err));
     BEAM_TRY(check_mapping(o->name_mapping, err));
     BEAM_TRY(check_together(o, err));

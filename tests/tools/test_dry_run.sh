@@ -47,4 +47,12 @@ for none in --no_use_public_ips --no-use_public_ips --use_public_ips=false --no_
 done
 refuses "exclude one another" --use_public_ips --no_use_public_ips
 
+asks autoscalingSettings.algorithm None --max_num_workers=3
+asks autoscalingSettings.algorithm AUTOSCALING_ALGORITHM_BASIC --autoscaling_algorithm=THROUGHPUT_BASED
+asks autoscalingSettings.algorithm AUTOSCALING_ALGORITHM_NONE --autoscaling_algorithm=NONE --num_workers=1
+for wrong in none '' FASTEST; do
+    refuses "--autoscaling_algorithm=$wrong: expected NONE or THROUGHPUT_BASED" \
+        --autoscaling_algorithm=$wrong --num_workers=1
+done
+
 [ $failures = 0 ]
