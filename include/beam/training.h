@@ -237,9 +237,10 @@ typedef struct beam_train_models_args {
 } beam_train_models_args;
 
 /* beam_training_config to beam_training_result: trains each (TrainModelDoFn), going on from its
- * checkpoints, and doing nothing again for one that has its result there.  A configuration that
- * cannot be trained or diverges gives a result that says so; the others go on.  An element is a
- * configuration, so a Reshuffle before it spreads them over threads, and workers.
+ * checkpoints, and doing nothing again for one that has its result there, but for saving a model
+ * that is missing or not of model_dtype.  A configuration that cannot be trained or diverges gives
+ * a result that says so; the others go on.  An element is a configuration, so a Reshuffle before it
+ * spreads them over threads, and workers.
  *
  * CHECKPOINT_DIR/EXPERIMENT_ID/ holds checkpoints, the trained model.safetensors and result.json
  * (CHECKPOINT_DIR itself where experiment_id is empty); without checkpoint_dir results have no

@@ -138,6 +138,35 @@ static beam_str readable(beam_ctx *ctx, const char *text)
     return copy;
 }
 
+/* BEAM_NOT_FOUND unless the model of a stored result is there, and as it would be saved now: the
+ * configuration, which results are compared by, does not have model_dtype. */
+static beam_status look_at_model(const experiment *e, beam_error *err)
+{
+    bool half = beam_config(e->ctx, beam_train_models_config)->model_dtype == BEAM_BF16, there;
+    beam_file_view view;
+    beam_weights *weights = NULL;
+    beam_error why = {0};
+    BEAM_TRY(beam_fs_exists(e->model_path, &there, err));
+    if (!there)
+        return BEAM_NOT_FOUND;
+    if (beam_training_is_module(e->config->model_name))
+        return BEAM_OK; /* its tensors are what its modules take */
+    BEAM_TRY(beam_fs_view(e->model_path, &view, err));
+    beam_status status = beam_weights_open_memory(view.data, view.size, &weights, &why);
+    bool same = status == BEAM_OK && half == (beam_weights_tensor(weights, 0).dtype == BEAM_BF16);
+    beam_weights_close(weights);
+    beam_file_view_close(&view);
+    if (same)
+        return BEAM_OK;
+    if (status == BEAM_RESOURCE_EXHAUSTED)
+        return beam_error_set(err, status, "%s", why.message);
+    beam_ctx_log(e->ctx, BEAM_LOG_NOTICE, "%s is %s and saved again", e->model_path,
+                 status != BEAM_OK ? "damaged"
+                 : half            ? "not in bf16"
+                                   : "not in f32");
+    return BEAM_NOT_FOUND;
+}
+
 /* Reads the stored result; BEAM_NOT_FOUND when there is none of use. */
 static beam_status read_result(const experiment *e, beam_pool *pool, beam_training_result *result,
                                beam_error *err)
@@ -169,10 +198,7 @@ static beam_status read_result(const experiment *e, beam_pool *pool, beam_traini
                               "%s is of another configuration: its %s differs. Give this one "
                               "another experiment_id or checkpoint_dir",
                               e->result_path, other);
-    if (!result->model_path.len)
-        return BEAM_OK;
-    BEAM_TRY(beam_fs_exists(e->model_path, &there, err));
-    return there ? BEAM_OK : BEAM_NOT_FOUND;
+    return result->model_path.len ? look_at_model(e, err) : BEAM_OK;
 }
 
 /* Emits the stored result, if there is one of use. */

@@ -5,6 +5,7 @@
 # the cores.
 . "$(dirname "$0")/training.sh"
 one=--num_threads=1
+size=()
 
 # It learns to read, with the recipe that it has for the digits.
 succeeds tpu_training --dataset=digits $one --checkpoint_dir="$place/runs" \
@@ -53,6 +54,16 @@ succeeds tpu_training --dataset=digits --model=resnet34 --epochs=1 --num_images=
 succeeds cpu_inference --dataset=digits --weights="$place/deep/model.safetensors" \
     --result_json="$place/served.json"
 [ "$(field "$place/served.json" model)" = resnet34 ] || complain "the model is not taken for what it is"
+
+# Asked for in another dtype, the model of a training that is over is saved again, and nothing trained.
+for dtype in f32 bf16; do
+    succeeds tpu_training --dataset=digits $one --epochs=1 --num_images=64 --model_dtype=$dtype \
+        --checkpoint_dir="$place/again" --result_json="$place/again.json"
+    size[${#size[@]}]=$(stat -c %s "$place/again/model.safetensors")
+done
+[ "$(field "$place/again.json" epochs_run)" = 0 ] || complain "it trained for another dtype"
+((size[1] < size[0] * 2 / 3)) || complain "the model stays f32: ${size[*]} bytes"
+grep -q "is not in bf16 and saved again" "$place/err" || complain "saved without a word: $(cat "$place/err")"
 
 # Flags have the last word, also over a recipe that sets them.
 python3 - "$place/pictures" <<'END' || complain "no pictures"
