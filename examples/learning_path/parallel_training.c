@@ -58,6 +58,11 @@ static beam_status choose(sweep_job *job, const beam_args *args, beam_error *err
                                      .num_batch_sizes = beam_args_given(args, "batch_size") ? 0 : 3,
                                      .trials = beam_args_int(args, "trials")};
     const char *file = beam_args_str(args, "configs");
+    if (file && grid.trials)
+        return beam_error_set(
+            err, BEAM_INVALID_ARGUMENT,
+            "--configs trains what the file lists and --trials what chance finds: "
+            "give one of them");
     if (file)
         return beam_training_configs_read(file, &job->base, job->pool, &job->configs, &job->n, err);
     return beam_training_grid_make(&grid, job->pool, &job->configs, &job->n, err);
@@ -65,6 +70,11 @@ static beam_status choose(sweep_job *job, const beam_args *args, beam_error *err
 
 static beam_status prepare(sweep_job *job, const beam_args *args, beam_error *err)
 {
+    if (beam_args_given(args, "serving_dir") && !*beam_args_str(args, "checkpoint_dir"))
+        return beam_error_set(
+            err, BEAM_INVALID_ARGUMENT,
+            "--serving_dir is for the best model in --checkpoint_dir, and that is "
+            "empty: no model is kept");
     const beam_dataset_options data = {.struct_size = sizeof data,
                                        .split = "train",
                                        .data_dir = beam_args_str(args, "data_dir"),

@@ -66,6 +66,10 @@ static beam_status choose_threads(training_job *job, const char *name, beam_erro
 /* Everything that can be wrong is found before hours of work, not after. */
 static beam_status prepare(training_job *job, const beam_args *args, beam_error *err)
 {
+    if (beam_args_given(args, "model_dtype") && !beam_args_given(args, "checkpoint_dir"))
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "--model_dtype is of the model that --checkpoint_dir=DIR keeps: say "
+                              "where");
     const beam_dataset_options data = {.struct_size = sizeof data,
                                        .split = "train",
                                        .data_dir = beam_args_str(args, "data_dir"),

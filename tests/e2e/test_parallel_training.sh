@@ -133,6 +133,9 @@ wrong 'expected near end of file' '{"experiment_id"'
 wrong 'no configurations' ''
 [ -e "$place/g" ] && complain "a refused sweep left a folder"
 refuses 1 "No such file" parallel_training --dataset=digits --configs="$place/nowhere.json"
+refuses 1 "give one of them" parallel_training --dataset=digits --configs="$place/none.json" --trials=2
+refuses 1 "no model is kept" parallel_training --dataset=digits --model=small_cnn --checkpoint_dir= \
+    --serving_dir="$place/serving"
 refuses 2 "above 0" parallel_training --dataset=digits --batch_size=0
 refuses 2 "expected one of" parallel_training --dataset=digits --early_stopping=soon
 

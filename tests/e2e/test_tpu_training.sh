@@ -137,6 +137,7 @@ digits 1 "none.safetensors" --init_weights="$place/none.safetensors"
 digits 1 'device "tpu"' --device=tpu
 touch "$place/file"
 digits 1 "$place/file" --checkpoint_dir="$place/file/x"
+refuses 1 "--checkpoint_dir=DIR keeps" tpu_training --dataset=digits --model_dtype=bf16
 refuses 1 "there is no CIFAR-10 in" tpu_training --data_dir="$place"
 
 # Other optimizers, precisions and devices train too.
