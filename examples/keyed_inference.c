@@ -62,6 +62,12 @@ static beam_status choose_model(const beam_args *args, const char *weights, cons
     return status;
 }
 
+/* Any that is more than bytes can be counted is no limit at all. */
+static int64_t bytes_of(int64_t megabytes)
+{
+    return megabytes < INT64_MAX / 1000000 ? megabytes * 1000000 : INT64_MAX;
+}
+
 static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
 {
     (void)state;
@@ -75,7 +81,7 @@ static beam_status build(beam_pipeline *p, const beam_args *args, void *state)
         beam_pardo(beam_read_dataset(p, beam_args_str(args, "dataset")), &choose_fn);
     beam_pcoll found = beam_run_inference(
         images, &classify_keyed, .models = models, .num_models = 2,
-        .model_memory_budget = beam_args_int(args, "memory_budget_mb") * 1000000);
+        .model_memory_budget = bytes_of(beam_args_int(args, "memory_budget_mb")));
     beam_pcoll scores = beam_combine_per_key(found, &beam_accuracy);
     beam_write_text(beam_pardo(scores, &format_fn), beam_args_str(args, "output"),
                     .suffix = ".txt");

@@ -25,6 +25,10 @@ awk '{ if ($NF < 0.97) exit 1 }' "$place/keyed" || complain "accuracies: $(cat "
 "$keyed" --output="$place/small" --memory_budget_mb=2 >"$place/out" 2>"$place/err" ||
     complain "$(cat "$place/err")"
 cat "$place"/small-*.txt | sort | cmp - "$place/keyed" || complain "a budget changes results"
+for megabytes in 18446744073710 9223372036854775807; do # more bytes than 63 bits count
+    "$keyed" --output="$place/large" --memory_budget_mb=$megabytes >"$place/out" 2>"$place/err" ||
+        complain "a budget of $megabytes MB: $(cat "$place/err")"
+done
 
 # The newest of two; then one that is none, beside weights to fall back on.
 mkdir "$place/watched"
