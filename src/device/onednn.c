@@ -152,6 +152,7 @@ static beam_status prepare(beam_onednn_model *state, const beam_compile_options 
     if (state->model->precision == BEAM_PRECISION_INT8) {
         BEAM_TRY(beam_int8_make(state->model->network, state->parameters, state->steps,
                                 state->num_steps, &state->int8, err));
+        beam_onednn_int8_fit(state);
         beam_device_count_weights(state->account, beam_int8_bytes(&state->int8));
     }
     state->chunk = rows_that_fit(state);

@@ -321,6 +321,9 @@ bool beam_onednn_taps_find(const beam_nn_op *conv, const beam_tensor *x, const b
 
 /* Whether the model computes this step in int8. */
 bool beam_onednn_is_int8(const beam_onednn_model *model, size_t step);
+/* Without VNNI, halves the weights of linear layers whose operand may be negative, and doubles
+ * their scales, so that no sum overflows: what oneDNN itself does to those of convolutions. */
+void beam_onednn_int8_fit(beam_onednn_model *model);
 /* Channels last, which oneDNN wants in int8. */
 beam_status beam_onednn_channels_last(beam_onednn_builder *b, const beam_tensor *tensor,
                                       dnnl_data_type_t type, const_dnnl_memory_desc_t *desc);

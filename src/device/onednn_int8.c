@@ -1,8 +1,36 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
 /* onednn_int8.c - values of a model in int8: as q in s8, or in f32.  oneDNN multiplies s8 too, but
  * does so by adding 128 to each and taking that off the sums, and without VNNI it halves the
- * weights first; so q that are never negative are called u8 where they are multiplied. */
+ * weights of convolutions first, not those of linear layers, whose sums of two would be cut off at
+ * 16 bits; so q that are never negative are called u8 where they are multiplied. */
+#include <math.h>
+
 #include "device/onednn.h"
+
+static bool has_vnni(void)
+{
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+    return (isa & dnnl_cpu_isa_avx2_vnni) == dnnl_cpu_isa_avx2_vnni ||
+           (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni;
+}
+
+static void halve(beam_int8_product *p)
+{
+    for (size_t i = 0; i < p->rows * p->row; i++)
+        p->weights[i] = (int8_t)lrintf((float)p->weights[i] / 2);
+    for (size_t r = 0; r < p->rows; r++)
+        p->scales[r] *= 2;
+}
+
+void beam_onednn_int8_fit(beam_onednn_model *model)
+{
+    for (size_t i = 0; i < model->num_steps && !has_vnni(); i++) {
+        const beam_nn_op *op = model->steps[i].op;
+        if (op->kind == BEAM_OP_LINEAR && beam_onednn_is_int8(model, i) &&
+            !model->int8.nonnegative[op->inputs[0]])
+            halve(&model->int8.products[i]);
+    }
+}
 
 bool beam_onednn_is_int8(const beam_onednn_model *model, size_t step)
 {

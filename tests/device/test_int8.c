@@ -165,6 +165,20 @@ static void test_negative_operands(void **state)
     compare_with(net, end(net, x), 2, false, 0.1);
 }
 
+/* Few and many features, as much below 0 as above. */
+static void test_linear_layers_of_negative_operands(void **state)
+{
+    (void)state;
+    static const int64_t features[] = {3, 16, 64, 192};
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+        beam_network *net = beam_network_new("linear");
+        beam_value x = beam_nn_input(net, "x", 1, &features[i]);
+        x = beam_nn_linear(net, x, "a", .out_features = 64);
+        x = beam_nn_linear(net, beam_nn_gelu(net, x), "b", .out_features = 64);
+        compare_with(net, end(net, x), 8, false, 0.1);
+    }
+}
+
 static void test_resnet(void **state)
 {
     (void)state;
@@ -329,10 +343,15 @@ static void test_every_batch_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv2d),           cmocka_unit_test(test_fused_steps),
-        cmocka_unit_test(test_f32_between),      cmocka_unit_test(test_negative_operands),
-        cmocka_unit_test(test_resnet),           cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_plugins_refuse),   cmocka_unit_test(test_every_allocation_fails_once),
+        cmocka_unit_test(test_conv2d),
+        cmocka_unit_test(test_fused_steps),
+        cmocka_unit_test(test_f32_between),
+        cmocka_unit_test(test_negative_operands),
+        cmocka_unit_test(test_linear_layers_of_negative_operands),
+        cmocka_unit_test(test_resnet),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_plugins_refuse),
+        cmocka_unit_test(test_every_allocation_fails_once),
         cmocka_unit_test(test_every_batch_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
