@@ -10,10 +10,11 @@
  * refuses any other constructor with its name.
  *
  * Dictionaries in dictionaries are flattened, names joined by '.'; list entries count from 0.
- * Where a file's outermost dictionary has exactly one member that holds tensors, and that is
- * called state_dict, model_state_dict, model or net, its name is left out; so a checkpoint
- * {"epoch": 3, "state_dict": {"fc.weight": ...}} gives "fc.weight".  Values that are no tensors
- * are passed over.
+ * Where a file's outermost dictionary has exactly one dictionary with tensors called state_dict,
+ * model_state_dict, model or net, and no other member that is a dictionary of tensors (as a second
+ * model's would be), that one's tensors are the file's and its name is left out; so a checkpoint
+ * {"epoch": 3, "state_dict": {"fc.weight": ...}, "optimizer": {"state": {0: ...}, ...}} gives
+ * "fc.weight" alone.  Values that are no tensors are passed over.
  *
  *     beam_weights *weights = NULL;
  *     BEAM_TRY(beam_weights_open("resnet18.safetensors", &weights, err));

@@ -279,23 +279,37 @@ static bool holds_tensors(torch_file *f, const beam_pickle_value *v, unsigned de
     return false;
 }
 
+static bool is_wrapper(const beam_pickle_value *key)
+{
+    static const char *const names[] = {"state_dict", "model_state_dict", "model", "net"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (beam_pickle_text_is(key, names[i]))
+            return true;
+    return false;
+}
+
+/* Whether it has tensors of its own, as a state_dict has and an optimizer's state has not. */
+static bool lists_tensors(const beam_pickle_value *v)
+{
+    for (size_t i = 1; v->kind == BEAM_PICKLE_DICT && i < v->as.list.len; i += 2)
+        if (v->as.list.items[i]->kind == BEAM_PICKLE_TENSOR)
+            return true;
+    return false;
+}
+
 /* The value whose tensors are the file's: see weights.h about wrappers. */
 static const beam_pickle_value *unwrap(torch_file *f, const beam_pickle_value *root)
 {
-    static const char *const wrappers[] = {"state_dict", "model_state_dict", "model", "net"};
-    const beam_pickle_value *only = NULL, *key = NULL;
+    const beam_pickle_value *found = NULL;
     for (size_t i = 0; root->kind == BEAM_PICKLE_DICT && i < root->as.list.len; i += 2) {
-        if (!holds_tensors(f, root->as.list.items[i + 1], 0))
-            continue;
-        if (only)
+        const beam_pickle_value *key = root->as.list.items[i], *v = root->as.list.items[i + 1];
+        bool wrapper = v->kind == BEAM_PICKLE_DICT && is_wrapper(key) && holds_tensors(f, v, 0);
+        if (wrapper ? found != NULL : lists_tensors(v))
             return root;
-        key = root->as.list.items[i];
-        only = root->as.list.items[i + 1];
+        if (wrapper)
+            found = v;
     }
-    for (size_t i = 0; only && i < sizeof wrappers / sizeof *wrappers; i++)
-        if (only->kind == BEAM_PICKLE_DICT && beam_pickle_text_is(key, wrappers[i]))
-            return only;
-    return root;
+    return found ? found : root;
 }
 
 static beam_status add_all(torch_file *f, const beam_pickle_value *root)

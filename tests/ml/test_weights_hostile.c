@@ -152,6 +152,39 @@ static void test_sound_pickle(void **state)
     assert_ok(OPEN(TENSOR("K\0K\x64\x85K\0\x85"), &err), err); /* one value a hundred times */
 }
 
+/* Members of a dictionary: a key and a tensor, a dictionary with one, or a number. */
+#define ONE REBUILD STORAGE "K\0K\6\x85K\1\x85\x89}tR"
+#define SEVERAL(members) PREAMBLE "\x80\x02}(" members "u." KEYS SIX
+#define MODEL(key) key "}X\1\0\0\0t" ONE "s"
+#define OPTIMIZER "X\5\0\0\0optim}X\5\0\0\0state}K\0}X\1\0\0\0m" ONE "sss"
+#define BEST "X\4\0\0\0best" ONE
+#define EPOCH "X\5\0\0\0epochK\3"
+
+static void check_first(const char *bytes, size_t size, size_t count, const char *name)
+{
+    beam_error err = {0};
+    beam_weights *w;
+    assert_ok(beam_weights_open_memory(bytes, size, &w, &err), err);
+    assert_int_equal(beam_weights_count(w), count);
+    assert_string_equal(beam_weights_name(w, 0), name);
+    beam_weights_close(w);
+}
+
+/* What a training writes besides the weights does not hide them; a second model does. */
+static void test_checkpoints(void **state)
+{
+    (void)state;
+#define CHECK(members, count, name) \
+    check_first(SEVERAL(members), sizeof(SEVERAL(members)) - 1, (count), (name))
+    CHECK(EPOCH MODEL("X\5\0\0\0model"), 1, "t");
+    CHECK(EPOCH MODEL("X\5\0\0\0model") OPTIMIZER, 1, "t");
+    CHECK(OPTIMIZER BEST MODEL("X\x0a\0\0\0state_dict"), 1, "t");
+    CHECK(MODEL("X\5\0\0\0model") MODEL("X\3\0\0\0ema"), 2, "model.t");
+    CHECK(MODEL("X\3\0\0\0ema") MODEL("X\5\0\0\0model"), 2, "ema.t");
+    CHECK(MODEL("X\5\0\0\0model") OPTIMIZER MODEL("X\3\0\0\0net"), 3, "model.t");
+    CHECK(MODEL("X\5\0\0\0other") OPTIMIZER, 2, "other.t");
+}
+
 static void test_foreign_globals(void **state)
 {
     (void)state;
@@ -342,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_deep_header),
         cmocka_unit_test(test_truncated_header),
         cmocka_unit_test(test_sound_pickle),
+        cmocka_unit_test(test_checkpoints),
         cmocka_unit_test(test_foreign_globals),
         cmocka_unit_test(test_lying_tensors),
         cmocka_unit_test(test_damaged_pickles),
