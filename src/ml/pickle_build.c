@@ -18,6 +18,7 @@ static const struct {
     {"torch._utils", "_rebuild_tensor", BEAM_GLOBAL_REBUILD_TENSOR, 0},
     {"torch._utils", "_rebuild_tensor_v2", BEAM_GLOBAL_REBUILD_TENSOR_V2, 0},
     {"torch._utils", "_rebuild_parameter", BEAM_GLOBAL_REBUILD_PARAMETER, 0},
+    {"torch._utils", "_rebuild_parameter_with_state", BEAM_GLOBAL_REBUILD_PARAMETER, 0},
     {"torch", "FloatStorage", BEAM_GLOBAL_STORAGE, BEAM_F32},
     {"torch", "DoubleStorage", BEAM_GLOBAL_STORAGE, BEAM_F64},
     {"torch", "HalfStorage", BEAM_GLOBAL_STORAGE, BEAM_F16},
@@ -28,6 +29,10 @@ static const struct {
     {"torch", "LongStorage", BEAM_GLOBAL_STORAGE, BEAM_I64},
     {"torch", "ByteStorage", BEAM_GLOBAL_STORAGE, BEAM_U8},
     {"torch", "BoolStorage", BEAM_GLOBAL_STORAGE, BEAM_BOOL},
+    {"collections", "Counter", BEAM_GLOBAL_OPAQUE, 0}, /* milestones of a learning rate */
+    {"_codecs", "encode", BEAM_GLOBAL_OPAQUE, 0},      /* bytes */
+    {"builtins", "bytearray", BEAM_GLOBAL_OPAQUE, 0},
+    {"__builtin__", "bytearray", BEAM_GLOBAL_OPAQUE, 0},
     {"torch", "device", BEAM_GLOBAL_OPAQUE, 0},
     {"torch", "float32", BEAM_GLOBAL_OPAQUE, 0},
     {"torch", "float64", BEAM_GLOBAL_OPAQUE, 0},
@@ -35,6 +40,21 @@ static const struct {
     {"torch", "bfloat16", BEAM_GLOBAL_OPAQUE, 0},
     {"torch", "int64", BEAM_GLOBAL_OPAQUE, 0},
     {"torch", "int32", BEAM_GLOBAL_OPAQUE, 0},
+    {"torch", "int16", BEAM_GLOBAL_OPAQUE, 0},
+    {"torch", "int8", BEAM_GLOBAL_OPAQUE, 0},
+    {"torch", "uint8", BEAM_GLOBAL_OPAQUE, 0},
+    {"torch", "bool", BEAM_GLOBAL_OPAQUE, 0},
+    {"torch", "complex64", BEAM_GLOBAL_OPAQUE, 0},
+    {"torch", "complex128", BEAM_GLOBAL_OPAQUE, 0},
+};
+
+/* What sound files have for tensors that are not read: complex, of eight bits' floats or larger
+ * unsigned numbers, sparse, quantized, without numbers, of subclasses; and bare storages. */
+static const char *const unread[][2] = {
+    {"torch", "ComplexFloatStorage"},           {"torch", "ComplexDoubleStorage"},
+    {"torch._utils", "_rebuild_tensor_v3"},     {"torch._utils", "_rebuild_sparse_tensor"},
+    {"torch._utils", "_rebuild_qtensor"},       {"torch._utils", "_rebuild_meta_tensor_no_storage"},
+    {"torch._tensor", "_rebuild_from_type_v2"}, {"torch.storage", "UntypedStorage"},
 };
 
 static bool same(const char *text, size_t len, const char *known)
@@ -66,6 +86,11 @@ beam_status beam_pickle_find_global(const char *what, const char *module, size_t
             return BEAM_OK;
         }
     }
+    for (size_t i = 0; i < sizeof unread / sizeof *unread; i++)
+        if (same(module, module_len, unread[i][0]) && same(name, name_len, unread[i][1]))
+            return beam_error_set(err, BEAM_UNIMPLEMENTED,
+                                  "%s: it holds a tensor of a kind that is not read (%s.%s)", what,
+                                  unread[i][0], unread[i][1]);
     char module_words[128], name_words[128];
     printable(module_words, sizeof module_words, module, module_len);
     printable(name_words, sizeof name_words, name, name_len);
@@ -104,6 +129,18 @@ static beam_status sizes(const char *what, const value *tuple, int64_t *to, beam
     return BEAM_OK;
 }
 
+/* Whether a tensor's metadata says that its numbers are not those in its storage, but their
+ * negatives or conjugates: x.conj().imag is saved so. */
+static bool is_turned(const value *args)
+{
+    const value *metadata = argument(args, 6, BEAM_PICKLE_DICT);
+    for (size_t i = 1; metadata && i < metadata->as.list.len; i += 2)
+        if (metadata->as.list.items[i]->kind == BEAM_PICKLE_BOOL &&
+            metadata->as.list.items[i]->as.integer)
+            return true;
+    return false;
+}
+
 /* _rebuild_tensor_v2(storage, offset, shape, stride, requires_grad, hooks[, metadata]) */
 static beam_status rebuild_tensor(const char *what, beam_arena *arena, const value *args,
                                   value *result, beam_error *err)
@@ -115,6 +152,11 @@ static beam_status rebuild_tensor(const char *what, beam_arena *arena, const val
     if (!storage || !offset || offset->as.integer < 0 || !shape || !stride ||
         shape->as.list.len != stride->as.list.len)
         return wrong(what, "a tensor is built from the wrong arguments", err);
+    if (is_turned(args))
+        return beam_error_set(err, BEAM_UNIMPLEMENTED,
+                              "%s: a tensor is saved as the negative or conjugate of its numbers, "
+                              "which is not read; save its resolve_neg()",
+                              what);
     if (shape->as.list.len > BEAM_TENSOR_MAX_RANK)
         return beam_error_set(err, BEAM_UNIMPLEMENTED,
                               "%s: a tensor has %zu dimensions, at most %d are read", what,
@@ -173,7 +215,7 @@ beam_status beam_pickle_call(const char *what, beam_arena *arena, const value *f
     case BEAM_GLOBAL_REBUILD_TENSOR:
     case BEAM_GLOBAL_REBUILD_TENSOR_V2:
         return rebuild_tensor(what, arena, args, made, err);
-    case BEAM_GLOBAL_REBUILD_PARAMETER: /* (tensor, requires_grad, hooks) */
+    case BEAM_GLOBAL_REBUILD_PARAMETER: /* (tensor, requires_grad, hooks[, state]) */
         first = argument(args, 0, BEAM_PICKLE_TENSOR);
         if (!first)
             return wrong(what, "a parameter is built from the wrong arguments", err);

@@ -185,6 +185,36 @@ static void test_checkpoints(void **state)
     CHECK(MODEL("X\5\0\0\0other") OPTIMIZER, 2, "other.t");
 }
 
+/* What sound checkpoints hold, and no tensor is lost by not reading. */
+static void test_harmless_globals(void **state)
+{
+    (void)state;
+#define WITH(value) "X\1\0\0\0x" value MODEL("X\5\0\0\0model")
+    CHECK(WITH("ccollections\nCounter\n}K\1K\2s\x85R"), 1, "t");
+    CHECK(WITH("c_codecs\nencode\nX\1\0\0\0aX\6\0\0\0latin1\x86R"), 1, "t");
+    CHECK(WITH("ctorch\nuint8\n"), 1, "t");
+    CHECK(WITH("ctorch\nbool\n"), 1, "t");
+}
+
+static void test_unread_tensors(void **state)
+{
+    (void)state;
+    beam_error err;
+    assert_fails(OPEN(PREAMBLE "\x80\x02"
+                               "ctorch\nComplexFloatStorage\n.",
+                      &err),
+                 BEAM_UNIMPLEMENTED, err, "torch.ComplexFloatStorage");
+    assert_fails(OPEN("\x80\x02"
+                      "ctorch._utils\n_rebuild_sparse_tensor\n.",
+                      &err),
+                 BEAM_UNIMPLEMENTED, err, "torch._utils._rebuild_sparse_tensor");
+#define TURNED(metadata) \
+    PREAMBLE "\x80\x02}X\1\0\0\0t" REBUILD STORAGE "K\0K\6\x85K\1\x85\x89}" metadata "tRs." KEYS SIX
+    assert_fails(OPEN(TURNED("}X\3\0\0\0neg\x88s"), &err), BEAM_UNIMPLEMENTED, err, "resolve_neg");
+    assert_ok(OPEN(TURNED("}X\3\0\0\0neg\x89s"), &err), err);
+    assert_ok(OPEN(TURNED("N"), &err), err);
+}
+
 static void test_foreign_globals(void **state)
 {
     (void)state;
@@ -376,6 +406,8 @@ int main(void)
         cmocka_unit_test(test_truncated_header),
         cmocka_unit_test(test_sound_pickle),
         cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_harmless_globals),
+        cmocka_unit_test(test_unread_tensors),
         cmocka_unit_test(test_foreign_globals),
         cmocka_unit_test(test_lying_tensors),
         cmocka_unit_test(test_damaged_pickles),
