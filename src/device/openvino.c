@@ -103,6 +103,7 @@ static beam_status describe(beam_model *model, const char *name, const ov_model_
                             beam_error *err)
 {
     openvino_model *state = model->state;
+    int64_t fixed_by_inputs;
     beam_foreign_port ins[BEAM_FOREIGN_MAX_PORTS], outs[BEAM_FOREIGN_MAX_PORTS];
     size_t num_ins = 0, num_outs = 0;
     memset(ins, 0, sizeof ins);
@@ -111,8 +112,17 @@ static beam_status describe(beam_model *model, const char *name, const ov_model_
     BEAM_TRY(checked(OV(ov_model_outputs_size)(onnx, &num_outs), "outputs", err));
     BEAM_TRY(read_ports(onnx, OV(ov_model_const_input_by_index), num_ins, "input", ins,
                         &state->fixed_batch, err));
+    fixed_by_inputs = state->fixed_batch;
     BEAM_TRY(read_ports(onnx, OV(ov_model_const_output_by_index), num_outs, "output", outs,
                         &state->fixed_batch, err));
+    /* Sums over the batch, or constants: padding to so many examples would make rows of them.  One
+     * row is that of a batch of one. */
+    if (fixed_by_inputs == 0 && state->fixed_batch > 1)
+        return beam_error_set(
+            err, BEAM_INVALID_ARGUMENT,
+            "its inputs take any batch, and an output has %lld rows whatever that "
+            "is; an output must have a row for each example",
+            (long long)state->fixed_batch);
     if (state->fixed_batch && state->fixed_batch < model->max_batch)
         model->max_batch = state->fixed_batch;
     return beam_foreign_describe(model, name, ins, num_ins, outs, num_outs, err);

@@ -371,8 +371,12 @@ static void put_external(beam_buffer *tensor, const char *external, bool hidden)
     beam_buffer_free(&entry);
 }
 
-/* y = x w, x {batch, 2}, w = {{1, 2, 3}, {10, 20, 30}}, or in a file of that name. */
-static beam_buffer make_onnx(uint64_t batch, const char *external, bool hidden)
+/* What there is besides y = x w. */
+typedef enum onnx_kind { ONNX_PLAIN, ONNX_HIDDEN, ONNX_CONSTANT } onnx_kind;
+
+/* y = x w, x {batch, 2}, w = {{1, 2, 3}, {10, 20, 30}}, or in a file of that name, which may be
+ * hidden; w may be an output, too. */
+static beam_buffer make_onnx(uint64_t batch, const char *external, onnx_kind kind)
 {
     static const float w[] = {1, 2, 3, 10, 20, 30};
     beam_buffer node = {0}, tensor = {0}, graph = {0}, opset = {0}, model = {0};
@@ -385,7 +389,7 @@ static beam_buffer make_onnx(uint64_t batch, const char *external, bool hidden)
     put_number(&tensor, 2, 1);
     put_text(&tensor, 8, "w");
     if (external)
-        put_external(&tensor, external, hidden);
+        put_external(&tensor, external, kind == ONNX_HIDDEN);
     else
         put(&tensor, 9, w, sizeof w);
     put_message(&graph, 1, &node);
@@ -393,6 +397,8 @@ static beam_buffer make_onnx(uint64_t batch, const char *external, bool hidden)
     put_message(&graph, 5, &tensor);
     put_port(&graph, 11, "x", batch, 2);
     put_port(&graph, 12, "y", batch, 3);
+    if (kind == ONNX_CONSTANT)
+        put_port(&graph, 12, "w", 2, 3);
     put_text(&opset, 1, "");
     put_number(&opset, 2, 17);
     put_number(&model, 1, 8);
@@ -407,7 +413,7 @@ static void run_onnx(beam_device *device, uint64_t batch)
     beam_error err = {0};
     beam_model *model = NULL;
     beam_model_info info;
-    beam_buffer bytes = make_onnx(batch, NULL, false);
+    beam_buffer bytes = make_onnx(batch, NULL, ONNX_PLAIN);
     const beam_load_options options = {.struct_size = sizeof options, .max_batch = 3};
     plugin_ok(beam_device_load(device, write_file("model.onnx", bytes.data, bytes.len), &options,
                                &model, &err),
@@ -438,9 +444,25 @@ static void test_onnx_no_memory(void **state)
     beam_device *device = open_openvino();
     static const float in[2];
     const beam_tensor one = {BEAM_F32, 2, {1, 2}, in}; /* padded to two */
-    beam_buffer bytes = make_onnx(2, NULL, false);
+    beam_buffer bytes = make_onnx(2, NULL, ONNX_PLAIN);
     const beam_load_options options = {.struct_size = sizeof options, .max_batch = 8};
     fail_each(device, write_file("model.onnx", bytes.data, bytes.len), &options, &one);
+    beam_buffer_free(&bytes);
+    beam_device_close(device);
+}
+
+/* An output of two rows for a batch of any size is no output of a row an example. */
+static void test_onnx_output_without_batch(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    beam_model *model = NULL;
+    beam_device *device = open_openvino();
+    beam_buffer bytes = make_onnx(0, NULL, ONNX_CONSTANT);
+    assert_int_equal(beam_device_load(device, write_file("model.onnx", bytes.data, bytes.len), NULL,
+                                      &model, &err),
+                     BEAM_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "an output has 2 rows whatever"));
     beam_buffer_free(&bytes);
     beam_device_close(device);
 }
@@ -457,8 +479,9 @@ static void test_bad_onnx(void **state)
     beam_error err = {0};
     beam_device *device = NULL;
     plugin_ok(beam_device_open("cpu", NULL, &device, &err), &err);
-    beam_buffer outside = make_onnx(0, "/etc/passwd", false), deep = {0};
-    beam_buffer hidden = make_onnx(0, "/etc/passwd", true), whole = make_onnx(0, NULL, false);
+    beam_buffer outside = make_onnx(0, "/etc/passwd", ONNX_PLAIN), deep = {0};
+    beam_buffer hidden = make_onnx(0, "/etc/passwd", ONNX_HIDDEN);
+    beam_buffer whole = make_onnx(0, NULL, ONNX_PLAIN);
     refused_onnx(device, &outside, outside.len, "its weights lie in another file");
     refused_onnx(device, &hidden, hidden.len, "no ONNX file, or a damaged one");
     refused_onnx(device, &whole, whole.len - 1, "no ONNX file, or a damaged one");
@@ -483,10 +506,15 @@ static void test_bad_onnx(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jax),         cmocka_unit_test(test_bad_modules),
-        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_onnx_no_memory),
-        cmocka_unit_test(test_bad_weights), cmocka_unit_test(test_wrong_device),
-        cmocka_unit_test(test_onnx),        cmocka_unit_test(test_bad_onnx),
+        cmocka_unit_test(test_jax),
+        cmocka_unit_test(test_bad_modules),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_onnx_no_memory),
+        cmocka_unit_test(test_bad_weights),
+        cmocka_unit_test(test_wrong_device),
+        cmocka_unit_test(test_onnx),
+        cmocka_unit_test(test_bad_onnx),
+        cmocka_unit_test(test_onnx_output_without_batch),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
