@@ -257,12 +257,13 @@ BEAM_API beam_status beam_calibration_new(beam_device *device, const beam_networ
                                           int64_t max_batch, beam_calibration **calibration,
                                           beam_error *err);
 /* Runs one batch, as beam_model_run; takes a slot and gives it back.  BEAM_INVALID_ARGUMENT: a
- * layer gives something that is no finite number. */
+ * layer gives something that is no finite number, or one above 1e18. */
 BEAM_API beam_status beam_calibration_add(beam_calibration *calibration, const beam_tensor *inputs,
                                           size_t num_inputs, beam_error *err);
 /* Gives `network`, the one that it was made for or another of its layers, the ranges of what was
  * added.  Those of its last layers, whose results leave it, are left out: they stay in f32, which
- * costs little and keeps most of the accuracy.  BEAM_FAILED_PRECONDITION: nothing was added. */
+ * costs little and keeps most of the accuracy; so do layers that read nothing but zeros.
+ * BEAM_FAILED_PRECONDITION: nothing was added. */
 BEAM_API beam_status beam_calibration_finish(const beam_calibration *calibration,
                                              beam_network *network, beam_error *err);
 BEAM_API void beam_calibration_free(beam_calibration *calibration);

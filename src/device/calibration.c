@@ -131,12 +131,14 @@ static beam_status measure(const beam_tensor *tensor, float *range, beam_error *
     bool finite = true;
     for (size_t i = 0; i < count; i++) {
         float magnitude = fabsf(numbers[i]);
-        finite = finite && magnitude < INFINITY;
+        finite = finite && magnitude <= BEAM_NN_INT8_LARGEST;
         most = magnitude > most ? magnitude : most;
     }
     if (!finite)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
-                              "the sample makes some layer give what is no finite number");
+                              "the sample makes some layer give what is no finite number, or one "
+                              "above %g",
+                              (double)BEAM_NN_INT8_LARGEST);
     *range = most > *range ? most : *range;
     return BEAM_OK;
 }

@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 
-static const float LEAST = 1e-18f, MOST = 1e18f;
+static const float LEAST = BEAM_NN_INT8_LEAST, MOST = BEAM_NN_INT8_LARGEST;
 
 bool beam_nn_is_product(const beam_nn_op *op)
 {
@@ -185,9 +185,10 @@ beam_status beam_nn_find_ranges(const beam_network *network, const beam_weight_s
 void beam_nn_give_ranges(beam_network *network, const beam_nn_ranges *ranges)
 {
     for (size_t i = 0; i < network->num_values; i++)
-        network->values[i].range = ranges->of[i];
+        network->values[i].range = ranges->of[i] < BEAM_NN_INT8_LEAST ? 0 : ranges->of[i];
     for (size_t i = 0; i < network->num_ops; i++)
-        network->ops[i].int8 = ranges->int8[i];
+        network->ops[i].int8 =
+            ranges->int8[i] && network->values[network->ops[i].inputs[0]].range > 0;
 }
 
 /* Whether `name` is `start`, `middle` and `end`, one after the other. */

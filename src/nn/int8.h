@@ -13,6 +13,10 @@
 
 enum { BEAM_NN_INT8_MOST = 127 };
 
+/* Scales and ranges are from the one to the other. */
+#define BEAM_NN_INT8_LEAST 1e-18f
+#define BEAM_NN_INT8_LARGEST 1e18f
+
 /* Whether it is a layer that devices can compute in int8: a convolution or a linear layer. */
 bool beam_nn_is_product(const beam_nn_op *op);
 
@@ -53,6 +57,8 @@ void beam_nn_ranges_free(beam_nn_ranges *ranges);
 /* What `source` has. */
 beam_status beam_nn_find_ranges(const beam_network *network, const beam_weight_source *source,
                                 beam_nn_ranges *ranges, beam_error *err);
+/* A range too small to scale by counts as not known, and a layer that reads nothing else as one
+ * that int8 does not compute. */
 void beam_nn_give_ranges(beam_network *network, const beam_nn_ranges *ranges);
 
 /* Whether a tensor of this name in `source` is the scales of i8 weights, or a range. */

@@ -179,6 +179,45 @@ static void test_linear_layers_of_negative_operands(void **state)
     }
 }
 
+/* A network whose first layer gives numbers about as large as `size`, and 0 of it for 0. */
+static beam_network *fading(float size)
+{
+    beam_error err = {0};
+    beam_network *net = beam_network_new("fading");
+    beam_value x = image(net, 3, 8, 8);
+    x = beam_nn_conv2d(net, x, "a", .out_channels = 8, .kernel = 3, .no_bias = true);
+    x = beam_nn_relu(net, x);
+    x = beam_nn_relu(net, beam_nn_conv2d(net, x, "b", .out_channels = 8, .kernel = 3));
+    x = end(net, x);
+    nets_ok(beam_network_finish(net, &x, 1, &err), &err);
+    nets_fill(net, 9);
+    float *weights = net->parameters[0].owned;
+    for (int i = 0; i < 8 * 3 * 9; i++)
+        weights[i] *= size;
+    calibrate(net, 4);
+    return net;
+}
+
+/* A layer that reads zeros alone, or what no scale is small enough for, is computed in f32. */
+static void test_layers_that_died(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"reference", "cpu"};
+    static const float sizes[] = {0, 1e-25f};
+    for (size_t i = 0; i < 4; i++) {
+        beam_network *net = fading(sizes[i / 2]);
+        assert_true(net->ops[1].int8);
+        assert_false(net->ops[3].int8);
+        size_t n, m;
+        float *got = nets_run(kinds[i % 2], net, BEAM_PRECISION_INT8, 4, &n);
+        float *wanted = nets_run(kinds[i % 2], net, BEAM_PRECISION_F32, 4, &m);
+        assert_true(nets_difference(got, wanted, n) < 1e-5);
+        beam_free(got);
+        beam_free(wanted);
+        beam_network_free(net);
+    }
+}
+
 static void test_resnet(void **state)
 {
     (void)state;
@@ -348,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_f32_between),
         cmocka_unit_test(test_negative_operands),
         cmocka_unit_test(test_linear_layers_of_negative_operands),
+        cmocka_unit_test(test_layers_that_died),
         cmocka_unit_test(test_resnet),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_plugins_refuse),
