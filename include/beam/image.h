@@ -45,6 +45,8 @@ typedef struct beam_image_options {
 
 /* Decodes a JPEG or PNG, told apart by content, to three channels.  Grey becomes three equal
  * channels, palettes and CMYK become RGB, 16 bits are scaled to 8, transparency is dropped.
+ * Pixels come as they are stored: like Pillow's open and torchvision's decode_image, an EXIF
+ * orientation turns nothing.
  * *image must be empty or zeroed.  BEAM_INVALID_ARGUMENT: neither format, or too large;
  * BEAM_DATA_LOSS: damaged or truncated.  `options` may be NULL. */
 BEAM_API beam_status beam_image_decode(const void *data, size_t size,
