@@ -173,6 +173,12 @@ static beam_status add_member(const beam_training_grid *g, const char *prefix, c
     beam_training_config config = g->base;
     config.learning_rate = learning_rate;
     config.batch_size = batch_size;
+    if (g->base.seed > INT64_MAX - (int64_t)list->n)
+        return beam_error_set(
+            err, BEAM_INVALID_ARGUMENT,
+            "seed is %lld: each configuration has the next one, and there are not "
+            "so many above it",
+            (long long)g->base.seed);
     config.seed = g->base.seed + (int64_t)list->n;
     BEAM_TRY(copy_name(model, pool, &config.model_name, err));
     BEAM_TRY(beam_training_config_check(&config, err));

@@ -303,6 +303,14 @@ static void test_grid(void **state)
     grid.num_learning_rates = 0;
     assert_fails(beam_training_grid_make(&grid, pool, &configs, &n, &err), BEAM_INVALID_ARGUMENT,
                  err, "learning_rate is 0");
+
+    grid = full_grid();
+    grid.base.seed = INT64_MAX - 17;
+    assert_ok(beam_training_grid_make(&grid, pool, &configs, &n, &err), err);
+    assert_true(configs[17].seed == INT64_MAX);
+    grid.base.seed = INT64_MAX - 16;
+    assert_fails(beam_training_grid_make(&grid, pool, &configs, &n, &err), BEAM_INVALID_ARGUMENT,
+                 err, "seed is 9223372036854775791: each configuration has the next one");
     beam_pool_free(pool);
 }
 
