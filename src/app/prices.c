@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,8 @@ beam_status beam_json_object_load(const char *path, json_t **value, beam_error *
 {
     json_error_t why;
     *value = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    if (!*value && why.line < 1) /* it could not be read at all */
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "%s", why.text);
     if (!json_is_object(*value))
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "%s: line %d: %s", path, why.line,
                               *value ? "it is JSON, but no object" : why.text);
@@ -112,7 +115,7 @@ beam_status beam_prices_set(json_t *prices, const char *text, beam_error *err)
     double price = colon ? strtod(colon + 1, &end) : -1;
     json_t *device = name ? beam_prices_device(prices, name) : NULL;
     beam_free(name);
-    if (!device || !(price >= 0) || end == colon + 1 || *end)
+    if (!device || !(price >= 0) || !isfinite(price) || end == colon + 1 || *end)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "--price=%s: a device of the price file and dollars an hour, as in "
                               "v5e:1.20",

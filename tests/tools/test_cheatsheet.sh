@@ -80,8 +80,9 @@ told 1 't4' "$place/gpu.json"
 told 1 'no images_per_second' <(echo '{"device": "cpu"}')
 told 1 'unexpected token' <(echo '{"device": ')
 told 1 'no object' <(echo '[]')
-told 1 'absent.json' "$place/absent.json"
+told 1 "^beam cheatsheet: unable to open $place/absent.json: No such file" "$place/absent.json"
 told 1 'dollars an hour' --price=v5e:cheap "$place/cpu.json"
+told 1 'dollars an hour' --price=v5e:inf "$place/cpu.json"
 told 1 'dollars an hour' --price=abacus:1 "$place/cpu.json"
 told 2 'did you mean --price' --prize=v5e:1 "$place/cpu.json"
 told 2 'expected RESULT' --price=v5e:1
