@@ -2,6 +2,7 @@
 /* main.c - from argv to exit status. */
 #include <beam/app.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,9 +95,10 @@ static void on_log(void *user, const beam_log_record *record)
 
 static beam_status parse_count(const char *key, const char *value, int64_t *n, beam_error *err)
 {
-    char tail;
-    long long parsed;
-    if (sscanf(value, "%lld%c", &parsed, &tail) != 1 || parsed < 0)
+    char *end;
+    errno = 0;
+    long long parsed = strtoll(value, &end, 10);
+    if (end == value || *end || errno || parsed < 0)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "--resource_hints=%s=%s: expected a whole number", key, value);
     *n = parsed;
@@ -142,6 +144,9 @@ static beam_status read_run_options(const beam_args *args, beam_run_options *opt
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--direct_num_workers=%lld: at most 1024",
                               (long long)workers);
     options->direct_num_workers = (uint32_t)workers;
+    if (beam_args_int(args, "ui_port") > UINT16_MAX)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--ui_port=%s: at most %d",
+                              beam_args_str(args, "ui_port"), UINT16_MAX);
     const char *budget = beam_args_str(args, "memory_budget");
     if (budget && beam_parse_bytes(budget, &options->memory_budget, err) != BEAM_OK)
         return beam_error_wrap(err, BEAM_INVALID_ARGUMENT, "--memory_budget");
@@ -260,15 +265,12 @@ static beam_status open_page(const beam_app *app, const beam_args *args,
     bool live = beam_args_given(args, "ui_port");
     if (!live && !beam_args_given(args, "report"))
         return BEAM_OK;
-    int64_t port = beam_args_int(args, "ui_port");
-    if (port > UINT16_MAX)
-        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--ui_port=%lld: at most %d",
-                              (long long)port, UINT16_MAX);
     BEAM_TRY(new_page(app, args, pipeline, options->runner, &w->page, err));
     options->profile = true;
     if (!live)
         return BEAM_OK;
-    BEAM_TRY(beam_live_start(w->page, (uint16_t)port, &w->live, err));
+    uint16_t port = (uint16_t)beam_args_int(args, "ui_port"); /* was looked at with the others */
+    BEAM_TRY(beam_live_start(w->page, port, &w->live, err));
     fprintf(stderr, "%s: http://127.0.0.1:%u/ shows the run\n", app->name, beam_live_port(w->live));
     return BEAM_OK;
 }

@@ -183,6 +183,8 @@ static void statuses(void **state)
     exits("--direct_num_workers=5000", 2, WORDS("at most 1024"), true);
     exits("--resource_hints=gold=1", 2, WORDS("--resource_hints=gold=1", "min_ram="), true);
     exits("--resource_hints=cpu_count=x", 2, WORDS("whole number"), true);
+    exits("--resource_hints=cpu_count=9223372036854775808", 2, WORDS("whole number"), true);
+    exits("--ui_port=65536", 2, WORDS("--ui_port=65536: at most 65535"), true);
     exits("--log_level=LOUD", 2, WORDS("LOUD"), true);
     exits("--result_json=/no/such/folder/x", 1, WORDS("--result_json", "/no/such/folder/x"), true);
     exits("--result_json=/", 1, WORDS("--result_json", "it is a folder"), true);

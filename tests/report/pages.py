@@ -253,7 +253,7 @@ def ends(browser, place):
     assert "/nowhere/at/all" in texts(browser, "#error")[0] and "/nowhere" in done.stderr
     done = program("wordcount", "--input=/nowhere", f"--output={place}/x", "--report=/nowhere/r.html", expect=1)
     assert "--report" in done.stderr and "/nowhere/r.html" in done.stderr, done.stderr
-    done = program("wordcount", "--input=/nowhere", f"--output={place}/x", "--ui_port=65536", expect=1)
+    done = program("wordcount", "--input=/nowhere", f"--output={place}/x", "--ui_port=65536", expect=2)
     assert "--ui_port=65536: at most 65535" in done.stderr, done.stderr
     quiet(browser, "failed")
 
