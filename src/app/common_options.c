@@ -2,6 +2,8 @@
 /* common_options.c - the options that every program has, by Beam's names. */
 #include "app/options.h"
 
+#include <string.h>
+
 static const beam_option running[] = {
     {"runner", "direct|prism|flink|spark|portable|dataflow", "direct",
      "what executes the pipeline: direct runs it in this process, the others are engines "
@@ -109,4 +111,19 @@ beam_command beam_app_command(const beam_app *app)
                                      GROUP("Engines", engines),
                                      GROUP("Dataflow", dataflow),
                                      GROUP("Output", output)}};
+}
+
+static bool holds(const beam_option *options, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+bool beam_app_option_is_of_engines(const beam_app *app, const char *name)
+{
+    return !holds(app->options, app->n_options, name) &&
+           (holds(engines, sizeof engines / sizeof *engines, name) ||
+            holds(dataflow, sizeof dataflow / sizeof *dataflow, name));
 }

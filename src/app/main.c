@@ -181,6 +181,17 @@ static beam_status tell_options(const beam_args *args, beam_run_options *options
     return BEAM_OK;
 }
 
+/* Whoever names an engine's job service and forgets --runner would believe to run there. */
+static void warn_of_unused(const beam_app *app, const beam_run_options *options)
+{
+    for (size_t i = 0; i < options->n_pipeline_options; i++) {
+        const char *name = options->pipeline_options[i].name;
+        if (strcmp(options->runner, "direct") == 0 && beam_app_option_is_of_engines(app, name))
+            BEAM_LOG(options->logger, BEAM_LOG_WARNING,
+                     "--%s is for engines: --runner=direct takes no notice of it", name);
+    }
+}
+
 /* ---- The run ------------------------------------------------------------------------------- */
 
 static int64_t peak_rss_bytes(void)
@@ -386,8 +397,10 @@ static int run_with(const beam_app *app, const beam_args *args)
     beam_pipeline *pipeline = beam_pipeline_new(&made);
     beam_status status = pipeline ? tell_options(args, &options, &told, &err)
                                   : beam_error_set(&err, BEAM_RESOURCE_EXHAUSTED, "out of memory");
-    if (status == BEAM_OK)
+    if (status == BEAM_OK) {
+        warn_of_unused(app, &options);
         status = run(app, args, pipeline, &options, &err);
+    }
     beam_pipeline_free(pipeline);
     beam_free(told);
     int number = __atomic_load_n(&by_signal, __ATOMIC_RELAXED);

@@ -24,6 +24,9 @@ typedef struct beam_command {
 
 /* The program's own options and those that every program has. */
 beam_command beam_app_command(const beam_app *app);
+/* Whether it is one that the direct runner has no use for: of engines, or of Dataflow, and not the
+ * program's own. */
+bool beam_app_option_is_of_engines(const beam_app *app, const char *name);
 
 /* The option that every command has. */
 #define BEAM_HELP_OPTION                                                                   \

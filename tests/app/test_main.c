@@ -246,6 +246,10 @@ static void succeeds(void **state)
     assert_non_null(strstr(json, "\"mood\": \"good\""));
     assert_non_null(strstr(json, "\"peak_rss_bytes\": "));
     free(json);
+    exits("--job_endpoint=localhost:1 --num_workers=3", 0,
+          WORDS("WARNING: --job_endpoint is for engines: --runner=direct takes no notice of it",
+                "--num_workers is for engines"),
+          true);
     exits("--result_json=/dev/null/x --no-progress", 1, WORDS("/dev/null/x"), true);
 }
 

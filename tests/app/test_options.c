@@ -191,6 +191,19 @@ static void operands(void **state)
                  "unexpected argument '-x'");
 }
 
+/* A program may have an option of the same name. */
+static void of_engines(void **state)
+{
+    (void)state;
+    static const beam_option region = {"region", "NAME", NULL, "of the picture", false};
+    const beam_app other = {.struct_size = sizeof other, .options = &region, .n_options = 1};
+    assert_true(beam_app_option_is_of_engines(&app, "region"));
+    assert_true(beam_app_option_is_of_engines(&app, "job_endpoint"));
+    assert_false(beam_app_option_is_of_engines(&other, "region"));
+    assert_false(beam_app_option_is_of_engines(&app, "direct_num_workers"));
+    assert_false(beam_app_option_is_of_engines(&app, "words"));
+}
+
 static void amounts(void **state)
 {
     (void)state;
@@ -268,15 +281,11 @@ static void each_allocation_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(values),
-        cmocka_unit_test(repeated),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(asks_for_help),
-        cmocka_unit_test(operands),
-        cmocka_unit_test(amounts),
-        cmocka_unit_test(report),
-        cmocka_unit_test(each_allocation_fails),
+        cmocka_unit_test(defaults),      cmocka_unit_test(values),
+        cmocka_unit_test(repeated),      cmocka_unit_test(refused),
+        cmocka_unit_test(asks_for_help), cmocka_unit_test(operands),
+        cmocka_unit_test(of_engines),    cmocka_unit_test(amounts),
+        cmocka_unit_test(report),        cmocka_unit_test(each_allocation_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
