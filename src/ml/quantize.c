@@ -50,13 +50,24 @@ static beam_status open_model(quantizing *q, beam_error *err)
     return beam_device_open(device.text, NULL, &q->device, err);
 }
 
+/* Training images, but of a folder that is not split all there are. */
+static beam_status open_dataset(quantizing *q, beam_error *err)
+{
+    const beam_quantize_options *o = q->options;
+    beam_dataset_options data = {
+        .struct_size = sizeof data, .split = o->split, .data_dir = o->data_dir};
+    BEAM_TRY(beam_dataset_open(o->dataset, &data, &q->dataset, err));
+    if (o->split || strcmp(beam_dataset_get_info(q->dataset)->split, "all") == 0)
+        return BEAM_OK;
+    beam_dataset_close(q->dataset);
+    data.split = "train";
+    return beam_dataset_open(o->dataset, &data, &q->dataset, err); /* NULL where that fails */
+}
+
 static beam_status open(quantizing *q, beam_error *err)
 {
     const beam_quantize_options *o = q->options;
-    const beam_dataset_options data = {.struct_size = sizeof data,
-                                       .split = o->split ? o->split : "train",
-                                       .data_dir = o->data_dir};
-    BEAM_TRY(beam_dataset_open(o->dataset, &data, &q->dataset, err));
+    BEAM_TRY(open_dataset(q, err));
     const beam_dataset_info *info = beam_dataset_get_info(q->dataset);
     BEAM_TRY(open_model(q, err));
     beam_tensor input = beam_network_input(q->network, 0, BATCH);

@@ -7,9 +7,10 @@
 
 typedef struct beam_quantize_options {
     beam_classifier_options
-        classifier; /* which model and weights; its precision is not looked at */
-    const char *dataset, *split, *data_dir; /* NULL: as beam_dataset_open has it; split: train */
-    uint64_t num_images; /* the sample: the first so many, or as many as there are */
+        classifier;                 /* which model and weights; its precision is not looked at */
+    const char *dataset, *data_dir; /* data_dir NULL: as beam_dataset_open has it */
+    const char *split;              /* NULL: train, or all of a folder that is not split */
+    uint64_t num_images;            /* the sample: the first so many, or as many as there are */
     const char *output;
 } beam_quantize_options;
 

@@ -66,22 +66,9 @@ done
 grep -q "is not in bf16 and saved again" "$place/err" || complain "saved without a word: $(cat "$place/err")"
 
 # Flags have the last word, also over a recipe that sets them.
-python3 - "$place/pictures" <<'END' || complain "no pictures"
-import os, struct, sys, zlib
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-for split in ["train", "test"]:
-    for label in range(2):
-        folder = "%s/%s/%d" % (sys.argv[1], split, label)
-        os.makedirs(folder)
-        for i in range(2):
-            rows = b"".join(b"\0" + bytes((x * 7 + y * i + label * 99) % 256 for x in range(96))
-                            for y in range(32))
-            with open("%s/%d.png" % (folder, i), "wb") as f:
-                f.write(b"\x89PNG\r\n\x1a\n" +
-                        chunk(b"IHDR", struct.pack(">IIBBBBB", 32, 32, 8, 2, 0, 0, 0)) +
-                        chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-END
+for split in train test; do
+    python3 "$BEAM_SOURCE_DIR/tests/support/pictures.py" "$place/pictures/$split" 2 || complain "no pictures"
+done
 averages() { # OPTIONS...: what fastnet's configuration then has
     rm -rf "$place/flags"
     succeeds tpu_training --dataset="$place/pictures" --model=fastnet --image_size=32 --epochs=1 \

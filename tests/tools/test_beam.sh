@@ -27,6 +27,21 @@ refuses() {
 refuses 2 '--port=65536: at most 65535' worker-pool --port=65536
 refuses 2 '--port=4295017296' worker-pool --port=4295017296
 
+# The sample is of the training images where there are such, else of all.
+export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
+for folder in flat split/train split/test; do
+    python3 "$BEAM_SOURCE_DIR/tests/support/pictures.py" "$place/$folder" 3 || complain "no pictures"
+done
+rm "$place"/split/test/*/2.png
+for sample in "flat 6" "split 6" "split 4 --split=test" "split 10 --split=all" "flat 6 --split=all"; do
+    read -r folder count split <<<"$sample"
+    # shellcheck disable=SC2086
+    "$bin/beam" quantize --dataset="$place/$folder" --weights=fastnet-cifar10 --output="$place/int8" $split \
+        >"$place/out" 2>"$place/err" || complain "$sample: $(cat "$place/err")"
+    grep -q "calibrated with $count images" "$place/out" || complain "$sample: $(cat "$place/out")"
+done
+refuses 1 'has no split "train"' quantize --dataset="$place/flat" --split=train --output="$place/none"
+
 # Standard output that takes nothing is a failure, whoever prints there.
 for command in "beam --help" "beam completion bash" "beam devices reference" "beam copy --help=man" \
     "wordcount --help=bash"; do

@@ -48,7 +48,7 @@ static const beam_option options[] = {
     {"weights", "FILE|NAME", NULL,
      ".pth, .safetensors, resnet18-cifar10, ...; default: those that suit", false},
     {"num_images", "N>0", "512", "the sample", false},
-    {"split", "train|test|all", "train", "which of the images", false},
+    {"split", "train|test|all", NULL, "which of the images; default: train if there is one", false},
     {"data_dir", "DIR", NULL, "CIFAR-10's; default: $BEAM_DATA_DIR, else the cache", false},
     {"image_size", "N>0", NULL, "height and width; default: as the model was made for", false},
     BEAM_HELP_OPTION,
