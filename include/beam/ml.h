@@ -367,8 +367,8 @@ BEAM_API beam_pcoll beam_read_dataset_(beam_pipeline *pipeline, const beam_read_
 
 /* Data sets of images that a pipeline has at hand: those of a group, say.  They are copied, and
  * sorted by id, so that their order in the group does not matter; every nth of them (the first,
- * for one) goes to *test, the others to *train.  `info` says what they are, all of one size; its
- * count does not matter. */
+ * for one) goes to *test, the others to *train.  `info` says what they are, all of one size (that
+ * of the first, where info has none, as of a folder); its count does not matter. */
 BEAM_API beam_status beam_dataset_of_images(const beam_iterable *images,
                                             const beam_dataset_info *info, uint32_t nth,
                                             beam_dataset **train, beam_dataset **test,

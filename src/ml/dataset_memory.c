@@ -140,19 +140,33 @@ static beam_status make_part(const held_images *held, const beam_dataset_info *i
     return status;
 }
 
+/* Of a folder's pictures nobody knows a size before there is one. */
+static void take_size(const beam_labeled_image *image, beam_dataset_info *info)
+{
+    const beam_tensor *t = &image->image;
+    if (info->height || info->width || t->rank != 3)
+        return;
+    info->height = (uint32_t)t->shape[1];
+    info->width = (uint32_t)t->shape[2];
+}
+
 beam_status beam_dataset_of_images(const beam_iterable *images, const beam_dataset_info *info,
                                    uint32_t nth, beam_dataset **train, beam_dataset **test,
                                    beam_error *err)
 {
-    held_images held = {.record_size = 1 + (size_t)info->channels * info->height * info->width};
+    held_images held = {0};
+    beam_dataset_info about = *info;
     beam_iter it = beam_iterate(images, beam_labeled_image);
     const beam_labeled_image *image;
     beam_status status = BEAM_OK;
     *train = *test = NULL;
     if (nth < 2)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT, "every image would be a test image");
-    while (status == BEAM_OK && (image = beam_next(&it, beam_labeled_image)))
-        status = hold(&held, image, info, err);
+    while (status == BEAM_OK && (image = beam_next(&it, beam_labeled_image))) {
+        take_size(image, &about);
+        held.record_size = 1 + (size_t)about.channels * about.height * about.width;
+        status = hold(&held, image, &about, err);
+    }
     if (status == BEAM_OK)
         status = it.status;
     if (status == BEAM_OK && held.n < 2)
@@ -161,9 +175,9 @@ beam_status beam_dataset_of_images(const beam_iterable *images, const beam_datas
     if (held.n)
         qsort(held.at, held.n, sizeof *held.at, by_id);
     if (status == BEAM_OK)
-        status = make_part(&held, info, nth, false, train, err);
+        status = make_part(&held, &about, nth, false, train, err);
     if (status == BEAM_OK)
-        status = make_part(&held, info, nth, true, test, err);
+        status = make_part(&held, &about, nth, true, test, err);
     if (status != BEAM_OK) {
         beam_dataset_close(*train);
         *train = NULL;

@@ -23,6 +23,12 @@ result = json.load(open(sys.argv[1]))
 assert result["configs"] == 2 and result["accuracy"] > 0.9, result
 END
 
+# Pictures in a folder for each class, as --help offers.
+python3 "$BEAM_SOURCE_DIR/tests/support/pictures.py" "$place/pictures" 8 || complain "no pictures"
+succeeds per_key_training --dataset="$place/pictures" --split=all --init_weights= --classes=1 \
+    --epochs=1 --batch_size=4 --result_json="$place/pictures.json"
+[ "$(field "$place/pictures.json" configs)" = 2 ] || complain "not a model for each class of pictures"
+
 refuses 1 "none.safetensors" per_key_training --init_weights="$place/none.safetensors"
 refuses 2 "above 0" per_key_training --classes=0
 refuses 1 "5000" per_key_training --batch_size=5000

@@ -57,6 +57,25 @@ static void test_sorted_and_split(void **state)
     beam_dataset_close(test);
 }
 
+/* Of pictures in a folder no size is known; those of a group must be of one all the same. */
+static void test_size_of_the_first(void **state)
+{
+    (void)state;
+    beam_iterable all = scrambled();
+    beam_dataset *train, *test;
+    beam_dataset_info any = info;
+    beam_error err = {0};
+    any.height = any.width = 0;
+    assert_ok(beam_dataset_of_images(&all, &any, 5, &train, &test, &err), err);
+    assert_int_equal(beam_dataset_get_info(train)->height, 2);
+    assert_int_equal(beam_dataset_get_info(test)->width, 3);
+    beam_dataset_close(train);
+    beam_dataset_close(test);
+    images[5].image.shape[2] = 4;
+    assert_fails(beam_dataset_of_images(&all, &any, 5, &train, &test, &err), BEAM_INVALID_ARGUMENT,
+                 err, "image 6 is not of 1 channels and 3x2 pixels");
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -113,8 +132,8 @@ static void test_out_of_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sorted_and_split),
-                                       cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_out_of_memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sorted_and_split), cmocka_unit_test(test_size_of_the_first),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
