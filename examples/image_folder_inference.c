@@ -63,6 +63,7 @@ static beam_status format(beam_ctx *c, const predicted_image *image)
         name = (beam_str){names.at + at, end ? (size_t)(end - names.at) - at : names.len - at};
         at += name.len + 1;
     }
+    name.len -= name.len && name.at[name.len - 1] == '\r'; /* a file from Windows */
     bool named = class > image->predicted && name.len > 0;
     beam_str line = named ? beam_format(c, "%.*s,%.*s,%.4f", (int)image->path.len, image->path.at,
                                         (int)name.len, name.at, image->confidence)

@@ -45,6 +45,13 @@ awk 'NR == FNR { name[NR - 1] = $0; next } { print name[$1] }' "$place/names" "$
 [ "$(wc -l <"$place/got")" = "$(ls "$place"/test/*/*.jpg | wc -l)" ] || complain "some are missing"
 [ "$(grep -c 'cat\|ship' "$place/named.all")" -gt 150 ] || complain "cats and ships are not seen"
 
+# Names whose lines end as on Windows are the same names.
+sed 's/$/\r/' "$place/names" >"$place/names.windows"
+"$program" --input="$place/test/*/*.jpg" --weights=resnet18-cifar10 --labels="$place/names.windows" \
+    --output="$place/windows/x" >"$place/out" 2>"$place/err" || complain "$(cat "$place/err")"
+cat "$place"/windows/x-*.csv | sort | cut -d, -f2 | cmp - "$place/named.all" ||
+    complain "line ends of --labels come along"
+
 # A model on a server, which takes another size than the pictures have.
 mkfifo "$place/pipe"
 python3 "$BEAM_SOURCE_DIR/tests/support/infer_fault.py" <"$place/pipe" >"$place/address" &
