@@ -240,7 +240,7 @@ static beam_status write_report(const beam_app *app, const beam_args *args,
     return status;
 }
 
-/* Before a long run, not after it: there is a place for what it is to write. */
+/* Before a long run, not after it: there is a place for what it is to write, and one for each. */
 static beam_status check_path(const beam_args *args, const char *option, beam_error *err)
 {
     const char *path = beam_args_str(args, option);
@@ -251,6 +251,19 @@ static beam_status check_path(const beam_args *args, const char *option, beam_er
         return beam_error_wrap(err, err->code, "--%s", option);
     beam_writer_abandon(probe);
     return BEAM_OK;
+}
+
+static beam_status check_paths(const beam_args *args, beam_error *err)
+{
+    const char *json = beam_args_str(args, "result_json"), *page = beam_args_str(args, "report");
+    BEAM_TRY(check_path(args, "result_json", err));
+    BEAM_TRY(check_path(args, "report", err));
+    if (!json || !page || strcmp(json, page) != 0)
+        return BEAM_OK;
+    return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                          "--result_json and --report name one file, %s: the page would take the "
+                          "place of the result",
+                          json);
 }
 
 static beam_status new_page(const beam_app *app, const beam_args *args,
@@ -338,8 +351,7 @@ static beam_status run(const beam_app *app, const beam_args *args, beam_pipeline
         return print_dot(pipeline, err);
     if (beam_args_flag(args, "dry_run"))
         return print_dry_run(pipeline, options, err);
-    BEAM_TRY(check_path(args, "result_json", err));
-    BEAM_TRY(check_path(args, "report", err));
+    BEAM_TRY(check_paths(args, err));
     w->on_terminal = beam_args_given(args, "progress") ? beam_args_flag(args, "progress")
                                                        : isatty(STDERR_FILENO) == 1;
     status = open_page(app, args, pipeline, options, w, err);

@@ -189,6 +189,10 @@ static void statuses(void **state)
     exits("--result_json=/no/such/folder/x", 1, WORDS("--result_json", "/no/such/folder/x"), true);
     exits("--result_json=/", 1, WORDS("--result_json", "it is a folder"), true);
     exits("--report=", 1, WORDS("--report", "has no name"), true);
+    char both[300];
+    snprintf(both, sizeof both, "--result_json=%s --report=%s", test_path(folder, "r"),
+             test_path(folder, "r"));
+    exits(both, 1, WORDS("--result_json and --report name one file"), true);
     assert_int_equal(files_left(), 0);
 }
 
