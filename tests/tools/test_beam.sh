@@ -27,6 +27,12 @@ refuses() {
 refuses 2 '--port=65536: at most 65535' worker-pool --port=65536
 refuses 2 '--port=4295017296' worker-pool --port=4295017296
 
+# What has no effect is refused, so that nobody reads the figures of another program than the one meant.
+refuses 2 '--optimizer is of --train' aot --target=h100 --model=resnet18 --optimizer=adam
+for own in --image_size=64 --num_classes=2 --cifar_stem --optimizer=muon; do
+    refuses 2 'that of --stablehlo is made' aot --target=h100 --stablehlo=step.mlir --train $own
+done
+
 # The sample is of the training images where there are such, else of all.
 export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
 for folder in flat split/train split/test; do

@@ -48,6 +48,12 @@ static beam_status check_options(const aot_options *o, beam_error *err)
     if (!o->model == !o->stablehlo)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "expected either --model=NAME or --stablehlo=FILE");
+    if (o->stablehlo && (o->image_size || o->num_classes || o->cifar_stem || o->optimizer))
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT,
+                              "--image_size, --num_classes, --cifar_stem and --optimizer make a "
+                              "program of --model; that of --stablehlo is made");
+    if (o->optimizer && !o->train)
+        return beam_error_set(err, BEAM_INVALID_ARGUMENT, "--optimizer is of --train");
     if (o->batch_size > LARGEST || o->image_size > LARGEST || o->num_classes > LARGEST)
         return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                               "--batch_size, --image_size and --num_classes are at most %d",
