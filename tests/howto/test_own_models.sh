@@ -19,6 +19,40 @@ plugin=$(ls "$("$deps" get lammps-jax-pjrt-cpu)"/*/*.so) || fail "no PJRT plugin
 "$venv/bin/python" "$BEAM_SOURCE_DIR/tools/export/torch_model.py" "$place" >"$place/log" 2>&1 ||
     { cat "$place/log"; fail "the export"; }
 
+# Parts that that model has not: constants in the code, buffers that no file has, one dimension, more
+# than one result.  What would be written is computed instead, and must be what PyTorch gives.
+PYTHONPATH=$BEAM_SOURCE_DIR/tools/export "$venv/bin/python" - >"$place/log" 2>&1 <<'PYTHON' ||
+import numpy as np, torch, torch_model
+from torch import nn
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4, affine=False)
+        self.first, self.last, self.second = nn.Linear(24, 4), nn.BatchNorm1d(4), nn.Linear(4, 3)
+        self.register_buffer("shift", torch.randn(8), persistent=False)
+
+    def forward(self, x):
+        x = self.norm(self.conv((x - self.shift) * torch.tensor(2.5))).flatten(1)
+        x = self.last(self.first(x))
+        return self.second(x), x
+
+torch.manual_seed(1)
+model = Mixed().eval()
+for norm in (model.norm, model.last):
+    norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2)
+x = torch.randn(4, 2, 8)  # as many examples as channels, so that no shape tells one from the other
+found = []
+torch_model.export = lambda function, weights, *_: found.extend(function(weights, x.numpy()))
+torch_model.to_stablehlo(model, (2, 8), [4], "")
+with torch.no_grad():
+    wanted = model(x)
+assert len(found) == len(wanted), f"{len(found)} results"
+for a, b in zip(found, wanted):
+    np.testing.assert_allclose(a, b.numpy(), 1e-4, 1e-5)
+PYTHON
+    { cat "$place/log"; fail "parts of other models"; }
+
 # The pictures, and what PyTorch says that they are: "0,0,285" for the first, the cat.
 "$venv/bin/python" - "$place" >"$place/wanted" <<'PYTHON' || fail "PyTorch"
 import os, sys

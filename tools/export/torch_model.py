@@ -32,12 +32,19 @@ def convolution(x, weight, bias, stride, padding, dilation, transposed, _, group
     y = jax.lax.conv_general_dilated(x, weight, stride, [(p, p) for p in padding],
                                      rhs_dilation=dilation, feature_group_count=groups,
                                      precision="highest")
-    return y if bias is None else y + bias[:, None, None]
+    return y if bias is None else y + of_channels(bias, y)
+
+
+def of_channels(numbers, x):
+    """One number a channel, for x {batch, channels, ...} of any rank."""
+    return jnp.reshape(numbers, (-1,) + (1,) * (x.ndim - 2))
 
 
 def batch_norm(x, weight, bias, mean, variance, _, epsilon):
-    factor = weight * jax.lax.rsqrt(variance + epsilon)
-    return (x * factor[:, None, None] + (bias - mean * factor)[:, None, None],)
+    factor = jax.lax.rsqrt(variance + epsilon)
+    factor = factor if weight is None else weight * factor
+    shift = -mean * factor if bias is None else bias - mean * factor
+    return (x * of_channels(factor, x) + of_channels(shift, x),)
 
 
 # What torch.export's core operations are in JAX.  A model with others needs a line each.
@@ -69,9 +76,11 @@ def to_stablehlo(model, shape, batch_sizes, prefix, notes=None):
     for batch in batch_sizes:  # shapes are in the graph, so each size is traced anew
         program = torch.export.export(model.eval(), (torch.zeros(batch, *shape),))
         program = program.run_decompositions()
-        inputs = program.graph_signature.inputs_to_parameters
-        inputs = {**inputs, **program.graph_signature.inputs_to_buffers}
-        weights = {name: jnp.asarray(program.state_dict[name].detach().numpy())
+        signature = program.graph_signature
+        inputs = {**signature.inputs_to_parameters, **signature.inputs_to_buffers,
+                  **signature.inputs_to_lifted_tensor_constants}
+        given = {**program.constants, **program.state_dict}  # constants, and buffers that no file has
+        weights = {name: jnp.asarray(given[name].detach().numpy())
                    for name in inputs.values() if not name.endswith("num_batches_tracked")}
 
         def function(weights, x):
@@ -80,7 +89,8 @@ def to_stablehlo(model, shape, batch_sizes, prefix, notes=None):
                 if node.op == "placeholder":
                     values[node] = weights.get(inputs[node.name]) if node.name in inputs else x
                 elif node.op == "output":
-                    return values[node.args[0][-1]]
+                    results = [values[result] for result in node.args[0]]
+                    return results[0] if len(results) == 1 else results
                 else:
                     args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
                     name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
