@@ -70,7 +70,7 @@ static beam_status add_range(writing *w, const beam_nn_range *range)
 static beam_status collect(writing *w)
 {
     const beam_network *network = w->network;
-    size_t before = 0;
+    bool known = false; /* of some layer that int8 computes */
     w->tensors =
         beam_calloc(2 * network->num_parameters + BEAM_NN_MOST_RANGES(network), sizeof *w->tensors);
     if (!w->tensors)
@@ -86,15 +86,15 @@ static beam_status collect(writing *w)
         else
             add(w, p->name, &p->tensor);
     }
-    before = w->count;
     for (size_t i = 0; i < BEAM_NN_MOST_RANGES(network); i++) {
         beam_nn_range range;
         if (!beam_nn_range_at(network, i, &range) || !(network->values[range.value].range > 0))
             continue;
+        known = known || (range.input && network->ops[range.op].int8);
         if (!range.input || network->ops[range.op].int8)
             BEAM_TRY(add_range(w, &range));
     }
-    if (w->count == before)
+    if (!known)
         return beam_error_set(w->err, BEAM_FAILED_PRECONDITION,
                               "network %s: it is not known how large activations get; calibrate it "
                               "first",

@@ -192,12 +192,45 @@ static void test_every_allocation_fails_once(void **state)
     test_remove_folder(folder);
 }
 
+/* Of which the layer's input tells nothing, though its bias makes a result: no layer is left that
+ * int8 could compute, so no file is written that would be refused. */
+static void test_a_sample_of_zeros(void **state)
+{
+    (void)state;
+    static const float zeros[3];
+    beam_error err = {0};
+    beam_device *device;
+    beam_calibration *calibration;
+    char *folder = test_folder();
+    beam_network *network = beam_network_new("zeros");
+    beam_value x = beam_nn_input(network, "x", 1, (const int64_t[]){3});
+    x = beam_nn_linear(network, x, "a", .out_features = 5);
+    x = beam_nn_linear(network, beam_nn_relu(network, x), "fc", .out_features = 2);
+    assert_ok(beam_network_finish(network, &x, 1, &err), err);
+    assert_ok(beam_network_initialize(network, 1, &err), err);
+    assert_ok(beam_device_open("cpu", NULL, &device, &err), err);
+    assert_ok(beam_calibration_new(device, network, 1, &calibration, &err), err);
+    beam_tensor in = beam_network_input(network, 0, 1);
+    in.data = zeros;
+    assert_ok(beam_calibration_add(calibration, &in, 1, &err), err);
+    assert_ok(beam_calibration_finish(calibration, network, &err), err);
+    assert_fails(
+        beam_weights_save_int8(test_path(folder, "int8.safetensors"), network, NULL, 0, &err),
+        BEAM_FAILED_PRECONDITION, err, "calibrate");
+    assert_int_equal(test_count_files(folder), 0);
+    beam_calibration_free(calibration);
+    beam_device_close(device);
+    beam_network_free(network);
+    test_remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_digits),
         cmocka_unit_test(test_cifar10),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_a_sample_of_zeros),
         cmocka_unit_test(test_every_allocation_fails_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
