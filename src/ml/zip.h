@@ -35,7 +35,8 @@ beam_zip_entry *beam_zip_find(const beam_zip *zip, const char *name, size_t name
 /* Unpacks a deflated member into `to`, which has entry->size bytes. */
 beam_status beam_zip_inflate(const beam_zip_entry *entry, const char *what, uint8_t *to,
                              beam_error *err);
-/* Compares a member's bytes with its CRC-32. */
+/* Compares a member's bytes with its CRC-32; 0 is taken for none, which writers in a hurry leave.
+ */
 beam_status beam_zip_check(const beam_zip_entry *entry, const char *what, const uint8_t *data,
                            beam_error *err);
 

@@ -337,6 +337,67 @@ static void test_deep_and_wide_pickles(void **state)
     free(bytes);
 }
 
+/* ---- zip archives ------------------------------------------------------------------------ */
+
+typedef struct archive {
+    uint8_t members[1024], directory[512];
+    size_t members_len, directory_len;
+} archive;
+
+static void put_number(uint8_t *to, uint64_t number, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        to[i] = (uint8_t)(number >> (8 * i));
+}
+
+static void put_bytes(uint8_t *to, size_t *len, const void *bytes, size_t size)
+{
+    memcpy(to + *len, bytes, size);
+    *len += size;
+}
+
+static void put_member(archive *a, const char *name, const void *data, size_t size, uint32_t crc)
+{
+    uint8_t local[30] = "PK\3\4", central[46] = "PK\1\2";
+    size_t name_len = strlen(name);
+    put_number(local + 14, crc, 4);
+    put_number(local + 18, size, 4);
+    put_number(local + 22, size, 4);
+    put_number(local + 26, name_len, 2);
+    memcpy(central + 16, local + 14, 14); /* the same four */
+    put_number(central + 42, a->members_len, 4);
+    put_bytes(a->members, &a->members_len, local, sizeof local);
+    put_bytes(a->members, &a->members_len, name, name_len);
+    put_bytes(a->members, &a->members_len, data, size);
+    put_bytes(a->directory, &a->directory_len, central, sizeof central);
+    put_bytes(a->directory, &a->directory_len, name, name_len);
+}
+
+/* A file of one tensor, whose members have this checksum. */
+static beam_status open_zip(uint32_t crc, beam_error *err)
+{
+    static const char pickle[] = "\x80\x02}X\1\0\0\0t" REBUILD STORAGE "K\0K\6\x85K\1\x85\x89}tRs.";
+    archive a = {0};
+    uint8_t end[22] = "PK\5\6";
+    put_member(&a, "w/data.pkl", pickle, sizeof pickle - 1, crc);
+    put_member(&a, "w/data/k", &SIX[8], 24, crc);
+    put_number(end + 10, 2, 2);
+    put_number(end + 12, a.directory_len, 4);
+    put_number(end + 16, a.members_len, 4);
+    put_bytes(a.members, &a.members_len, a.directory, a.directory_len);
+    put_bytes(a.members, &a.members_len, end, sizeof end);
+    return open_bytes(a.members, a.members_len, err);
+}
+
+/* torch.serialization.set_crc32_options(False) leaves them out: they are 0. */
+static void test_zip_without_checksums(void **state)
+{
+    (void)state;
+    beam_error err = {0};
+    assert_ok(open_zip(0, &err), err);
+    assert_fails(open_zip(1, &err), BEAM_DATA_LOSS, err, "checksum");
+}
+
 /* ---- real files, cut and bent ------------------------------------------------------------ */
 
 static void cut_and_bend(const char *name)
@@ -412,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_lying_tensors),
         cmocka_unit_test(test_damaged_pickles),
         cmocka_unit_test(test_deep_and_wide_pickles),
+        cmocka_unit_test(test_zip_without_checksums),
         cmocka_unit_test(test_bent_zip),
         cmocka_unit_test(test_bent_legacy),
         cmocka_unit_test(test_damaged_tensor_in_zip),
