@@ -77,7 +77,7 @@ beam_status beam_schedule_parse(const char *name, beam_schedule_kind *kind, beam
                           name ? name : "");
 }
 
-/* After the warmup: `at` goes from 0 to 1, `passed` is the share of all steps. */
+/* After the warmup: `at` goes from 0 to 1, `passed` is the share of all steps that came before. */
 static double after_warmup(const beam_schedule *s, double at, double passed)
 {
     const double pi = 3.14159265358979323846;
@@ -102,9 +102,11 @@ float beam_schedule_at(const beam_schedule *schedule, uint64_t step, uint64_t to
     if (warmup == 0 && s->kind == BEAM_SCHEDULE_ONE_CYCLE)
         warmup = 0.23;
     double initial = s->initial > 0 ? (double)s->initial : 0.1;
-    double passed = total > 1 ? (double)step / (double)(total - 1) : 0;
-    passed = passed < 1 ? passed : 1;
-    if (passed < warmup)
-        return (float)(initial + (1 - initial) * passed / warmup);
-    return (float)after_warmup(s, warmup < 1 ? (passed - warmup) / (1 - warmup) : 1, passed);
+    uint64_t last = total > 1 ? total - 1 : 0;
+    step = step < last ? step : last;
+    double at = last > 0 ? (double)step / (double)last : 0; /* 1 at the last step */
+    if (at < warmup)
+        return (float)(initial + (1 - initial) * at / warmup);
+    return (float)after_warmup(s, warmup < 1 ? (at - warmup) / (1 - warmup) : 1,
+                               (double)step / (double)(last + 1));
 }

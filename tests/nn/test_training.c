@@ -235,10 +235,13 @@ static void test_schedules(void **state)
     expect_schedule(&(beam_schedule){0}, 7, 10, 1);
 
     const beam_schedule steps = {.kind = BEAM_SCHEDULE_STEP, .factor = 0.5f, .every = 0.25f};
-    expect_schedule(&steps, 0, 101, 1);
-    expect_schedule(&steps, 24, 101, 1);
-    expect_schedule(&steps, 25, 101, 0.5);
-    expect_schedule(&steps, 99, 101, 0.125);
+    expect_schedule(&steps, 0, 100, 1);
+    expect_schedule(&steps, 24, 100, 1);
+    expect_schedule(&steps, 25, 100, 0.5);
+    expect_schedule(&steps, 99, 100, 0.125);
+    static const double thirds[] = {1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01}; /* StepLR's */
+    for (uint64_t i = 0; i < 9; i++)
+        expect_schedule(&(beam_schedule){.kind = BEAM_SCHEDULE_STEP}, i, 9, thirds[i]);
 
     const beam_schedule cosine = {.kind = BEAM_SCHEDULE_COSINE, .final = 0.2f};
     expect_schedule(&cosine, 0, 101, 1);
