@@ -95,7 +95,8 @@ typedef struct beam_pool2d_options {
     int64_t padding; /* 0; at most half the kernel */
 } beam_pool2d_options;
 
-/* {c, h, w} -> {c, h', w'}.  Padding never wins a maximum; it counts as zeros in a mean. */
+/* {c, h, w} -> {c, h', w'}.  Padding never wins a maximum; it counts as zeros in a mean.
+ * The maximum of nothing but -infinity may be the lowest finite number on the CPU. */
 BEAM_API beam_value beam_nn_max_pool2d_(beam_network *network, beam_value in,
                                         const beam_pool2d_options *options);
 BEAM_API beam_value beam_nn_avg_pool2d_(beam_network *network, beam_value in,
@@ -128,7 +129,8 @@ BEAM_API beam_value beam_nn_linear_(beam_network *network, beam_value in, const 
         (network), (in), (name),               \
         &(beam_linear_options){.struct_size = sizeof(beam_linear_options), __VA_ARGS__})
 
-/* Over the last dimension. */
+/* Over the last dimension.  Of a row with a NaN or +infinity all is NaN; on the CPU perhaps only
+ * where those were, and the rest 0. */
 BEAM_API beam_value beam_nn_softmax(beam_network *network, beam_value in);
 /* Times a constant. */
 BEAM_API beam_value beam_nn_scale(beam_network *network, beam_value in, float factor);
