@@ -191,7 +191,7 @@ int main(int argc, char **argv)
             {"batch_size", "N>0", "16", "images a step", 0},
             {"learning_rate", "X>0", "0.02", "the schedule's peak", 0},
             {"seed", "N", "0", "of new layers and of the images' order", 0},
-            {"output_dir", "DIR", NULL, "an existing folder for each site's model", 0},
+            {"output_dir", "DIR", NULL, "a folder for each site's model", 0},
             {"output", "PREFIX", NULL, "write results to PREFIX-*.jsonl, an object a line", 0}),
         .build = build,
         .finish = finish,

@@ -177,7 +177,8 @@ typedef struct beam_evaluation {
 BEAM_API beam_status beam_trainer_evaluate(beam_trainer *trainer, beam_evaluation *found,
                                            beam_error *err);
 /* Writes the weights, as safetensors of `dtype` (BEAM_F32 or BEAM_BF16), with notes that say what
- * they are (network, classes, size, normalisation): cpu_inference --weights= serves the file.
+ * they are (network, classes, size, normalisation): cpu_inference --weights= serves the file.  A
+ * folder that is not there is made.
  * BEAM_ABORTED: as of beam_trainer_evaluate; nothing is written. */
 BEAM_API beam_status beam_trainer_export(beam_trainer *trainer, const char *path, beam_dtype dtype,
                                          beam_error *err);

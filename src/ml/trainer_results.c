@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "io/filesystem.h"
 #include "ml/trainer.h"
 
 /* ---- The weights as they are now ------------------------------------------------------------- */
@@ -374,6 +375,18 @@ static void round_to_bf16(beam_named_tensor *tensors, size_t n, float *data)
     }
 }
 
+/* Hours of work are not lost for want of a folder. */
+static beam_status make_folder_of(const char *path, beam_error *err)
+{
+    const char *slash = beam_fs_is_local(path) ? strrchr(path, '/') : NULL;
+    if (!slash || slash == path)
+        return BEAM_OK;
+    char *folder = beam_strndup(path, (size_t)(slash - path));
+    beam_status status = folder ? beam_fs_make_folder(folder, err) : beam_trainer_no_memory(err);
+    beam_free(folder);
+    return status;
+}
+
 beam_status beam_trainer_export(beam_trainer *t, const char *path, beam_dtype dtype,
                                 beam_error *err)
 {
@@ -392,6 +405,8 @@ beam_status beam_trainer_export(beam_trainer *t, const char *path, beam_dtype dt
     beam_status status = tensors ? BEAM_OK : beam_trainer_no_memory(err);
     if (status == BEAM_OK && dtype == BEAM_BF16)
         round_to_bf16(tensors, s.count, s.data);
+    if (status == BEAM_OK)
+        status = make_folder_of(path, err);
     if (status == BEAM_OK)
         status = save_tensors(t, path, tensors, s.count, err);
     beam_free(tensors);

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/training.sh"
 
 for threads in 1 3; do
-    mkdir -p "$place/$threads/models"
+    mkdir "$place/$threads"
     succeeds per_key_training --output="$place/$threads/out" --direct_num_workers=$threads \
         --output_dir="$place/$threads/models" --result_json="$place/$threads/result.json"
 done

@@ -307,8 +307,11 @@ static void test_export(void **state)
     beam_weights_close(half);
     assert_fails(beam_trainer_export(t, path, BEAM_I8, &err), BEAM_INVALID_ARGUMENT, err,
                  "not as i8");
-    assert_fails(beam_trainer_export(t, "/nowhere/w", BEAM_F32, &err), BEAM_NOT_FOUND, err,
-                 "/nowhere/w");
+    /* Folders are made, but not where there is a file. */
+    assert_ok(beam_trainer_export(t, test_path(f->folder, "new/deep/f32"), BEAM_F32, &err), err);
+    assert_int_equal(access(test_path(f->folder, "new/deep/f32"), R_OK), 0);
+    assert_fails(beam_trainer_export(t, test_path(f->folder, "new/deep/f32/w"), BEAM_F32, &err),
+                 BEAM_ALREADY_EXISTS, err, "new/deep/f32: it is a file");
     beam_trainer_close(t);
 }
 
