@@ -61,4 +61,4 @@ if [ $? != 1 ] || ! grep -q "bomb.png" "$place/err"; then
     failures=$((failures + 1))
 fi
 
-[ $failures = 0 ]
+ends

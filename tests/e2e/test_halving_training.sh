@@ -40,4 +40,4 @@ END
 refuses 1 "halving needs a checkpoint_dir" parallel_training --dataset=digits \
     --early_stopping=halving --checkpoint_dir=
 
-[ $failures = 0 ]
+ends

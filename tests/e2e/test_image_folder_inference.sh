@@ -1,19 +1,11 @@
 #!/bin/bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # image_folder_inference on JPEG files, against cpu_inference on the same pictures as a data set.
-program=${BEAM_BIN:?}/image_folder_inference
-archive=${BEAM_TEST_DATA:-${BEAM_SOURCE_DIR:?}/../shared/data}/cifar10-jpeg.tar.xz
-if [ ! -x "$program" ] || [ ! -f "$archive" ]; then
-    echo "$program or $archive is not there: nothing to test"
-    exit 77 # skipped
-fi
 . "$(dirname "$0")/cpu_inference.sh"
-program=$BEAM_BIN/image_folder_inference
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+need image_folder_inference
+program=$bin/image_folder_inference
+archive=${BEAM_TEST_DATA:-$root/../shared/data}/cifar10-jpeg.tar.xz
+[ -f "$archive" ] || skip "$archive is not there"
 
 # refuses STATUS WORDS ARGUMENTS...: ends with the status and says the words; writes nothing.
 refuses() {
@@ -75,5 +67,4 @@ refuses 1 "cannot be read" --input="$place/test/cat/00*.jpg" --weights=resnet18-
     --labels="$place/none"
 refuses 2 "input" --weights=resnet18-cifar10
 
-[ $failures = 0 ] && echo "all good"
-exit $failures
+ends

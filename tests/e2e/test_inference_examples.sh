@@ -1,20 +1,11 @@
 #!/bin/bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # The examples of models a key and of newer weights, on the digits.
-keyed=${BEAM_BIN:?}/keyed_inference
-refresh=$BEAM_BIN/model_refresh
-weights=${BEAM_SOURCE_DIR:?}/models/small_cnn-digits.safetensors
-if [ ! -x "$keyed" ] || [ ! -x "$refresh" ]; then
-    echo "$keyed or $refresh is not built: nothing to test"
-    exit 77 # skipped
-fi
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+. "$(dirname "$0")/../support/checks.sh"
+need keyed_inference model_refresh
+keyed=$bin/keyed_inference
+refresh=$bin/model_refresh
+weights=$root/models/small_cnn-digits.safetensors
 
 "$keyed" --output="$place/keyed" --report="$place/page.html" >"$place/out" 2>"$place/err" ||
     complain "$(cat "$place/err")"
@@ -45,5 +36,4 @@ echo "no weights" >"$place/broken/x.safetensors"
 grep -q "^digits: 359 images" "$place"/kept-*.txt || complain "$(cat "$place"/kept*)"
 grep -q "x.safetensors are refused" "$place/err" || complain "no word of what was refused"
 
-[ $failures = 0 ] && echo "all good"
-exit $failures
+ends

@@ -54,4 +54,4 @@ refuses 1 "main takes 5 arguments, and the weights' note" tpu_training "${step[@
     --model="$models/digits.step.stablehlo,$models/model.b1.mlir"
 refuses 1 "the classifier .* must take images {1, 10, 10} and give 10 numbers" tpu_training \
     "${step[@]}" --image_size=10 --augment=window:8
-[ $failures = 0 ]
+ends

@@ -139,4 +139,4 @@ refuses 1 "no model is kept" parallel_training --dataset=digits --model=small_cn
 refuses 2 "above 0" parallel_training --dataset=digits --batch_size=0
 refuses 2 "expected one of" parallel_training --dataset=digits --early_stopping=soon
 
-[ $failures = 0 ]
+ends

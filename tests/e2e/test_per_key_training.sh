@@ -33,4 +33,4 @@ refuses 1 "none.safetensors" per_key_training --init_weights="$place/none.safete
 refuses 2 "above 0" per_key_training --classes=0
 refuses 1 "5000" per_key_training --batch_size=5000
 
-[ $failures = 0 ]
+ends

@@ -50,4 +50,4 @@ succeeds parallel_training --dataset=digits --device="pjrt:$plugin" --model=smal
 refuses 1 "num_replicas is 2, but device cpu has 1 chip" parallel_training --dataset=digits \
     --model=small_cnn --learning_rate=0.1 --batch_size=32 --num_replicas=2 --epochs=1 \
     --checkpoint_dir="$place/cpu"
-[ $failures = 0 ]
+ends

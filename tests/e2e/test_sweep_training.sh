@@ -44,4 +44,4 @@ succeeds cpu_inference "${data[@]}" --weights="$place/whole/serving/model.safete
     --result_json="$place/served.json"
 same_accuracy "$place/whole/result.json" "$place/served.json"
 
-[ $failures = 0 ]
+ends

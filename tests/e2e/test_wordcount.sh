@@ -1,21 +1,10 @@
 #!/bin/bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # wordcount against tr, sort and uniq.
-set -u
-program=${BEAM_BIN:?}/wordcount
-if [ ! -x "$program" ]; then
-    echo "$program is not built: nothing to test"
-    exit 77 # skipped
-fi
+. "$(dirname "$0")/../support/checks.sh"
+need wordcount
+program=$bin/wordcount
 export LC_ALL=C
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 
 # same NAME FILE OPTIONS...: the counts of FILE's words are those that uniq gives.
 same() {
@@ -62,4 +51,4 @@ grep -q -- --input "$place/err" || complain "a missing --input is not named"
 grep -q "none" "$place/err" || complain "a pattern that matches nothing is not named"
 ls "$place"/y* >/dev/null 2>&1 && complain "a run that failed left output"
 
-[ $failures = 0 ]
+ends

@@ -1,25 +1,11 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # What the tests of the training programs begin with: the programs, a folder $place that goes at the
 # end, the shipped data, and no way to download anything.
-set -u
-bin=${BEAM_BIN:?}
-for program in tpu_training parallel_training per_key_training cpu_inference; do
-    if [ ! -x "$bin/$program" ]; then
-        echo "$bin/$program is not built: nothing to test"
-        exit 77 # skipped
-    fi
-done
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
+need tpu_training parallel_training per_key_training cpu_inference
+export BEAM_SHARE_DIR=$root/share
 export BEAM_CACHE=$place/cache http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9
 unset BEAM_DATA_DIR
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 
 # succeeds PROGRAM ARGUMENTS...: ends with 0; its output is in $place/out and $place/err.
 succeeds() {

@@ -4,16 +4,12 @@
 #
 # The words of a test: limited, need, need_prism, need_long, complain, told, makes_text, makes_machine,
 # opens_pool, counts, infers, trains, sweeps, ends.
-set -u
-bin=${BEAM_BIN:?}
-root=${BEAM_SOURCE_DIR:?}
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
 export LC_ALL=C BEAM_SHARE_DIR=$root/share
 unset BEAM_DATA_DIR
-place=$(mktemp -d /tmp/libbeam-engines.XXXXXX)
 export TMPDIR=$place/tmp # where workers keep what they are sent
 mkdir "$TMPDIR"
 running=() # ids of processes that end with the test
-failures=0
 patience=${BEAM_ENGINE_PATIENCE:-240} # seconds that one run may take
 
 clean_up() {
@@ -27,33 +23,11 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-skip() {
-    echo "$*: nothing to test"
-    exit 77
-}
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-ends() {
-    [ "$failures" = 0 ] && echo "all good"
-    exit "$((failures > 0))"
-}
-
 limited() { # COMMAND...: a run, which says so when it is ended for taking too long
     timeout "$patience" "$@"
     local got=$?
     [ $got != 124 ] || echo "it took more than $patience s and was ended" >&2
     return $got
-}
-
-need() { # programs
-    local program
-    for program; do
-        [ -x "$bin/$program" ] || skip "$bin/$program is not built"
-    done
 }
 
 need_prism() {

@@ -3,28 +3,18 @@
 # docs/howto/remote-model.md with a real server, MLServer: right answers, rows that fail, and a server
 # that is killed while a pipeline runs and comes back.  Takes minutes to install, so it runs where
 # BEAM_LONG is 1.
-set -u
-program=${BEAM_BIN:?}/remote_inference
-skip() {
-    echo "$*: nothing to test"
-    exit 77
-}
+. "$(dirname "$0")/../support/checks.sh"
+program=$bin/remote_inference
 [ "${BEAM_LONG:-}" = 1 ] || skip "BEAM_LONG is not 1"
-[ -x "$program" ] || skip "$program is not built"
-venv=$("${BEAM_SOURCE_DIR:?}/scripts/deps" venv mlserver) || exit 1
+need remote_inference
+venv=$("$root/scripts/deps" venv mlserver) || exit 1
 
-place=$(mktemp -d)
 server=
-failures=0
 clean_up() {
     [ -n "$server" ] && kill -KILL "$server" 2>/dev/null && wait "$server" 2>/dev/null
     rm -rf "$place"
 }
 trap clean_up EXIT
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 cp "$BEAM_SOURCE_DIR"/tests/howto/mlserver/* "$place"
 
 # Three ports that are free now.
@@ -101,5 +91,4 @@ cat "$place"/again/x* | sort | cmp - <(expected "$place/rows") || complain "othe
 [ -z "$(cat "$place"/again.bad/x*)" ] || complain "some failed: $(cat "$place"/again.bad/x* | head -n 3)"
 [ "$(metric remote_retries)" -gt 0 ] 2>/dev/null || complain "the server was not missed"
 
-[ $failures = 0 ] && echo "all good"
-exit $failures
+ends

@@ -2,13 +2,9 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # Programs whose files are all in Cloud Storage: on fake-gcs-server, and on one that fails one request
 # in ten; word counts, pictures to classes, a sweep that is killed and started again, and copies.
-set -u
-bin=${BEAM_BIN:?}
-root=${BEAM_SOURCE_DIR:?}
+. "$(dirname "$0")/../support/checks.sh"
 export LC_ALL=C BEAM_SHARE_DIR=$root/share
-place=$(mktemp -d /tmp/libbeam-gs.XXXXXX)
 servers=()
-failures=0
 clean_up() {
     exec 9>&-
     for pid in "${servers[@]}"; do
@@ -18,14 +14,6 @@ clean_up() {
 }
 trap clean_up EXIT
 
-skip() {
-    echo "$*: nothing to test"
-    exit 77
-}
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 runs() { # program, its options
     "$bin/$1" "${@:2}" >"$place/out" 2>"$place/err" || complain "$*: $(tail -n 3 "$place/err")"
 }
@@ -201,5 +189,4 @@ if command -v openssl >/dev/null; then
     [ ! -e "$place/none" ] || complain "an impostor's file is kept"
 fi
 
-[ "$failures" = 0 ] && echo "all good"
-exit "$((failures > 0))"
+ends

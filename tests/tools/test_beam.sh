@@ -1,17 +1,8 @@
 #!/bin/bash
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # The tool beam, where a test of one verb is not elsewhere: what it refuses, and how it ends.
-set -u
-bin=${BEAM_BIN:?}
-[ -x "$bin/beam" ] || { echo "$bin/beam is not built: nothing to test"; exit 77; }
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+. "$(dirname "$0")/../support/checks.sh"
+need beam
 
 # refuses STATUS WORDS ARGUMENTS...: beam ends with the status and says the words.
 refuses() {
@@ -58,4 +49,4 @@ for command in "beam --help" "beam completion bash" "beam devices reference" "be
     grep -q 'cannot write to standard output' "$place/err" || complain "$command: $(cat "$place/err")"
 done
 
-[ $failures = 0 ]
+ends

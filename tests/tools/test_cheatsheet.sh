@@ -2,21 +2,9 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # The cheat sheet of docs/ is what the tool makes of the results beside it; what it computes; what it
 # says of wrong input.
-set -u
-bin=${BEAM_BIN:?}
-if [ ! -x "$bin/beam" ]; then
-    echo "$bin/beam is not built: nothing to test"
-    exit 77
-fi
-export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+. "$(dirname "$0")/../support/checks.sh"
+need beam
+export BEAM_SHARE_DIR=$root/share
 
 told() { # status, words, arguments...
     local status=$1 words=$2
@@ -86,4 +74,4 @@ told 1 'dollars an hour' --price=v5e:inf "$place/cpu.json"
 told 1 'dollars an hour' --price=abacus:1 "$place/cpu.json"
 told 2 'did you mean --price' --prize=v5e:1 "$place/cpu.json"
 told 2 'expected RESULT' --price=v5e:1
-[ $failures = 0 ]
+ends

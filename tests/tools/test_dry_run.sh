@@ -2,18 +2,9 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # What becomes of options in a request to Dataflow, as --dry_run prints it: each way to say a thing says
 # the same, and what there is not is refused.
-set -u
-bin=${BEAM_BIN:?}
-[ -x "$bin/wordcount" ] || { echo "$bin/wordcount is not built: nothing to test"; exit 77; }
-export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+. "$(dirname "$0")/../support/checks.sh"
+need wordcount
+export BEAM_SHARE_DIR=$root/share
 
 dry() { # options...
     "$bin/wordcount" --input=gs://bucket/x --output=gs://bucket/y --runner=dataflow --dry_run \
@@ -55,4 +46,4 @@ for wrong in none '' FASTEST; do
         --autoscaling_algorithm=$wrong --num_workers=1
 done
 
-[ $failures = 0 ]
+ends

@@ -2,19 +2,10 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # What a job on Dataflow costs, told before it begins: prices and rates of the tables, whose they are,
 # and that nothing is invented where a table has nothing.  --dry_run asks nobody.
-set -u
-bin=${BEAM_BIN:?}
-for program in wordcount gpu_inference tpu_training parallel_training; do
-    [ -x "$bin/$program" ] || { echo "$bin/$program is not built: nothing to test"; exit 77; }
-done
-export BEAM_SHARE_DIR=${BEAM_SOURCE_DIR:?}/share
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-failures=0
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+. "$(dirname "$0")/../support/checks.sh"
+need wordcount gpu_inference tpu_training parallel_training
+export BEAM_SHARE_DIR=$root/share
+
 # CIFAR-10 as far as its sizes go.
 export BEAM_DATA_DIR=$place/blank
 mkdir "$BEAM_DATA_DIR"
@@ -99,5 +90,4 @@ says "no estimate of the cost"
     --output=gs://my-bucket/y 2>"$place/err" && complain "a price of no device is taken"
 says "--price=x:1: a device of the price file and dollars an hour"
 
-echo "$failures failures"
-[ $failures = 0 ]
+ends

@@ -2,18 +2,9 @@
 # Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0
 # Every program and every verb of beam tells its options, in one form: as help, as a manual page, and
 # as what bash completes them with.
-set -u
-bin=${BEAM_BIN:?}
-[ -x "$bin/beam" ] || { echo "$bin/beam is not built: nothing to test"; exit 77; }
+. "$(dirname "$0")/../support/checks.sh"
+need beam
 export LC_ALL=C
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
 
 # helps COMMAND...: its help begins with its usage, is not too wide, and tells of --help.
 helps() {
@@ -95,5 +86,4 @@ completes "$place/file.json" cpu_inference "--weights=$place/fi"
 "$bin/beam" completion fish 2>"$place/err"
 [ $? = 2 ] && grep -q 'expected bash or zsh' "$place/err" || complain "beam completion fish"
 
-[ "$failures" = 0 ] && echo "all good"
-exit "$((failures > 0))"
+ends
