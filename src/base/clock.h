@@ -18,6 +18,17 @@ static inline int64_t beam_clock_ms(void)
     return beam_clock_ns() / 1000000;
 }
 
+/* In so many ms by a clock, as pthread_cond_timedwait wants it: the one of its condition. */
+static inline struct timespec beam_clock_after(clockid_t clock, int64_t ms)
+{
+    struct timespec t;
+    (void)clock_gettime(clock, &t);
+    int64_t nanoseconds = t.tv_nsec + ms % 1000 * 1000000;
+    t.tv_sec += (time_t)(ms / 1000 + nanoseconds / 1000000000);
+    t.tv_nsec = (long)(nanoseconds % 1000000000);
+    return t;
+}
+
 static inline double beam_clock_seconds(void)
 {
     return 1e-9 * (double)beam_clock_ns();

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "io/filesystem.h"
 
 struct beam_model_watch {
@@ -168,11 +169,7 @@ static void *keep_looking(void *arg)
     beam_model_watch *watch = arg;
     (void)pthread_mutex_lock(&watch->mutex);
     while (!watch->end) {
-        struct timespec when;
-        (void)clock_gettime(CLOCK_REALTIME, &when);
-        int64_t nanoseconds = when.tv_nsec + watch->interval_ms % 1000 * 1000000;
-        when.tv_sec += (time_t)(watch->interval_ms / 1000 + nanoseconds / 1000000000);
-        when.tv_nsec = (long)(nanoseconds % 1000000000);
+        const struct timespec when = beam_clock_after(CLOCK_REALTIME, watch->interval_ms);
         if (pthread_cond_timedwait(&watch->ended, &watch->mutex, &when) != ETIMEDOUT)
             continue;
         (void)pthread_mutex_unlock(&watch->mutex);

@@ -114,20 +114,10 @@ void beam_timed_run_free(beam_timed_run *run)
     destroy(run);
 }
 
-static struct timespec after(int64_t ms)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t whole = t.tv_nsec + ms % 1000 * 1000000;
-    t.tv_sec += (time_t)(ms / 1000 + whole / 1000000000);
-    t.tv_nsec = (long)(whole % 1000000000);
-    return t;
-}
-
 beam_status beam_timed_run_batch(beam_timed_run *run, beam_timed_batch *batch, int64_t timeout_ms,
                                  bool *late, beam_error *err)
 {
-    const struct timespec when = after(timeout_ms);
+    const struct timespec when = beam_clock_after(CLOCK_MONOTONIC, timeout_ms);
     *late = false;
     (void)pthread_mutex_lock(&run->mutex);
     run->batch = *batch;

@@ -111,11 +111,7 @@ static bool wait_for_lookup(lookup *l, const int *stop)
 {
     pthread_mutex_lock(&l->lock);
     while (!l->done && !beam_wait_stopped(stop)) {
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += BEAM_WAIT_TICK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        const struct timespec until = beam_clock_after(CLOCK_REALTIME, BEAM_WAIT_TICK_MS);
         (void)pthread_cond_timedwait(&l->changed, &l->lock, &until);
     }
     bool done = l->done;

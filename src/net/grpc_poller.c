@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 
 static struct {
@@ -126,23 +127,10 @@ bool beam_grpc_operation_begin(beam_grpc_operation *operation, grpc_call *call, 
     return operation->begun;
 }
 
-static struct timespec in_ms(int ms)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000L;
-    if (t.tv_nsec >= 1000000000L) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000L;
-    }
-    return t;
-}
-
 bool beam_grpc_operation_wait(beam_grpc_operation *operation, int timeout_ms, bool *well)
 {
     int number = 0;
-    const struct timespec until = in_ms(timeout_ms);
+    const struct timespec until = beam_clock_after(CLOCK_MONOTONIC, timeout_ms);
     pthread_mutex_lock(&operation->lock);
     while (!operation->done && number == 0)
         number = timeout_ms ? pthread_cond_timedwait(&operation->changed, &operation->lock, &until)
