@@ -71,12 +71,12 @@ static int run_completion(const beam_args *args)
     return 0;
 }
 
-/* What was printed must have got where it was to go, as on a full disk it does not. */
 static int flushed(const char *name, int code)
 {
-    if (code != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
+    beam_error err = {0};
+    if (code != 0 || beam_flush_output(&err) == BEAM_OK)
         return code;
-    fprintf(stderr, "%s: cannot write to standard output\n", name);
+    fprintf(stderr, "%s: %s\n", name, err.message);
     return BEAM_VERB_FAILED;
 }
 

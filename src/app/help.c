@@ -294,3 +294,10 @@ void beam_help_print(beam_help help, const beam_command *command, const beam_com
         break;
     }
 }
+
+beam_status beam_flush_output(beam_error *err)
+{
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? BEAM_OK
+               : beam_error_set(err, BEAM_UNKNOWN, "cannot write to standard output");
+}

@@ -377,14 +377,6 @@ static int fail(const beam_app *app, const beam_error *err, int code)
     return code;
 }
 
-/* What was printed must have got where it was to go, as on a full disk it does not. */
-static beam_status flush_output(beam_error *err)
-{
-    return fflush(stdout) == 0 && !ferror(stdout)
-               ? BEAM_OK
-               : beam_error_set(err, BEAM_UNKNOWN, "cannot write to standard output");
-}
-
 static int run_with(const beam_app *app, const beam_args *args)
 {
     beam_error err = {0};
@@ -417,7 +409,7 @@ static int run_with(const beam_app *app, const beam_args *args)
     beam_free(told);
     int number = __atomic_load_n(&by_signal, __ATOMIC_RELAXED);
     if (status == BEAM_OK)
-        status = flush_output(&err);
+        status = beam_flush_output(&err);
     if (status == BEAM_OK)
         return EXIT_DONE;
     return fail(app, &err, status == BEAM_CANCELLED && number ? EXIT_SIGNAL + number : EXIT_FAILED);
@@ -455,7 +447,7 @@ int beam_main(int argc, char **argv, const beam_app *app)
     }
     if (help) {
         beam_help_print(help, &command, NULL, 0);
-        return flush_output(&err) == BEAM_OK ? EXIT_DONE : fail(app, &err, EXIT_FAILED);
+        return beam_flush_output(&err) == BEAM_OK ? EXIT_DONE : fail(app, &err, EXIT_FAILED);
     }
     int code = run_with(app, args);
     beam_args_free(args);

@@ -125,21 +125,35 @@ static bool is_open(const char *choices)
     return false;
 }
 
+/* The values that whole numbers are declared by. */
+typedef struct whole_number {
+    const char *value;
+    long long least;
+    const char *words;
+} whole_number;
+
+static const whole_number *find_whole_number(const char *value)
+{
+    static const whole_number all[] = {
+        {"N", 0, "not negative"}, {"N>0", 1, "above 0"}, {"N>=-1", -1, "not below -1"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i].value, value) == 0)
+            return &all[i];
+    return NULL;
+}
+
 static beam_status check_value(const beam_option *option, const char *value, beam_error *err)
 {
     char *end = NULL;
     errno = 0;
     bool positive = strcmp(option->value + strcspn(option->value, ">"), ">0") == 0;
-    bool or_minus_one = strcmp(option->value, "N>=-1") == 0;
-    if (strcmp(option->value, "N") == 0 || strcmp(option->value, "N>0") == 0 || or_minus_one) {
+    const whole_number *whole = find_whole_number(option->value);
+    if (whole) {
         long long n = strtoll(value, &end, 10);
-        if (end == value || *end || errno || n < (or_minus_one ? -1 : positive))
+        if (end == value || *end || errno || n < whole->least)
             return beam_error_set(err, BEAM_INVALID_ARGUMENT,
                                   "--%s=%s: expected a whole number that is %s", option->name,
-                                  value,
-                                  or_minus_one ? "not below -1"
-                                  : positive   ? "above 0"
-                                               : "not negative");
+                                  value, whole->words);
     } else if (strcmp(option->value, "X") == 0 || strcmp(option->value, "X>0") == 0) {
         double x = strtod(value, &end);
         if (end == value || *end || errno || !isfinite(x) || (positive && x <= 0))

@@ -66,6 +66,9 @@ size_t beam_args_all(const beam_args *args, beam_named_value *values);
 void beam_help_print(beam_help help, const beam_command *command, const beam_command *const *verbs,
                      size_t n_verbs);
 
+/* What was printed must have got where it was to go, as on a full disk it does not. */
+beam_status beam_flush_output(beam_error *err);
+
 /* "500MB", "2GiB", "1000" to bytes. */
 beam_status beam_parse_bytes(const char *text, uint64_t *bytes, beam_error *err);
 
