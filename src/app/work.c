@@ -144,16 +144,10 @@ static beam_status add(reading *r, const beam_model_work *work)
         same->configs += work->configs;
         return BEAM_OK;
     }
-    if (all->n == r->capacity) {
-        size_t capacity = 2 * r->capacity + 4;
-        beam_model_work *grown = beam_arena_calloc(r->arena, capacity, sizeof *grown);
-        if (!grown)
-            return no_memory(r);
-        if (all->n)
-            memcpy(grown, all->items, all->n * sizeof *grown);
-        all->items = grown;
-        r->capacity = capacity;
-    }
+    void *items = all->items;
+    if (beam_arena_grow(r->arena, &items, all->n, &r->capacity, sizeof *work) != 0)
+        return no_memory(r);
+    all->items = items;
     all->items[all->n++] = *work;
     return BEAM_OK;
 }

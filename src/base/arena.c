@@ -73,6 +73,21 @@ void *beam_arena_calloc(beam_arena *arena, size_t count, size_t size)
     return p ? memset(p, 0, count * size) : NULL;
 }
 
+int beam_arena_grow(beam_arena *arena, void **items, size_t n, size_t *capacity, size_t size)
+{
+    if (n < *capacity)
+        return 0;
+    size_t wanted = *capacity ? *capacity * 2 : 16;
+    void *grown = beam_arena_calloc(arena, wanted, size);
+    if (!grown)
+        return -1;
+    if (n)
+        memcpy(grown, *items, n * size);
+    *items = grown;
+    *capacity = wanted;
+    return 0;
+}
+
 void *beam_arena_copy(beam_arena *arena, const void *data, size_t size)
 {
     void *p = beam_arena_alloc(arena, size);

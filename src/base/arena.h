@@ -36,6 +36,9 @@ static inline void *beam_arena_alloc(beam_arena *arena, size_t size)
 }
 
 void *beam_arena_calloc(beam_arena *arena, size_t count, size_t size);
+/* As beam_grow, of items in the arena, of which there are n: what they lay in stays its. 0, or -1.
+ */
+int beam_arena_grow(beam_arena *arena, void **items, size_t n, size_t *capacity, size_t size);
 void *beam_arena_copy(beam_arena *arena, const void *data, size_t size);
 char *beam_arena_strdup(beam_arena *arena, const char *text);
 char *beam_arena_strndup(beam_arena *arena, const char *text, size_t len);

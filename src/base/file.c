@@ -259,18 +259,26 @@ beam_status beam_make_folders(const char *path, beam_error *err)
     return status;
 }
 
+beam_status beam_make_folders_of(const char *path, beam_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return BEAM_OK;
+    char *folder = beam_strndup(path, (size_t)(slash - path));
+    beam_status status = folder ? beam_make_folders(folder, err)
+                                : beam_error_set(err, BEAM_RESOURCE_EXHAUSTED,
+                                                 "no memory for the folder of %s", path);
+    beam_free(folder);
+    return status;
+}
+
 static beam_status add_name(const char *name, beam_arena *arena, char ***names, size_t *n,
                             size_t *capacity)
 {
-    if (*n == *capacity) {
-        char **grown = beam_arena_calloc(arena, *capacity * 2 + 16, sizeof *grown);
-        if (!grown)
-            return BEAM_RESOURCE_EXHAUSTED;
-        if (*n)
-            memcpy(grown, *names, *n * sizeof *grown);
-        *names = grown;
-        *capacity = *capacity * 2 + 16;
-    }
+    void *items = *names;
+    if (beam_arena_grow(arena, &items, *n, capacity, sizeof **names) != 0)
+        return BEAM_RESOURCE_EXHAUSTED;
+    *names = items;
     (*names)[*n] = beam_arena_strdup(arena, name);
     return (*names)[(*n)++] ? BEAM_OK : BEAM_RESOURCE_EXHAUSTED;
 }

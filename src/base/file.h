@@ -48,6 +48,8 @@ void beam_sync_folder_of(const char *path);
 
 /* Makes a folder and those above it, as mkdir -p. */
 beam_status beam_make_folders(const char *path, beam_error *err);
+/* Those that the file `path` is to be in. */
+beam_status beam_make_folders_of(const char *path, beam_error *err);
 
 /* The names in a folder, in any order, without "." and ".."; with `only_files` without those of
  * folders, too.  They live in the arena.  A folder that is not there has none. */

@@ -263,6 +263,15 @@ beam_status beam_fs_make_folder(const char *path, beam_error *err)
     return driver ? driver->make_folder(path, err) : BEAM_UNIMPLEMENTED;
 }
 
+/* Cloud Storage has no folders to make. */
+beam_status beam_fs_make_folder_of(const char *path, beam_error *err)
+{
+    const beam_fs_driver *driver = beam_fs_driver_of(&path, err);
+    if (!driver)
+        return BEAM_UNIMPLEMENTED;
+    return driver == &beam_local_driver ? beam_make_folders_of(path, err) : BEAM_OK;
+}
+
 bool beam_fs_remove_empty(const char *path)
 {
     const beam_fs_driver *driver = beam_fs_driver_of(&path, NULL);

@@ -96,6 +96,8 @@ void beam_fs_settle(const char *path);
 /* A file; nothing there is no error. */
 beam_status beam_fs_remove(const char *path, beam_error *err);
 beam_status beam_fs_make_folder(const char *path, beam_error *err);
+/* The one that the file `path` is to be in. */
+beam_status beam_fs_make_folder_of(const char *path, beam_error *err);
 /* Removes a folder that has nothing in it; false otherwise. */
 bool beam_fs_remove_empty(const char *path);
 /* A folder and the files right in it; nothing there is no error. */

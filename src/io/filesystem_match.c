@@ -8,16 +8,10 @@
 
 beam_status beam_fs_found_add(beam_fs_found *found, const beam_file_entry *entry, beam_error *err)
 {
-    if (found->n == found->capacity) {
-        size_t capacity = found->capacity ? found->capacity * 2 : 64;
-        beam_file_entry *grown = beam_arena_calloc(found->arena, capacity, sizeof *grown);
-        if (!grown)
-            return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory listing files");
-        if (found->n)
-            memcpy(grown, found->entries, found->n * sizeof *grown);
-        found->entries = grown;
-        found->capacity = capacity;
-    }
+    void *items = found->entries;
+    if (beam_arena_grow(found->arena, &items, found->n, &found->capacity, sizeof *entry) != 0)
+        return beam_error_set(err, BEAM_RESOURCE_EXHAUSTED, "out of memory listing files");
+    found->entries = items;
     found->entries[found->n++] = *entry;
     return BEAM_OK;
 }

@@ -78,10 +78,7 @@ static beam_status extract(const unpacking *u, const char *member, uint64_t size
         return beam_error_set(u->err, BEAM_RESOURCE_EXHAUSTED, "%s: no memory to unpack it",
                               u->archive);
     beam_new_file file = {.fd = -1};
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    beam_status status = beam_make_folders(path, u->err);
-    *slash = '/';
+    beam_status status = beam_make_folders_of(path, u->err);
     if (status == BEAM_OK)
         status = beam_new_file_open(path, &file, u->err);
     if (status == BEAM_OK)

@@ -375,18 +375,6 @@ static void round_to_bf16(beam_named_tensor *tensors, size_t n, float *data)
     }
 }
 
-/* Hours of work are not lost for want of a folder. */
-static beam_status make_folder_of(const char *path, beam_error *err)
-{
-    const char *slash = beam_fs_is_local(path) ? strrchr(path, '/') : NULL;
-    if (!slash || slash == path)
-        return BEAM_OK;
-    char *folder = beam_strndup(path, (size_t)(slash - path));
-    beam_status status = folder ? beam_fs_make_folder(folder, err) : beam_trainer_no_memory(err);
-    beam_free(folder);
-    return status;
-}
-
 beam_status beam_trainer_export(beam_trainer *t, const char *path, beam_dtype dtype,
                                 beam_error *err)
 {
@@ -406,7 +394,7 @@ beam_status beam_trainer_export(beam_trainer *t, const char *path, beam_dtype dt
     if (status == BEAM_OK && dtype == BEAM_BF16)
         round_to_bf16(tensors, s.count, s.data);
     if (status == BEAM_OK)
-        status = make_folder_of(path, err);
+        status = beam_fs_make_folder_of(path, err); /* no work is lost for want of one */
     if (status == BEAM_OK)
         status = save_tensors(t, path, tensors, s.count, err);
     beam_free(tensors);

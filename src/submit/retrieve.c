@@ -215,10 +215,7 @@ static beam_status fetch(listing *l, const wanted *file, const char *folder, bea
     char *path = beam_asprintf("%s/%s", folder, file->artifact.name);
     if (!path)
         return no_memory(err);
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    beam_status status = beam_make_folders(path, err);
-    *slash = '/';
+    beam_status status = beam_make_folders_of(path, err);
     if (status == BEAM_OK)
         status = fetch_to(l, file, path, err);
     beam_free(path);
