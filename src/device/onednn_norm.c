@@ -39,10 +39,22 @@ static unsigned common_divisor(unsigned a, unsigned b)
     return a;
 }
 
+/* With channels innermost a unit is a part of each cache line, so that a slice is as much as stays
+ * in the cache until all its units have had their turn. */
+static size_t slices_of_lines(const beam_onednn_grid *grid, unsigned threads)
+{
+    enum { NUMBERS = 1 << 17, MOST = 64 };
+    size_t slices = grid->batch * grid->points * grid->point_stride / NUMBERS + 1;
+    slices = slices < MOST ? slices : MOST;
+    return (slices + threads - 1) / threads * threads;
+}
+
 uint32_t beam_onednn_norm_slices(const beam_onednn_grid *grid, unsigned threads)
 {
-    unsigned slices = threads / common_divisor((unsigned)grid->units, threads);
-    return slices > grid->batch ? (uint32_t)grid->batch : slices;
+    size_t slices = threads / common_divisor((unsigned)grid->units, threads);
+    if (grid->point_stride > grid->width)
+        slices = slices_of_lines(grid, threads);
+    return (uint32_t)(slices > grid->batch ? grid->batch : slices);
 }
 
 size_t beam_onednn_norm_sums(const beam_onednn_grid *grid, uint32_t slices)
