@@ -11,8 +11,8 @@
  *   onednn_weights.c  weights folded, converted and packed, once for all plans and contexts
  *   onednn_share.c    ... and once for all models that have the same
  *   onednn_winograd*  convolutions by Winograd's minimal filtering: a loop of our own, in f32
- *   onednn_context.c  a thread's memory and what it runs
- * and for training (onednn_train.h)
+ *   onednn_amx*.c     convolutions and gradients in training in bf16 with AMX: loops of our own,
+ * too onednn_context.c  a thread's memory and what it runs and for training (onednn_train.h)
  *   onednn_train.c    the driver's part
  *   onednn_train_*.c  a training step as a plan
  *   onednn_kernels.h  what oneDNN has not, or not in one pass: loops of our own
@@ -139,6 +139,17 @@ typedef struct beam_onednn_winograd {
     bool turned;  /* training: the weights of the gradient of the input */
 } beam_onednn_winograd;
 
+/* A convolution by AMX's tiles, or the gradient of its weights; see onednn_amx*.c. */
+typedef struct beam_onednn_amx {
+    size_t batch, in, out, kernel, padding; /* channels; the window has stride 1 */
+    size_t in_height, in_width, height, width;
+    size_t rows, columns; /* an image's, with zeros behind its own */
+    size_t before, after; /* positions that the taps reach over an image's edge */
+    size_t at_once;       /* positions in scratch memory together, of the gradient */
+    size_t images;        /* the same of the convolution */
+    bool turned;          /* the convolution that is the gradient of the input */
+} beam_onednn_amx;
+
 /* What a batch norm's or convolution's result goes through in the same pass. */
 typedef enum beam_onednn_activation {
     BEAM_ONEDNN_NO_ACTIVATION,
@@ -157,6 +168,7 @@ typedef struct beam_onednn_kernel {
     uint32_t slices;
     beam_onednn_taps taps; /* of an update: those that the gradient has, unless inner is 0 */
     beam_onednn_winograd winograd;
+    beam_onednn_amx amx;
 } beam_onednn_kernel;
 
 typedef struct beam_onednn_step {

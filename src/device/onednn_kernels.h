@@ -162,6 +162,38 @@ void beam_onednn_winograd_pack(const beam_onednn_winograd *w, const beam_onednn_
                                const float *weights, float *packed);
 size_t beam_onednn_winograd_weights(const beam_onednn_winograd *w);
 
+/* The gradient of a convolution's weights, from bf16 images with channels innermost: blocks of 16
+ * of the result's by 16 of the input's channels, in f32, with all taps of a block side by side
+ * (oneDNN's ABcd16a16b); where channels do not fill a block, the rest is 0. */
+enum {
+    BEAM_AMX_GRAD_X,
+    BEAM_AMX_GRAD_DY,
+    BEAM_AMX_GRAD_DWEIGHTS,
+    BEAM_AMX_GRAD_SCRATCH /* beam_onednn_amx_floats numbers */
+};
+void beam_onednn_amx_grad(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+/* Whether this machine runs it.  The shape's other fields, of the images' and the window's. */
+bool beam_onednn_amx_here(void);
+void beam_onednn_amx_cut(beam_onednn_amx *shape);
+size_t beam_onednn_amx_floats(const beam_onednn_amx *shape);
+
+/* A convolution between bf16 images with channels innermost, whose weights, which lie as the
+ * gradient above, are first made into tiles. */
+enum { BEAM_AMX_TAPS, BEAM_AMX_TILES /* beam_onednn_amx_weights_floats numbers */ };
+void beam_onednn_amx_weights(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+enum {
+    BEAM_AMX_X,
+    BEAM_AMX_WEIGHTS,
+    BEAM_AMX_Y,
+    BEAM_AMX_SCRATCH /* beam_onednn_amx_conv_floats numbers */
+};
+void beam_onednn_amx_conv(const beam_onednn_kernel *kernel, void *const *data, unsigned threads);
+void beam_onednn_amx_conv_cut(beam_onednn_amx *shape);
+size_t beam_onednn_amx_weights_floats(const beam_onednn_amx *shape);
+size_t beam_onednn_amx_conv_floats(const beam_onednn_amx *shape, unsigned threads);
+/* The share of its products that results need. */
+double beam_onednn_amx_conv_used(const beam_onednn_amx *shape);
+
 /* How many threads a loop over so many numbers is worth: a smaller share would not be worth waking
  * one for. */
 static inline unsigned beam_onednn_worth(size_t count, unsigned threads)

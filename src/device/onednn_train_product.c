@@ -179,9 +179,13 @@ static beam_status weight_layout(beam_onednn_lowering *l, const product *p,
     const beam_nn_op *gradient = find_gradient(l);
     if (gradient) {
         dnnl_primitive_desc_t *made = &l->t->described[(size_t)(gradient - l->t->b.network->ops)];
-        BEAM_TRY(
-            beam_onednn_train_check(l, describe_weights(l, p, gradient->num_outputs > 1, made)));
-        BEAM_TRY(beam_onednn_chosen(&l->t->b, *made, dnnl_query_diff_weights_md, desc));
+        bool by_amx = false;
+        BEAM_TRY(beam_onednn_train_amx_layout(l, desc, &by_amx));
+        if (!by_amx) {
+            BEAM_TRY(beam_onednn_train_check(
+                l, describe_weights(l, p, gradient->num_outputs > 1, made)));
+            BEAM_TRY(beam_onednn_chosen(&l->t->b, *made, dnnl_query_diff_weights_md, desc));
+        }
         return beam_onednn_train_by_muon(l->t->b.network, p->weight)
                    ? beam_onednn_plain_of(&l->t->b, *desc, desc)
                    : BEAM_OK;
@@ -331,6 +335,8 @@ beam_status beam_onednn_train_product(beam_onednn_lowering *l)
     bool done = false;
     const beam_onednn_taps *taps = NULL;
     BEAM_TRY(beam_onednn_train_winograd(l, &done));
+    if (!done)
+        BEAM_TRY(beam_onednn_train_amx(l, &done));
     if (done)
         return BEAM_OK;
     if (l->op->forward && l->t->taps[l->op->forward - 1].inner)
