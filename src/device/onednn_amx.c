@@ -81,12 +81,22 @@ typedef struct walk {
     size_t ahead;              /* positions before the first */
 } walk;
 
-static void walk_to(walk *w, size_t ahead, size_t position)
+/* Over images with so many of the shape's rows and columns their own, `ahead` positions before the
+ * first or at `position`. */
+static walk walk_from(const beam_onednn_amx *s, const uint16_t *images, size_t height, size_t width,
+                      size_t channels, size_t ahead, size_t position)
 {
-    w->ahead = ahead;
-    w->image = position / (w->rows * w->columns);
-    w->row = position / w->columns % w->rows;
-    w->column = position % w->columns;
+    return (walk){.images = images,
+                  .batch = s->batch,
+                  .height = height,
+                  .width = width,
+                  .channels = channels,
+                  .image = position / (s->rows * s->columns),
+                  .row = position / s->columns % s->rows,
+                  .column = position % s->columns,
+                  .rows = s->rows,
+                  .columns = s->columns,
+                  .ahead = ahead};
 }
 
 /* The channels at this position, NULL where there are but zeros; goes on to the next. */
@@ -130,15 +140,9 @@ static BEAM_AMX_TARGET void make_pairs(const job *j, size_t from, size_t to)
 {
     const beam_onednn_amx *s = j->shape;
     const size_t rows = pair_rows(s, j->count);
-    walk w = {.images = j->x,
-              .batch = s->batch,
-              .height = s->in_height,
-              .width = s->in_width,
-              .channels = s->in,
-              .rows = s->rows,
-              .columns = s->columns};
     const size_t at = j->first + 2 * from;
-    walk_to(&w, at < s->before ? s->before - at : 0, at < s->before ? 0 : at - s->before);
+    walk w = walk_from(s, j->x, s->in_height, s->in_width, s->in,
+                       at < s->before ? s->before - at : 0, at < s->before ? 0 : at - s->before);
     const uint16_t *third = walk_on(&w);
     for (size_t i = from; i < to; i++) {
         const uint16_t *first = third, *second = walk_on(&w);
@@ -183,15 +187,8 @@ static BEAM_AMX_TARGET void make_columns(const job *j, size_t from, size_t to)
 {
     const beam_onednn_amx *s = j->shape;
     const size_t steps = j->count / BEAM_AMX_STEP;
-    walk w = {.images = j->dy,
-              .batch = s->batch,
-              .height = s->height,
-              .width = s->width,
-              .channels = s->out,
-              .rows = s->rows,
-              .columns = s->columns};
     const uint16_t *at[BEAM_AMX_STEP];
-    walk_to(&w, 0, j->first + from * BEAM_AMX_STEP);
+    walk w = walk_from(s, j->dy, s->height, s->width, s->out, 0, j->first + from * BEAM_AMX_STEP);
     for (size_t i = from; i < to; i++) {
         for (size_t k = 0; k < BEAM_AMX_STEP; k++)
             at[k] = walk_on(&w);

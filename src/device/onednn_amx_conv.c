@@ -81,13 +81,6 @@ typedef struct packing {
     uint16_t *tiles;
 } packing;
 
-static inline uint16_t rounded(float number)
-{
-    uint32_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
 /* The weight between the input's channel c and the result's k at a tap; of what is the gradient of
  * the input of a convolution, from that one's weights. */
 static inline float weight_at(const packing *p, size_t c, size_t k, size_t tap)
@@ -108,7 +101,8 @@ static void pack_tile(const packing *p, size_t c, size_t k, size_t tap, uint16_t
 {
     for (size_t i = 0; i < BEAM_AMX_STEP; i++)
         for (size_t j = 0; j < BEAM_AMX_ROWS; j++)
-            tile[i / 2 * BEAM_AMX_STEP + 2 * j + i % 2] = rounded(weight_at(p, c + i, k + j, tap));
+            tile[i / 2 * BEAM_AMX_STEP + 2 * j + i % 2] =
+                beam_f32_to_bf16(weight_at(p, c + i, k + j, tap));
 }
 
 static void pack_part(void *context, unsigned part, unsigned parts)

@@ -8,7 +8,7 @@
  *   onednn_train_taps.c     convolutions without the taps that see only padding
  *   onednn_train_product.c  convolutions, linear layers and their gradients
  *   onednn_train_winograd.c convolutions of 3x3 in f32, and their gradients
- *   onednn_train_amx.c      gradients of convolutions' weights in bf16, where there is AMX
+ *   onednn_train_amx.c      convolutions and their gradients in bf16, where there is AMX
  *   onednn_train_ops.c      the other operations
  *
  * A weight is kept in the layout of its gradient, which oneDNN chose or Winograd's loops write, as
@@ -83,8 +83,8 @@ typedef struct beam_onednn_lowering {
 beam_status beam_onednn_train_product(beam_onednn_lowering *l);
 /* Lowers what Winograd's filtering is worth it for: convolutions and their gradients. */
 beam_status beam_onednn_train_winograd(beam_onednn_lowering *l, bool *done);
-/* Lowers the gradient of a convolution's weights where AMX's tiles make it; `layout` is the one
- * that it has then, for the forward operation that asks before. */
+/* Lowers what AMX's tiles are worth it for: convolutions and their gradients; and the layout that
+ * a weight's gradient has then, for the forward operation that asks before. */
 beam_status beam_onednn_train_amx(beam_onednn_lowering *l, bool *done);
 beam_status beam_onednn_train_amx_layout(beam_onednn_lowering *l, const_dnnl_memory_desc_t *layout,
                                          bool *done);

@@ -43,15 +43,11 @@ static float *whole_numbers(uint64_t seed, size_t count)
     return numbers;
 }
 
-/* Rounded to the nearest, to even of two. */
 static uint16_t *as_bf16(const float *numbers, size_t count)
 {
     uint16_t *halves = beam_malloc(count * sizeof *halves);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &numbers[i], sizeof bits);
-        halves[i] = (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-    }
+    for (size_t i = 0; i < count; i++)
+        halves[i] = beam_f32_to_bf16(numbers[i]);
     return halves;
 }
 
