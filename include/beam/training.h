@@ -128,6 +128,9 @@ typedef struct beam_trainer_options {
      * May be NULL. */
     beam_status (*on_step)(void *user, uint64_t step, const beam_step_result *result);
     void *user;
+    /* Called between batches of beam_trainer_evaluate, by the thread that called it, with how many
+     * test images were begun; other than BEAM_OK ends the evaluation with it.  May be NULL. */
+    beam_status (*on_evaluate)(void *user, uint64_t images);
 } beam_trainer_options;
 
 /* Opens data set and network, compiles the step for the device, and goes on from the newest sound

@@ -257,6 +257,12 @@ static beam_status on_step(void *user, uint64_t step, const beam_step_result *re
     return beam_cancelled(user) ? BEAM_CANCELLED : BEAM_OK;
 }
 
+static beam_status on_evaluate(void *user, uint64_t images)
+{
+    (void)images;
+    return beam_cancelled(user) ? BEAM_CANCELLED : BEAM_OK;
+}
+
 static beam_status train_epochs(const experiment *e, beam_trainer *trainer, beam_error *err)
 {
     beam_str id = name_of(e->config);
@@ -295,6 +301,7 @@ static beam_status train(const experiment *e, beam_training_result *result, beam
                                           .checkpoint_dir = e->folder,
                                           .logger = beam_ctx_logger(e->ctx),
                                           .on_step = on_step,
+                                          .on_evaluate = on_evaluate,
                                           .user = e->ctx};
     BEAM_TRY(beam_trainer_open(beam_self(e->ctx, train_state)->device, e->config, &options,
                                &trainer, err));

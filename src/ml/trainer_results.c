@@ -125,7 +125,7 @@ typedef struct evaluator {
     uint32_t *labels;
     uint64_t *indices;
     pthread_t thread;
-    bool started;
+    bool calling, started; /* the thread that asked for the evaluation; another that runs */
     beam_status status;
     beam_error error;
 } evaluator;
@@ -219,6 +219,16 @@ static beam_status evaluate_chunk(evaluator *v, uint64_t from, beam_error *err)
     return BEAM_OK;
 }
 
+/* Whether to go on, which is asked on the calling thread. */
+static beam_status ask(evaluator *v, uint64_t images)
+{
+    const beam_trainer_options *o = &v->e->t->options;
+    beam_status status = v->calling && o->on_evaluate ? o->on_evaluate(o->user, images) : BEAM_OK;
+    if (status != BEAM_OK)
+        (void)beam_error_set(&v->error, status, "ended by on_evaluate");
+    return status;
+}
+
 static void *evaluate_chunks(void *user)
 {
     evaluator *v = user;
@@ -227,7 +237,9 @@ static void *evaluate_chunks(void *user)
         uint64_t from = atomic_fetch_add(&e->next, e->chunk);
         if (from >= e->images)
             break;
-        v->status = evaluate_chunk(v, from, &v->error);
+        v->status = ask(v, from);
+        if (v->status == BEAM_OK)
+            v->status = evaluate_chunk(v, from, &v->error);
         if (v->status != BEAM_OK)
             atomic_store(&e->failed, true);
     }
@@ -264,6 +276,7 @@ static beam_status run_evaluators(evaluator *all, size_t n, beam_error *err)
     beam_status status = BEAM_OK;
     for (size_t i = 1; i < n; i++)
         all[i].started = pthread_create(&all[i].thread, NULL, evaluate_chunks, &all[i]) == 0;
+    all[0].calling = true;
     (void)evaluate_chunks(&all[0]);
     for (size_t i = 1; i < n; i++)
         if (all[i].started)

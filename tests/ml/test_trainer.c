@@ -53,6 +53,35 @@ static void test_epochs(void **state)
     beam_trainer_close(t);
 }
 
+/* An on_evaluate that counts, and refuses from one on. */
+static beam_status count_evaluate(void *user, uint64_t images)
+{
+    steps *s = user;
+    assert_true(s->count > 0 || images == 0);
+    return ++s->count >= s->stop_at ? BEAM_CANCELLED : BEAM_OK;
+}
+
+static void test_evaluation_ends_when_told(void **state)
+{
+    fixture *f = *state;
+    steps s = {.stop_at = 100};
+    beam_error err = {0};
+    beam_evaluation found = {-1, -1};
+    const beam_training_config config = tiny_training();
+    beam_trainer_options options = trainer_options_for(f, NULL);
+    options.on_evaluate = count_evaluate;
+    options.user = &s;
+    beam_trainer *t = open_trainer(f, &config, &options);
+    assert_ok(beam_trainer_evaluate(t, &found, &err), err);
+    assert_true(found.accuracy >= 0 && s.count > 0 && s.count < s.stop_at);
+    s = (steps){.stop_at = 1};
+    found.accuracy = -1;
+    assert_fails(beam_trainer_evaluate(t, &found, &err), BEAM_CANCELLED, err,
+                 "ended by on_evaluate");
+    assert_true(found.accuracy == -1 && s.count == 1);
+    beam_trainer_close(t);
+}
+
 static void test_same_bits_again(void **state)
 {
     fixture *f = *state;
@@ -598,6 +627,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, trainer_set_up, trainer_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_epochs),
+        TEST(test_evaluation_ends_when_told),
         TEST(test_same_bits_again),
         TEST(test_lookahead),
         TEST(test_image_size),
