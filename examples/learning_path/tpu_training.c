@@ -119,7 +119,7 @@ int main(int argc, char **argv)
             {"dataset", "cifar10|digits|DIR", "cifar10", "images; DIR: a folder a class", 0},
             {"data_dir", "DIR", NULL, "CIFAR-10's; default: $BEAM_DATA_DIR, else the cache", 0},
             {"num_images", "N", "0", "train with only the first so many; 0: all", 0},
-            {"model", "resnet18|resnet34|resnet50|fastnet|small_cnn|FILES", NULL,
+            {"model", "resnet18|resnet34|resnet50|fastnet|fastnet_wide|small_cnn|FILES", NULL,
              "default: as data suits", 0},
             {"init_weights", "FILE|NAME", NULL, "start from these; default: from random ones", 0},
             {"device", "auto|tpu|gpu|cpu|reference|pjrt:PATH", "auto", "what trains the model", 0},

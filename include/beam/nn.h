@@ -159,6 +159,7 @@ typedef struct beam_network_options {
  *   fastnet                     learns small colour images such as CIFAR-10's in few epochs; about
  *                               1.2 million parameters; its first layer is computed by
  *                               beam_network_whiten and not trained
+ *   fastnet_wide                the same with twice the channels, 4.6 million parameters
  *   small_cnn                      conv1..conv4 (3x3; 32, 32, 64, 64 channels; no bias), each with
  *                                  bn1..bn4 and relu, 2x2 max pooling after the second, then global
  *                                  average pooling and fc: for small images such as 8x8 digits

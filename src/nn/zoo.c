@@ -27,6 +27,7 @@ static const struct {
     beam_value (*add)(beam_network *net, beam_value image, const beam_network_options *options);
 } families[] = {
     {"fastnet", beam_nn_fastnet},
+    {"fastnet_wide", beam_nn_fastnet_wide},
     {"small_cnn", add_small_cnn},
 };
 enum { NUM_FAMILIES = sizeof families / sizeof *families };
@@ -144,7 +145,7 @@ beam_status beam_network_create(const char *name, const beam_network_options *op
     if (!layout && family == NUM_FAMILIES)
         return beam_error_set(err, BEAM_NOT_FOUND,
                               "no network is called \"%s\"; there are resnet18, resnet34, "
-                              "resnet50, fastnet and small_cnn",
+                              "resnet50, fastnet, fastnet_wide and small_cnn",
                               name ? name : "");
     beam_network_options o = {0};
     if (options)

@@ -8,5 +8,7 @@
 /* From the image to the logits. */
 beam_value beam_nn_fastnet(beam_network *net, beam_value image,
                            const beam_network_options *options);
+beam_value beam_nn_fastnet_wide(beam_network *net, beam_value image,
+                                const beam_network_options *options);
 
 #endif

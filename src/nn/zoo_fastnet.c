@@ -7,8 +7,6 @@
 
 #include "nn/zoo.h"
 
-static const int64_t widths[] = {64, 192, 192};
-
 /* Scaled logits keep the loss from saturating early. */
 static const float LOGITS = 1.0f / 9;
 
@@ -26,9 +24,10 @@ static beam_value conv_norm(beam_network *net, beam_value x, int index, int64_t 
     return beam_nn_gelu(net, x);
 }
 
-beam_value beam_nn_fastnet(beam_network *net, beam_value x, const beam_network_options *o)
+static beam_value add(beam_network *net, beam_value x, const beam_network_options *o,
+                      const int64_t widths[3])
 {
-    int64_t patch = o->channels * 2 * 2;
+    const int64_t patch = o->channels * 2 * 2;
     x = beam_nn_conv2d(net, x, BEAM_NN_WHITENING, .out_channels = 2 * patch, .kernel = 2,
                        .no_bias = true);
     beam_nn_freeze(net, BEAM_NN_WHITENING ".weight");
@@ -40,4 +39,14 @@ beam_value beam_nn_fastnet(beam_network *net, beam_value x, const beam_network_o
     x = beam_nn_flatten(net, beam_nn_max_pool2d(net, x, .kernel = 3));
     x = beam_nn_linear(net, x, "fc", .out_features = o->num_classes, .no_bias = true);
     return beam_nn_scale(net, x, LOGITS);
+}
+
+beam_value beam_nn_fastnet(beam_network *net, beam_value x, const beam_network_options *o)
+{
+    return add(net, x, o, (const int64_t[]){64, 192, 192});
+}
+
+beam_value beam_nn_fastnet_wide(beam_network *net, beam_value x, const beam_network_options *o)
+{
+    return add(net, x, o, (const int64_t[]){128, 384, 384});
 }

@@ -31,7 +31,8 @@ waits_for() {
     return 1
 }
 
-gone() { ! kill -0 "$1" 2>/dev/null; }
+# gone PID: it ended, whether or not somebody has asked for its status since.
+gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
 
 # child PID WORD: the first process that it began whose command line has the word.
 child() {

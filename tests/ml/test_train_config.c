@@ -363,16 +363,14 @@ static void test_recipe_of_optimizers(void **state)
 {
     (void)state;
     static const struct {
-        const char *optimizer;
+        const char *model, *optimizer;
         double learning_rate, momentum, bias_lr_factor;
-    } cases[] = {{"", 0.75, 0.85, 64},
-                 {"sgd", 0.75, 0.85, 64},
-                 {"adam", 1e-3, 0, 0},
-                 {"adamw", 1e-3, 0, 0},
-                 {"muon", 5e-3, 0, 0}};
+    } cases[] = {{"fastnet", "", 0.75, 0.85, 64}, {"fastnet", "sgd", 0.75, 0.85, 64},
+                 {"fastnet", "adam", 1e-3, 0, 0}, {"fastnet", "adamw", 1e-3, 0, 0},
+                 {"fastnet", "muon", 5e-3, 0, 0}, {"fastnet_wide", "", 0.65, 0.85, 64}};
     const beam_dataset_info folder = {.name = "/data/flowers"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        beam_training_config c = {.model_name = beam_str_of("fastnet"),
+        beam_training_config c = {.model_name = beam_str_of(cases[i].model),
                                   .optimizer = beam_str_of(cases[i].optimizer)};
         beam_error err = {0};
         beam_training_recipe(&folder, &c);

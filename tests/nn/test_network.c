@@ -195,12 +195,10 @@ static void test_ready_made(void **state)
         const char *name;
         int64_t parameters;
         size_t tensors;
-    } known[] = {{"resnet18", 11689512, 102},
-                 {"resnet34", 21797672, 182},
-                 {"resnet50", 25557032, 267},
-                 {"fastnet", 0, 0},
-                 {"small_cnn", 0, 0}};
-    for (size_t i = 0; i < 5; i++) {
+    } known[] = {{"resnet18", 11689512, 102}, {"resnet34", 21797672, 182},
+                 {"resnet50", 25557032, 267}, {"fastnet", 0, 0},
+                 {"fastnet_wide", 0, 0},      {"small_cnn", 0, 0}};
+    for (size_t i = 0; i < 6; i++) {
         beam_error err = {0};
         beam_network *net = NULL;
         assert_string_equal(beam_network_known(i), known[i].name);
@@ -215,7 +213,7 @@ static void test_ready_made(void **state)
         assert_int_equal(out.shape[1], 1000);
         beam_network_free(net);
     }
-    assert_null(beam_network_known(5));
+    assert_null(beam_network_known(6));
     beam_error err = {0};
     beam_network *net = NULL;
     assert_int_equal(beam_network_create("vgg", NULL, &net, &err), BEAM_NOT_FOUND);
