@@ -143,11 +143,10 @@ typedef struct beam_onednn_winograd {
 typedef struct beam_onednn_amx {
     size_t batch, in, out, kernel, padding; /* channels; the window has stride 1 */
     size_t in_height, in_width, height, width;
-    size_t rows, columns; /* an image's, with zeros behind its own */
-    size_t before, after; /* positions that the taps reach over an image's edge */
-    size_t at_once;       /* positions in scratch memory together, of the gradient */
-    size_t images;        /* the same of the convolution */
-    bool turned;          /* the convolution that is the gradient of the input */
+    size_t columns; /* an image's, with zeros behind its own */
+    size_t images;  /* on one line of positions */
+    size_t at_once; /* positions in scratch memory together, of the gradient */
+    bool turned;    /* the convolution that is the gradient of the input */
 } beam_onednn_amx;
 
 /* What a batch norm's or convolution's result goes through in the same pass. */

@@ -3,42 +3,34 @@
  * matrices of 16 by 32 numbers what vectors are to rows.
  *
  * The gradient of a tap is a product of matrices: the result's gradient times the images moved by
- * the tap, summed over the positions of all images.  Images are laid out one after another on one
- * line of positions, with as many zeros after each row and each image as the taps reach over its
- * edge, so that to move the images is to begin reading elsewhere: no tap needs a copy of its own.
- * AMX multiplies pairs of positions.  A tap that moves by an odd number needs the pairs that begin
- * at odd positions, so the images are laid out twice, and every tile is one block of memory.
+ * the tap, summed over the positions of all images.  Images are laid out on lines of positions, see
+ * onednn_amx.h, so that no tap needs a copy of its own.  AMX multiplies pairs of positions.  A tap
+ * that moves by an odd number needs the pairs that begin at odd positions, so the images are laid
+ * out twice, and every tile is one block of memory.
  *
  * This is done for as many positions at a time as leave both layouts in the caches.  Sums are the
  * same however many threads share the work. */
+#include <stdatomic.h>
+
 #include "device/onednn_amx.h"
 
 /* Pairs that taps read beside `count` positions; the last of the odd ones ends one further on. */
 static size_t pair_rows(const beam_onednn_amx *s, size_t count)
 {
-    return (s->before + count + s->after) / 2 + 1;
+    return (beam_amx_before(s) + count + beam_amx_after(s)) / 2 + 1;
 }
 
 void beam_onednn_amx_cut(beam_onednn_amx *s)
 {
     enum { SCRATCH = 1 << 20, FEWEST = 256 }; /* bytes; positions */
-    const size_t reach = s->kernel - 1 - s->padding;
-    s->columns = s->in_width + s->padding;
-    if (s->columns < s->width + reach)
-        s->columns = s->width + reach;
-    s->rows = s->in_height + s->padding;
-    if (s->rows < s->height + reach)
-        s->rows = s->height + reach;
-    s->before = beam_amx_round_up(s->padding * s->columns + s->padding, 2);
-    s->after = reach * s->columns + reach;
-    const size_t positions = beam_amx_round_up(s->batch * s->rows * s->columns, BEAM_AMX_STEP);
-    s->at_once = SCRATCH /
-                 (2 * BEAM_AMX_ROWS * (beam_amx_blocks(s->out) + 2 * beam_amx_blocks(s->in))) /
-                 BEAM_AMX_STEP * BEAM_AMX_STEP;
-    if (s->at_once < FEWEST)
-        s->at_once = FEWEST;
-    if (s->at_once > positions)
-        s->at_once = positions;
+    size_t most =
+        SCRATCH / (2 * BEAM_AMX_ROWS * (beam_amx_blocks(s->out) + 2 * beam_amx_blocks(s->in)));
+    if (most < FEWEST)
+        most = FEWEST;
+    beam_amx_lay_out(s, most);
+    const size_t positions = beam_amx_positions(s, BEAM_AMX_STEP);
+    const size_t parts = (positions + most - 1) / most; /* of about the same size */
+    s->at_once = beam_amx_round_up((positions + parts - 1) / parts, BEAM_AMX_STEP);
 }
 
 size_t beam_onednn_amx_floats(const beam_onednn_amx *s)
@@ -60,14 +52,17 @@ bool beam_onednn_amx_here(void)
            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
-/* Some positions: from `first` on, `count`, whole steps. */
+/* Some positions of a line: from `first` on, `count`, whole steps. */
 typedef struct job {
     const beam_onednn_amx *shape;
-    const uint16_t *x, *dy;
+    const uint16_t *x, *dy; /* of the line's first image */
+    size_t images;          /* that are left; a line may have room for more */
     uint16_t *pairs[2]; /* of x: tiles of 16 pairs by 16 channels, from an even or odd position */
     uint16_t *columns;  /* of dy: tiles of 16 channels by 32 positions */
     float *dw;
+    bool more; /* adds to dw */
     size_t first, count;
+    _Atomic size_t next; /* square that nobody has begun */
 } job;
 
 /* ---- layouts ---- */
@@ -75,26 +70,26 @@ typedef struct job {
 /* A walk over positions, from before the first to behind the last. */
 typedef struct walk {
     const uint16_t *images;
-    size_t batch, height, width, channels;
-    size_t image, row, column; /* where it is */
-    size_t rows, columns;      /* with zeros */
+    size_t count, height, width, channels;
+    size_t row, image, column; /* where it is */
+    size_t line, columns;      /* a row's images, and an image's columns with zeros */
     size_t ahead;              /* positions before the first */
 } walk;
 
-/* Over images with so many of the shape's rows and columns their own, `ahead` positions before the
- * first or at `position`. */
-static walk walk_from(const beam_onednn_amx *s, const uint16_t *images, size_t height, size_t width,
+/* Over images of this size, `ahead` positions before the first or at `position`. */
+static walk walk_from(const job *j, const uint16_t *images, size_t height, size_t width,
                       size_t channels, size_t ahead, size_t position)
 {
+    const beam_onednn_amx *s = j->shape;
     return (walk){.images = images,
-                  .batch = s->batch,
+                  .count = j->images,
                   .height = height,
                   .width = width,
                   .channels = channels,
-                  .image = position / (s->rows * s->columns),
-                  .row = position / s->columns % s->rows,
+                  .row = position / beam_amx_line(s),
+                  .image = position / s->columns % s->images,
                   .column = position % s->columns,
-                  .rows = s->rows,
+                  .line = s->images,
                   .columns = s->columns,
                   .ahead = ahead};
 }
@@ -107,13 +102,13 @@ static inline const uint16_t *walk_on(walk *w)
         w->ahead--;
         return NULL;
     }
-    if (w->image < w->batch && w->row < w->height && w->column < w->width)
+    if (w->image < w->count && w->row < w->height && w->column < w->width)
         at = w->images + ((w->image * w->height + w->row) * w->width + w->column) * w->channels;
     if (++w->column == w->columns) {
         w->column = 0;
-        if (++w->row == w->rows) {
-            w->row = 0;
-            w->image++;
+        if (++w->image == w->line) {
+            w->image = 0;
+            w->row++;
         }
     }
     return at;
@@ -126,23 +121,14 @@ BEAM_AMX_INLINE __m256i channels_at(const uint16_t *at, size_t block, size_t cha
     return at ? _mm256_maskz_loadu_epi16(mask, at + block * BEAM_AMX_ROWS) : _mm256_setzero_si256();
 }
 
-/* Channel by channel: a's number, b's number. */
-BEAM_AMX_INLINE __m512i interleaved(__m256i a, __m256i b)
-{
-    const __m512i from =
-        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    return _mm512_permutexvar_epi16(from, _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
-}
-
 /* Both layouts of x, some rows of each block of channels. */
 static BEAM_AMX_TARGET void make_pairs(const job *j, size_t from, size_t to)
 {
     const beam_onednn_amx *s = j->shape;
     const size_t rows = pair_rows(s, j->count);
-    const size_t at = j->first + 2 * from;
-    walk w = walk_from(s, j->x, s->in_height, s->in_width, s->in,
-                       at < s->before ? s->before - at : 0, at < s->before ? 0 : at - s->before);
+    const size_t at = j->first + 2 * from, before = beam_amx_before(s);
+    walk w = walk_from(j, j->x, s->in_height, s->in_width, s->in, at < before ? before - at : 0,
+                       at < before ? 0 : at - before);
     const uint16_t *third = walk_on(&w);
     for (size_t i = from; i < to; i++) {
         const uint16_t *first = third, *second = walk_on(&w);
@@ -151,34 +137,10 @@ static BEAM_AMX_TARGET void make_pairs(const job *j, size_t from, size_t to)
             const size_t place = (b * rows + i) * BEAM_AMX_STEP;
             const __m256i middle = channels_at(second, b, s->in);
             _mm512_store_si512(j->pairs[0] + place,
-                               interleaved(channels_at(first, b, s->in), middle));
+                               beam_amx_interleaved(channels_at(first, b, s->in), middle));
             _mm512_store_si512(j->pairs[1] + place,
-                               interleaved(middle, channels_at(third, b, s->in)));
+                               beam_amx_interleaved(middle, channels_at(third, b, s->in)));
         }
-    }
-}
-
-/* Rows of 16 words become columns. */
-BEAM_AMX_INLINE void transpose(__m512i r[16])
-{
-    __m512i t[16];
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-    for (int i = 0; i < 16; i += 4)
-        for (int k = 0; k < 2; k++) {
-            r[i + 2 * k] = _mm512_unpacklo_epi64(t[i + k], t[i + k + 2]);
-            r[i + 2 * k + 1] = _mm512_unpackhi_epi64(t[i + k], t[i + k + 2]);
-        }
-    for (int i = 0; i < 4; i++)
-        for (int k = 0; k < 2; k++) {
-            t[i + 8 * k] = _mm512_shuffle_i32x4(r[i + 8 * k], r[i + 4 + 8 * k], 0x88);
-            t[i + 4 + 8 * k] = _mm512_shuffle_i32x4(r[i + 8 * k], r[i + 4 + 8 * k], 0xdd);
-        }
-    for (int i = 0; i < 8; i++) {
-        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
     }
 }
 
@@ -188,7 +150,7 @@ static BEAM_AMX_TARGET void make_columns(const job *j, size_t from, size_t to)
     const beam_onednn_amx *s = j->shape;
     const size_t steps = j->count / BEAM_AMX_STEP;
     const uint16_t *at[BEAM_AMX_STEP];
-    walk w = walk_from(s, j->dy, s->height, s->width, s->out, 0, j->first + from * BEAM_AMX_STEP);
+    walk w = walk_from(j, j->dy, s->height, s->width, s->out, 0, j->first + from * BEAM_AMX_STEP);
     for (size_t i = from; i < to; i++) {
         for (size_t k = 0; k < BEAM_AMX_STEP; k++)
             at[k] = walk_on(&w);
@@ -196,9 +158,9 @@ static BEAM_AMX_TARGET void make_columns(const job *j, size_t from, size_t to)
             uint16_t *tile = j->columns + (b * steps + i) * BEAM_AMX_HALVES;
             __m512i r[16];
             for (size_t k = 0; k < BEAM_AMX_ROWS; k++)
-                r[k] = interleaved(channels_at(at[2 * k], b, s->out),
-                                   channels_at(at[2 * k + 1], b, s->out));
-            transpose(r);
+                r[k] = beam_amx_interleaved(channels_at(at[2 * k], b, s->out),
+                                            channels_at(at[2 * k + 1], b, s->out));
+            beam_amx_transpose(r);
             for (size_t k = 0; k < BEAM_AMX_ROWS; k++)
                 _mm512_store_si512(tile + k * BEAM_AMX_STEP, r[k]);
         }
@@ -266,37 +228,38 @@ static BEAM_AMX_TARGET void square(const job *j, size_t k, size_t c)
     const beam_onednn_amx *s = j->shape;
     const size_t taps = s->kernel * s->kernel, steps = j->count / BEAM_AMX_STEP;
     const size_t rows = pair_rows(s, j->count);
+    const size_t begin = beam_amx_before(s) - beam_amx_tap(s, s->padding, s->padding);
     const bool two_a = k + 1 < beam_amx_blocks(s->out), two_b = c + 1 < beam_amx_blocks(s->in);
     const uint16_t *a = j->columns + k * steps * BEAM_AMX_HALVES;
     for (size_t tap = 0; tap < taps; tap++) {
-        const size_t at = s->before + tap / s->kernel * s->columns + tap % s->kernel -
-                          (s->padding * s->columns + s->padding);
+        const size_t at = begin + beam_amx_tap(s, tap / s->kernel, tap % s->kernel);
         const uint16_t *b = j->pairs[at % 2] + (c * rows + at / 2) * BEAM_AMX_STEP;
         float *dw = j->dw + ((k * beam_amx_blocks(s->in) + c) * taps + tap) * BEAM_AMX_FLOATS;
         const size_t below = beam_amx_blocks(s->in) * taps * BEAM_AMX_FLOATS,
                      next = taps * BEAM_AMX_FLOATS;
-        const bool more = j->first > 0;
         if (two_a && two_b)
             multiply(a, steps * BEAM_AMX_HALVES, b, rows * BEAM_AMX_STEP, steps, dw, below, next,
-                     more, true, true);
+                     j->more, true, true);
         else if (two_a)
-            multiply(a, steps * BEAM_AMX_HALVES, b, 0, steps, dw, below, next, more, true, false);
+            multiply(a, steps * BEAM_AMX_HALVES, b, 0, steps, dw, below, next, j->more, true,
+                     false);
         else if (two_b)
-            multiply(a, 0, b, rows * BEAM_AMX_STEP, steps, dw, below, next, more, false, true);
+            multiply(a, 0, b, rows * BEAM_AMX_STEP, steps, dw, below, next, j->more, false, true);
         else
-            multiply(a, 0, b, 0, steps, dw, below, next, more, false, false);
+            multiply(a, 0, b, 0, steps, dw, below, next, j->more, false, false);
     }
 }
 
+/* Whoever is free takes the next square: cores are not equally fast at all times. */
 static BEAM_AMX_TARGET void product_part(void *context, unsigned part, unsigned parts)
 {
-    const job *j = context;
-    size_t first, last;
+    job *j = context;
     const size_t across = (beam_amx_blocks(j->shape->in) + 1) / 2,
                  down = (beam_amx_blocks(j->shape->out) + 1) / 2;
+    (void)part;
+    (void)parts;
     beam_amx_begin();
-    beam_onednn_share(across * down, 1, part, parts, &first, &last);
-    for (size_t i = first; i < last; i++)
+    for (size_t i; (i = atomic_fetch_add(&j->next, 1)) < across * down;)
         square(j, i / across * 2, i % across * 2);
     _tile_release();
 }
@@ -306,18 +269,27 @@ static BEAM_AMX_TARGET void product_part(void *context, unsigned part, unsigned 
 void beam_onednn_amx_grad(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)
 {
     const beam_onednn_amx *s = &kernel->amx;
-    const size_t positions = beam_amx_round_up(s->batch * s->rows * s->columns, BEAM_AMX_STEP);
+    const size_t positions = beam_amx_positions(s, BEAM_AMX_STEP);
     job j = {.shape = s,
              .x = data[BEAM_AMX_GRAD_X],
              .dy = data[BEAM_AMX_GRAD_DY],
+             .images = s->batch,
              .columns = data[BEAM_AMX_GRAD_SCRATCH],
              .dw = data[BEAM_AMX_GRAD_DWEIGHTS]};
     j.pairs[0] = j.columns + beam_amx_blocks(s->out) * s->at_once * BEAM_AMX_ROWS;
     j.pairs[1] = j.pairs[0] + beam_amx_blocks(s->in) * pair_rows(s, s->at_once) * BEAM_AMX_STEP;
-    for (; j.first < positions; j.first += j.count) {
-        j.count = positions - j.first < s->at_once ? positions - j.first : s->at_once;
-        beam_onednn_parallel(threads, layout_part, &j);
-        beam_onednn_parallel(threads, product_part, &j);
+    for (;;) {
+        for (j.first = 0; j.first < positions; j.first += j.count, j.more = true) {
+            j.count = positions - j.first < s->at_once ? positions - j.first : s->at_once;
+            beam_onednn_parallel(threads, layout_part, &j);
+            atomic_store(&j.next, 0);
+            beam_onednn_parallel(threads, product_part, &j);
+        }
+        if (j.images <= s->images)
+            return;
+        j.images -= s->images;
+        j.x += s->images * s->in_height * s->in_width * s->in;
+        j.dy += s->images * s->height * s->width * s->out;
     }
 }
 #else

@@ -2,12 +2,13 @@
 /* onednn_amx_conv.c - a convolution in bf16 with AMX's tiles, for images so small that a row of
  * theirs would leave a tile mostly empty.
  *
- * Some images are laid out on one line of positions, as onednn_amx.c does it, channels innermost:
- * a tile is any 16 positions one after another, whichever rows and images they are of, and a tap
- * moves where they begin.  What comes out at the zeros between rows is not stored.
+ * Some images are laid out on one line of positions, see onednn_amx.h, channels innermost: a tile
+ * is any 16 positions one after another, whichever rows and images they are of, and a tap moves
+ * where they begin.  What comes out at the zeros behind rows is not stored.
  *
  * A thread does the same for images of its own, and a result's sums are those of its position
  * alone. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "device/onednn_amx.h"
@@ -22,20 +23,16 @@ static size_t stride_of(const beam_onednn_amx *s)
     return ((s->in + BEAM_AMX_STEP - 1) / BEAM_AMX_STEP | 1) * BEAM_AMX_STEP;
 }
 
-static size_t positions_of(const beam_onednn_amx *s)
-{
-    return beam_amx_round_up(s->images * s->rows * s->columns, SIDE);
-}
-
 /* A thread's images, and for each position its place in the result. */
 static size_t halves_of_images(const beam_onednn_amx *s)
 {
-    return beam_amx_round_up((s->before + positions_of(s) + s->after) * stride_of(s), 32);
+    const size_t all = beam_amx_before(s) + beam_amx_positions(s, SIDE) + beam_amx_after(s);
+    return beam_amx_round_up(all * stride_of(s), 32);
 }
 
 static size_t floats_of_thread(const beam_onednn_amx *s)
 {
-    return halves_of_images(s) / 2 + beam_amx_round_up(positions_of(s), 16);
+    return halves_of_images(s) / 2 + beam_amx_round_up(beam_amx_positions(s, SIDE), 16);
 }
 
 size_t beam_onednn_amx_conv_floats(const beam_onednn_amx *s, unsigned threads)
@@ -58,17 +55,12 @@ size_t beam_onednn_amx_weights_floats(const beam_onednn_amx *s)
 void beam_onednn_amx_conv_cut(beam_onednn_amx *s)
 {
     enum { POSITIONS = 512 }; /* in the second cache with a panel's weights */
-    beam_onednn_amx_cut(s);
-    s->images = POSITIONS / (s->rows * s->columns);
-    if (s->images > s->batch)
-        s->images = s->batch;
-    if (s->images == 0)
-        s->images = 1;
+    beam_amx_lay_out(s, POSITIONS);
 }
 
 double beam_onednn_amx_conv_used(const beam_onednn_amx *s)
 {
-    return (double)(s->height * s->width) / (double)(s->rows * s->columns);
+    return (double)s->width / (double)s->columns;
 }
 
 #if BEAM_AMX
@@ -81,31 +73,43 @@ typedef struct packing {
     uint16_t *tiles;
 } packing;
 
-/* The weight between the input's channel c and the result's k at a tap; of what is the gradient of
- * the input of a convolution, from that one's weights. */
-static inline float weight_at(const packing *p, size_t c, size_t k, size_t tap)
+/* As bf16, 16 weights between the forward convolution's channel `out` and those of its input from
+ * `in` on; 0 where it has none. */
+BEAM_AMX_INLINE __m256i weights_of(const packing *p, size_t out, size_t in, size_t tap)
 {
     const beam_onednn_amx *s = p->shape;
-    const size_t taps = s->kernel * s->kernel;
-    const size_t out = s->turned ? c : k, in = s->turned ? k : c;
-    const size_t blocks = beam_amx_blocks(s->turned ? s->out : s->in);
-    if (c >= s->in || k >= s->out)
-        return 0;
-    const size_t block = out / 16 * blocks + in / 16;
-    tap = s->turned ? taps - 1 - tap : tap;
-    return p->weights[((block * taps + tap) * 16 + out % 16) * 16 + in % 16];
+    const size_t outs = s->turned ? s->in : s->out, ins = s->turned ? s->out : s->in;
+    if (out >= outs || in >= ins)
+        return _mm256_setzero_si256();
+    const size_t block = out / BEAM_AMX_ROWS * beam_amx_blocks(ins) + in / BEAM_AMX_ROWS;
+    const __mmask16 mask =
+        (__mmask16)(ins - in >= BEAM_AMX_ROWS ? 0xffffu : (1u << (ins - in)) - 1);
+    const float *at = p->weights + (block * s->kernel * s->kernel + tap) * BEAM_AMX_FLOATS +
+                      out % BEAM_AMX_ROWS * BEAM_AMX_ROWS;
+    return (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, at));
 }
 
-/* A tile: 16 pairs of the input's channels by 16 of the result's. */
-static void pack_tile(const packing *p, size_t c, size_t k, size_t tap, uint16_t *tile)
+/* A tile: 16 pairs of the input's channels from c on by 16 of the result's from k on. */
+BEAM_AMX_INLINE void pack_tile(const packing *p, size_t c, size_t k, size_t tap, uint16_t *tile)
 {
-    for (size_t i = 0; i < BEAM_AMX_STEP; i++)
-        for (size_t j = 0; j < BEAM_AMX_ROWS; j++)
-            tile[i / 2 * BEAM_AMX_STEP + 2 * j + i % 2] =
-                beam_f32_to_bf16(weight_at(p, c + i, k + j, tap));
+    const beam_onednn_amx *s = p->shape;
+    __m512i rows[BEAM_AMX_ROWS];
+    if (s->turned) {
+        tap = s->kernel * s->kernel - 1 - tap;
+        for (size_t i = 0; i < BEAM_AMX_ROWS; i++)
+            rows[i] = beam_amx_interleaved(weights_of(p, c + 2 * i, k, tap),
+                                           weights_of(p, c + 2 * i + 1, k, tap));
+    } else {
+        for (size_t i = 0; i < BEAM_AMX_ROWS; i++)
+            rows[i] = _mm512_inserti64x4(_mm512_castsi256_si512(weights_of(p, k + i, c, tap)),
+                                         weights_of(p, k + i, c + BEAM_AMX_ROWS, tap), 1);
+        beam_amx_transpose(rows);
+    }
+    for (size_t i = 0; i < BEAM_AMX_ROWS; i++)
+        _mm512_store_si512(tile + i * BEAM_AMX_STEP, rows[i]);
 }
 
-static void pack_part(void *context, unsigned part, unsigned parts)
+static BEAM_AMX_TARGET void pack_part(void *context, unsigned part, unsigned parts)
 {
     const packing *p = context;
     const beam_onednn_amx *s = p->shape;
@@ -132,6 +136,8 @@ typedef struct job {
     const uint16_t *x, *tiles;
     uint16_t *y;
     float *scratch;
+    size_t of_thread;    /* floats of it */
+    _Atomic size_t next; /* image that nobody has begun */
 } job;
 
 /* A thread's: some images from `first` on. */
@@ -145,10 +151,10 @@ typedef struct share {
 static void place_positions(const share *sh)
 {
     const beam_onednn_amx *s = sh->job->shape;
-    for (size_t i = 0; i < positions_of(s); i++) {
-        const size_t image = i / (s->rows * s->columns);
-        const size_t row = i / s->columns % s->rows, column = i % s->columns;
-        const bool inside = image < s->images && row < s->height && column < s->width;
+    for (size_t i = 0; i < beam_amx_positions(s, SIDE); i++) {
+        const size_t row = i / beam_amx_line(s), image = i / s->columns % s->images;
+        const size_t column = i % s->columns;
+        const bool inside = row < s->height && column < s->width;
         sh->places[i] = inside ? (int32_t)((image * s->height + row) * s->width + column) : -1;
     }
 }
@@ -160,7 +166,7 @@ static void copy_images(const share *sh)
     const uint16_t *from = sh->job->x + sh->first * s->in_height * s->in_width * channels;
     for (size_t image = 0; image < sh->count; image++)
         for (size_t row = 0; row < s->in_height; row++) {
-            uint16_t *to = sh->x + (image * s->rows + row) * s->columns * stride;
+            uint16_t *to = sh->x + (row * beam_amx_line(s) + image * s->columns) * stride;
             for (size_t i = 0; i < s->in_width; i++, to += stride, from += channels)
                 memcpy(to, from, channels * sizeof *to);
         }
@@ -180,7 +186,7 @@ BEAM_AMX_INLINE void multiply(const share *sh, const uint16_t *x, const uint16_t
     _tile_zero(3);
     for (size_t row = 0; row < s->kernel; row++)
         for (size_t column = 0; column < s->kernel; column++) {
-            const uint16_t *a = x + (row * s->columns + column) * stride;
+            const uint16_t *a = x + beam_amx_tap(s, row, column) * stride;
             for (size_t i = 0; i < steps; i++, a += BEAM_AMX_STEP, w += 2 * BEAM_AMX_HALVES) {
                 _tile_loadd(4, a, bytes);
                 _tile_loadd(6, w, BEAM_AMX_BYTES);
@@ -220,9 +226,9 @@ BEAM_AMX_INLINE void store(const share *sh, size_t position, size_t panel, const
 static BEAM_AMX_TARGET void multiply_images(const share *sh)
 {
     const beam_onednn_amx *s = sh->job->shape;
-    const size_t positions = beam_amx_round_up(sh->count * s->rows * s->columns, SIDE);
+    const size_t positions = beam_amx_positions(s, SIDE);
     const size_t stride = stride_of(s), tiles = tiles_of_panel(s);
-    const size_t back = (s->padding * s->columns + s->padding) * stride;
+    const size_t back = beam_amx_tap(s, s->padding, s->padding) * stride;
     float sums[4 * BEAM_AMX_FLOATS] __attribute__((aligned(64)));
     for (size_t panel = 0; panel * SIDE < s->out; panel++)
         for (size_t i = 0; i < positions; i += SIDE) {
@@ -232,20 +238,20 @@ static BEAM_AMX_TARGET void multiply_images(const share *sh)
         }
 }
 
+/* Whoever is free takes the next line: cores are not equally fast at all times. */
 static BEAM_AMX_TARGET void conv_part(void *context, unsigned part, unsigned parts)
 {
-    const job *j = context;
+    job *j = context;
     const beam_onednn_amx *s = j->shape;
-    float *memory = j->scratch + part * floats_of_thread(s);
+    float *memory = j->scratch + part * j->of_thread;
     share sh = {.job = j, .places = (int32_t *)(void *)(memory + halves_of_images(s) / 2)};
-    size_t last;
+    (void)parts;
     memset(memory, 0, halves_of_images(s) * sizeof(uint16_t));
-    sh.x = (uint16_t *)(void *)memory + s->before * stride_of(s);
+    sh.x = (uint16_t *)(void *)memory + beam_amx_before(s) * stride_of(s);
     place_positions(&sh);
     beam_amx_begin();
-    beam_onednn_share(s->batch, 1, part, parts, &sh.first, &last);
-    for (; sh.first < last; sh.first += sh.count) {
-        sh.count = last - sh.first < s->images ? last - sh.first : s->images;
+    while ((sh.first = atomic_fetch_add(&j->next, s->images)) < s->batch) {
+        sh.count = s->batch - sh.first < s->images ? s->batch - sh.first : s->images;
         copy_images(&sh);
         beam_amx_fence();
         multiply_images(&sh);
@@ -255,11 +261,15 @@ static BEAM_AMX_TARGET void conv_part(void *context, unsigned part, unsigned par
 
 void beam_onednn_amx_conv(const beam_onednn_kernel *kernel, void *const *data, unsigned threads)
 {
-    job j = {.shape = &kernel->amx,
+    beam_onednn_amx s = kernel->amx;
+    job j = {.shape = &s,
              .x = data[BEAM_AMX_X],
              .tiles = data[BEAM_AMX_WEIGHTS],
              .y = data[BEAM_AMX_Y],
-             .scratch = data[BEAM_AMX_SCRATCH]};
+             .scratch = data[BEAM_AMX_SCRATCH],
+             .of_thread = floats_of_thread(&s)};
+    const size_t each = (s.batch + threads - 1) / threads;
+    beam_amx_share_lines(&s, s.images < each ? s.images : each); /* one for every thread */
     beam_onednn_parallel(threads, conv_part, &j);
 }
 #else
