@@ -21,8 +21,8 @@ static const recipe recipes[] = {
     {"small_cnn", true, 0.1, 32, 30, 0, 0, 0, 0, 0, "", false},
     {"", true, 0.02, 64, 20, 0, 0, 0, 0, 0, "", false},
     {"fastnet", false, 0.75, 512, 16, 5, 0.85, 1.3e-3, 64, 0.1, "alternating_flip,crop:2", true},
-    {"fastnet_wide", false, 0.65, 512, 15, 5, 0.85, 1.3e-3, 64, 0.2, "alternating_flip,crop:2",
-     true},
+    {"fastnet_wide", false, 0.65, 512, 20, 5, 0.85, 1.3e-3, 64, 0.2,
+     "alternating_flip,crop:3,cutout:8", true},
     {"", false, 0.1, 128, 15, 0, 0, 0, 0, 0.1, "", false},
 };
 
