@@ -174,9 +174,10 @@ typedef struct beam_evaluation {
     double plain_accuracy; /* by each as it is, which is what inference with the model sees */
 } beam_evaluation;
 
-/* Of the network as it is now, computed in f32 whatever config.precision, by up to num_threads
- * threads, whose number makes no difference.  BEAM_ABORTED: a weight is no finite number; the
- * message names it, and says what to try. */
+/* Of the network as it is now, computed in the training's precision (a model compiled in it gives
+ * the same answers; a step made elsewhere brings its own), by up to num_threads threads, whose
+ * number makes no difference.  BEAM_ABORTED: a weight is no finite number; the message names it,
+ * and says what to try. */
 BEAM_API beam_status beam_trainer_evaluate(beam_trainer *trainer, beam_evaluation *found,
                                            beam_error *err);
 /* Writes the weights, as safetensors of `dtype` (BEAM_F32 or BEAM_BF16), with notes that say what

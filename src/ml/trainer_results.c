@@ -86,8 +86,10 @@ beam_status beam_trainer_model(const beam_trainer *t, int64_t max_batch, beam_mo
                                beam_error *err)
 {
     snapshot s;
-    /* f32, whatever the training's precision: the accuracy is that of the weights. */
-    const beam_compile_options options = {.struct_size = sizeof options, .max_batch = max_batch};
+    beam_training_info training;
+    beam_training_get_info(t->training, &training);
+    const beam_compile_options options = {
+        .struct_size = sizeof options, .precision = training.precision, .max_batch = max_batch};
     BEAM_TRY(snapshot_make(t, &s, err));
     if (!t->module.file) {
         beam_status status = beam_device_compile(t->device, s.network, &options, model, err);

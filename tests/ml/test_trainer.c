@@ -251,8 +251,10 @@ static void test_weights_that_are_no_numbers(void **state)
 /* ---- Results --------------------------------------------------------------------------------- */
 
 /* The share of the test images that a file's weights get right, one after the other. */
-static double accuracy_of(const fixture *f, const char *path)
+static double accuracy_of(const fixture *f, const char *path, beam_precision precision)
 {
+    const beam_compile_options compile = {
+        .struct_size = sizeof compile, .precision = precision, .max_batch = 1};
     const beam_network_options options = {
         .struct_size = sizeof options, .num_classes = CLASSES, .channels = 1, .height = SIDE};
     beam_error err = {0};
@@ -264,7 +266,7 @@ static double accuracy_of(const fixture *f, const char *path)
     assert_ok(beam_network_create("small_cnn", &options, &network, &err), err);
     const beam_weight_source source = beam_weights_source(w);
     assert_ok(beam_network_bind(network, &source, &err), err);
-    assert_ok(beam_device_compile(f->device, network, NULL, &model, &err), err);
+    assert_ok(beam_device_compile(f->device, network, &compile, &model, &err), err);
     assert_ok(beam_model_context_new(model, &context, &err), err);
     int correct = 0;
     for (uint64_t i = 0; i < 2 * COUNT; i++) {
@@ -284,13 +286,13 @@ static double accuracy_of(const fixture *f, const char *path)
     return (double)correct / (2 * COUNT);
 }
 
-static void test_exported_weights_are_as_accurate(void **state)
+static void check_exported_weights(fixture *f, beam_precision precision)
 {
-    fixture *f = *state;
     beam_error err = {0};
     beam_epoch_result result;
     beam_evaluation found;
-    const beam_training_config config = tiny_training();
+    beam_training_config config = tiny_training();
+    config.precision = beam_str_of(beam_precision_name(precision));
     const beam_trainer_options options = trainer_options_for(f, NULL);
     beam_trainer *t = open_trainer(f, &config, &options);
     for (int i = 0; i < EPOCHS; i++) {
@@ -298,9 +300,15 @@ static void test_exported_weights_are_as_accurate(void **state)
         assert_ok(beam_trainer_epoch(t, &result, &err), err);
         assert_ok(beam_trainer_evaluate(t, &found, &err), err);
         assert_ok(beam_trainer_export(t, path, BEAM_F32, &err), err);
-        assert_true(found.accuracy == accuracy_of(f, path));
+        assert_true(found.accuracy == accuracy_of(f, path, precision));
     }
     beam_trainer_close(t);
+}
+
+static void test_exported_weights_are_as_accurate(void **state)
+{
+    check_exported_weights(*state, BEAM_PRECISION_F32);
+    check_exported_weights(*state, BEAM_PRECISION_BF16);
 }
 
 static void test_export(void **state)
