@@ -1,6 +1,6 @@
 /* Copyright 2026 The libbeam Authors. SPDX-License-Identifier: Apache-2.0 */
-/* onednn_amx_conv.c - a convolution in bf16 with AMX's tiles, for images so small that a row of
- * theirs would leave a tile mostly empty.
+/* onednn_amx_conv.c - a convolution in bf16 with AMX's tiles, which fills them whatever the width
+ * of images.
  *
  * Some images are laid out on one line of positions, see onednn_amx.h, channels innermost: a tile
  * is any 16 positions one after another, whichever rows and images they are of, and a tap moves

@@ -150,7 +150,8 @@ beam_status beam_onednn_train_amx(beam_onednn_lowering *l, bool *done)
     back = turned(&s);
     beam_onednn_amx_conv_cut(&s);
     beam_onednn_amx_conv_cut(&back);
-    *done = fills_tiles(&s) && fills_tiles(&back); /* oneDNN's description of one needs the other's */
+    *done =
+        fills_tiles(&s) && fills_tiles(&back); /* oneDNN's description of one needs the other's */
     if (!*done)
         return BEAM_OK;
     return lower_conv(l, l->op->kind == BEAM_OP_CONV2D ? &s : &back, &s);
