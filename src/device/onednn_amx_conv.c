@@ -58,9 +58,13 @@ void beam_onednn_amx_conv_cut(beam_onednn_amx *s)
     beam_amx_lay_out(s, POSITIONS);
 }
 
-double beam_onednn_amx_conv_used(const beam_onednn_amx *s)
+bool beam_onednn_amx_conv_suits(const beam_onednn_amx *s)
 {
-    return (double)s->width / (double)s->columns;
+    enum { LARGEST = 1 << 20 }; /* bytes of an image: half of the second cache */
+    const double theirs = (double)s->width / (double)beam_amx_round_up(s->width, BEAM_AMX_ROWS);
+    const double ours = (double)s->width / (double)s->columns;
+    return s->kernel > 1 && ours > 0.9 * theirs &&
+           s->in_height * s->columns * stride_of(s) * sizeof(uint16_t) <= LARGEST;
 }
 
 #if BEAM_AMX

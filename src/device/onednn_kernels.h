@@ -191,8 +191,10 @@ void beam_onednn_amx_conv(const beam_onednn_kernel *kernel, void *const *data, u
 void beam_onednn_amx_conv_cut(beam_onednn_amx *shape);
 size_t beam_onednn_amx_weights_floats(const beam_onednn_amx *shape);
 size_t beam_onednn_amx_conv_floats(const beam_onednn_amx *shape, unsigned threads);
-/* The share of its products that results need. */
-double beam_onednn_amx_conv_used(const beam_onednn_amx *shape);
+/* Whether these loops, which fill tiles from a line with zeros behind the rows of images, leave no
+ * more of them unused than oneDNN, which fills each from one row, and images are small enough.
+ * `shape` is cut. */
+bool beam_onednn_amx_conv_suits(const beam_onednn_amx *shape);
 
 /* How many threads a loop over so many numbers is worth: a smaller share would not be worth waking
  * one for. */

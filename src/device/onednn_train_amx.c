@@ -82,14 +82,6 @@ static beam_status lower_weights(beam_onednn_lowering *l, const beam_onednn_amx 
 
 /* ---- the convolution, and the gradient of its input ---- */
 
-/* A row of a tile is a position.  oneDNN fills tiles from one row of an image, these loops from a
- * line with zeros behind rows: large kernels over images whose rows fill tiles are theirs. */
-static bool fills_tiles(const beam_onednn_amx *s)
-{
-    const double theirs = (double)s->width / (double)((s->width + 15) / 16 * 16);
-    return s->kernel > 1 && beam_onednn_amx_conv_used(s) > 0.9 * theirs;
-}
-
 /* The convolution that makes the gradient of the input. */
 static beam_onednn_amx turned(const beam_onednn_amx *s)
 {
@@ -150,8 +142,8 @@ beam_status beam_onednn_train_amx(beam_onednn_lowering *l, bool *done)
     back = turned(&s);
     beam_onednn_amx_conv_cut(&s);
     beam_onednn_amx_conv_cut(&back);
-    *done =
-        fills_tiles(&s) && fills_tiles(&back); /* oneDNN's description of one needs the other's */
+    *done = beam_onednn_amx_conv_suits(&s) &&
+            beam_onednn_amx_conv_suits(&back); /* oneDNN's description of one needs the other's */
     if (!*done)
         return BEAM_OK;
     return lower_conv(l, l->op->kind == BEAM_OP_CONV2D ? &s : &back, &s);

@@ -227,6 +227,33 @@ static void test_loops_are_the_definition(void **state)
     }
 }
 
+/* Batch, channels in and out, height, width, kernel, padding. */
+static bool suits(const shape *s)
+{
+    beam_onednn_amx a = cut(s);
+    beam_onednn_amx_conv_cut(&a);
+    return beam_onednn_amx_conv_suits(&a);
+}
+
+static void test_which_convolutions_suit(void **state)
+{
+    (void)state;
+    static const shape theirs[] = {
+        {8, 64, 64, 15, 15, 1, 0},   /* products of matrices */
+        {8, 64, 64, 16, 16, 7, 3},   /* a row fills a tile; so many zeros behind it do not */
+        {8, 64, 64, 112, 112, 3, 1}, /* large images */
+    };
+    static const shape ours[] = {{8, 64, 64, 7, 7, 3, 1},
+                                 {8, 64, 64, 7, 7, 7, 3},
+                                 {8, 64, 64, 15, 15, 3, 1},
+                                 {8, 24, 64, 31, 31, 3, 1},
+                                 {8, 64, 64, 56, 56, 3, 1}};
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
+        assert_false(suits(&theirs[i]));
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        assert_true(suits(&ours[i]));
+}
+
 /* ---- networks ---- */
 
 enum { BATCH = 6, SIDE = 9, CLASSES = 3 };
@@ -333,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loops_are_the_definition),
+        cmocka_unit_test(test_which_convolutions_suit),
         cmocka_unit_test(test_gradients_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
